@@ -1,0 +1,196 @@
+"""What is computed: the arithmetic contract of binary top-k attention.
+
+An `AttentionSpec` fixes every bit of every output. How the hardware gets there (lanes, selector,
+pipelining) is an engine configuration's business, and no configuration changes a bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from golden.checks import require_int
+
+__all__ = ["AttentionSpec"]
+
+#: Widest numerator that the golden model's 64-bit integers hold.
+MAX_NUMERATOR_BITS = 63
+
+
+def exponential_table(d_head: int, logit_scale: float, weight_bits: int = 12) -> tuple[int, ...]:
+    """Softmax table `weights[t] = round((2**weight_bits - 1) * exp(-2 * t * logit_scale))`.
+
+    `t` is the deficit, `max_matches - matches`, 0 to `d_head`. One match more or less moves the ±1
+    dot product by 2, hence the factor (HAD, arXiv 2502.01770, eq. 5, with scores that are integers).
+
+    Parameters
+    ----------
+    d_head
+        Elements of a query or key.
+    logit_scale
+        `sigma_q * sigma_k / sqrt(d_head)`: what one unit of the ±1 dot product adds to a logit.
+    weight_bits
+        Bits of a table entry.
+    """
+    if isinstance(logit_scale, bool) or not isinstance(logit_scale, (int, float)):
+        raise TypeError(f"logit_scale must be a number, not {logit_scale!r}")
+    if not math.isfinite(logit_scale) or logit_scale < 0:
+        raise ValueError(f"logit_scale must be finite and 0 or more, not {logit_scale}")
+    d_head = require_int("d_head", d_head, 1)
+    weight_bits = require_int("weight_bits", weight_bits, 1, 32)
+    top = 2**weight_bits - 1
+    return tuple(round(top * math.exp(-2 * t * logit_scale)) for t in range(d_head + 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionSpec:
+    """One shape of attention over binary queries and keys, to the last bit.
+
+    With `q`, `k` bits (1 is +1, 0 is -1) and `v` signed integers, for one query::
+
+        matches[j] = popcount(~(q ^ k[j]))                    the ±1 dot product is 2*matches - d_head
+        kept       = the top_k keys that take part, most matches first, lower index first among equals
+        w[j]       = weights[max_matches - matches[j]]        max_matches: the row's own maximum
+        out[i]     = floor(2**out_frac_bits * sum(w[j]*v[j][i]) / sum(w[j]) + 1/2)      over the kept
+
+    A key takes part if its index is below the query's `n_valid` and it is not masked. With fewer such
+    keys than `top_k` all of them are kept; with none the output is zero and flagged empty.
+
+    Parameters
+    ----------
+    d_head
+        Elements (bits) of a query or key.
+    d_value
+        Elements of a value vector.
+    n_keys
+        Most keys that one query sees.
+    top_k
+        Keys kept for each query (N of HAD, arXiv 2502.01770), 1 to `n_keys`.
+    weights
+        Softmax table: `d_head + 1` unsigned integers of `weight_bits`, never rising, the first positive.
+    value_bits
+        Bits of a value element, signed two's complement, 2 to 16.
+    weight_bits
+        Bits of a table entry, 1 to 32.
+    out_frac_bits
+        Fraction bits that the output has more than a value element.
+
+    Raises
+    ------
+    TypeError
+        A parameter is not an integer, or the table not a sequence of integers.
+    ValueError
+        A parameter is out of range, the table is not a softmax table, or the division's numerator
+        needs more than 63 bits.
+    """
+
+    d_head: int
+    d_value: int
+    n_keys: int
+    top_k: int
+    weights: tuple[int, ...]
+    value_bits: int = 8
+    weight_bits: int = 12
+    out_frac_bits: int = 8
+
+    def __post_init__(self) -> None:
+        def settle(name: str, low: int, high: int | None = None, why: str = "") -> None:
+            object.__setattr__(self, name, require_int(name, getattr(self, name), low, high, why=why))
+
+        settle("d_head", 1)
+        settle("d_value", 1)
+        settle("n_keys", 1)
+        settle("top_k", 1, self.n_keys, why="n_keys")
+        settle("value_bits", 2, 16)
+        settle("weight_bits", 1, 32)
+        settle("out_frac_bits", 0)
+        object.__setattr__(self, "weights", self._checked_table())
+        if self.numerator_bits > MAX_NUMERATOR_BITS:
+            raise ValueError(
+                f"the accumulator is wider than supported: value_bits {self.value_bits} + weight sum bits "
+                f"{self.weight_sum_bits} + out_frac_bits {self.out_frac_bits} + 2 = {self.numerator_bits}, "
+                f"allowed {MAX_NUMERATOR_BITS}; lower one of them, or top_k"
+            )
+
+    def _checked_table(self) -> tuple[int, ...]:
+        if isinstance(self.weights, (str, bytes)) or not hasattr(self.weights, "__iter__"):
+            raise TypeError(f"weights must be a list of integers, not {self.weights!r}")
+        high = 2**self.weight_bits - 1
+        table = tuple(
+            require_int(f"weights[{t}]", w, 0, high, why=f"weight_bits {self.weight_bits}")
+            for t, w in enumerate(self.weights)
+        )
+        if len(table) != self.d_head + 1:
+            raise ValueError(f"weights must have d_head + 1 = {self.d_head + 1} entries, not {len(table)}")
+        if table[0] == 0:
+            raise ValueError("weights[0], the weight of the best key, must be positive, not 0")
+        for t in range(1, len(table)):
+            if table[t] > table[t - 1]:
+                raise ValueError(
+                    f"weights must never rise, but weights[{t}] = {table[t]} is above "
+                    f"weights[{t - 1}] = {table[t - 1]}"
+                )
+        return table
+
+    @classmethod
+    def from_logit_scale(
+        cls, *, d_head: int, logit_scale: float, weight_bits: int = 12, **fields: Any
+    ) -> AttentionSpec:
+        """Build the spec whose table is the paper's softmax, by `exponential_table`."""
+        table = exponential_table(d_head, logit_scale, weight_bits)
+        return cls(d_head=d_head, weights=table, weight_bits=weight_bits, **fields)
+
+    # Widths, each derived here and nowhere else.
+
+    @property
+    def matches_bits(self) -> int:
+        """Bits of `matches` and of a deficit, both 0 to `d_head`."""
+        return self.d_head.bit_length()
+
+    @property
+    def index_bits(self) -> int:
+        """Bits of a key's index, 0 to `n_keys - 1` (1 bit at least)."""
+        return max(1, (self.n_keys - 1).bit_length())
+
+    @property
+    def n_valid_bits(self) -> int:
+        """Bits of `n_valid`, 0 to `n_keys`."""
+        return self.n_keys.bit_length()
+
+    @property
+    def weight_sum_bits(self) -> int:
+        """Bits of the sum of `top_k` weights, whatever the table."""
+        return (self.top_k * (2**self.weight_bits - 1)).bit_length()
+
+    @property
+    def acc_bits(self) -> int:
+        """Bits of the signed sum of `top_k` products of a weight and a value element."""
+        return self.value_bits + self.weight_sum_bits
+
+    @property
+    def numerator_bits(self) -> int:
+        """Bits of the signed numerator `2**(out_frac_bits + 1) * acc + weight_sum` of the division."""
+        return self.acc_bits + self.out_frac_bits + 2
+
+    @property
+    def out_bits(self) -> int:
+        """Bits of an output element, signed: a weighted mean lies between the values' extremes."""
+        return self.value_bits + self.out_frac_bits
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON types; `from_dict` is the inverse."""
+        fields = dataclasses.asdict(self)
+        fields["weights"] = list(self.weights)
+        return fields
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> AttentionSpec:
+        """Rebuild a spec from `to_dict`'s result, with every check."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(fields) - known)
+        if unknown:
+            raise ValueError(f"unknown spec key {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        return cls(**fields)

@@ -1,0 +1,245 @@
+"""How attention is computed: the engine's configuration and every check of it against a spec."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from golden.checks import require_bool, require_choice, require_int
+from golden.spec import AttentionSpec
+
+__all__ = ["SELECTORS", "Dimensions", "EngineConfig"]
+
+SELECTORS = ("histogram", "insertion")
+MEMORIES = ("internal", "external")
+TABLES = ("rom", "loadable")
+
+#: Widest group of scores that the histogram selector scans in one cycle.
+MAX_SCAN_SCORES = 1024
+
+_VERILOG_WORDS = frozenset(
+    "always and assign begin buf case default defparam else end endcase endfunction endmodule for function "
+    "if initial inout input integer module nand negedge nor not or output parameter posedge reg signed "
+    "task time tri wire while xnor xor".split()
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """One way of building the engine. No field changes an output bit; all change area, clock or cycles.
+
+    Parameters
+    ----------
+    name
+        Name of the Verilog module and of the files.
+    n_lanes
+        Keys scored each cycle, a power of two: a key's lane is the low bits of its index.
+    n_macs
+        Value elements multiplied each cycle; divides `d_value`, which is the default (None). A kept key
+        takes `fold = d_value / n_macs` cycles, so `rows_a_cycle` is `1 / fold`.
+    selector
+        `histogram`: counters over the score levels and a second look at stored scores; its area does not
+        grow with `top_k`. `insertion`: a sorted list of `top_k` cells; one pass, no stored scores.
+    scan_rows
+        Rows of `n_lanes` scores that the histogram selector looks at together in its second look, a power
+        of two. None: the fewest that keep it from limiting the cycles a query.
+    score_stages
+        Pipeline registers inside the popcount tree.
+    quotient_bits
+        Quotient bits that each divider finds a cycle. None: the fewest that keep division from limiting
+        the cycles a query.
+    memory
+        Key and value memories: `internal` (inferred, on chip) or `external` (ports for macros).
+    table
+        Softmax table: `rom` (the spec's) or `loadable` (written through a stream before the first query).
+    mask
+        Whether a query brings a mask over its keys.
+    expose_index
+        Whether the kept keys are put out, as a stream beside the output.
+
+    Raises
+    ------
+    TypeError
+        A field has the wrong type.
+    ValueError
+        A field is out of range; `dimensions` checks the fields against a spec.
+    """
+
+    name: str = "hamming_engine"
+    n_lanes: int = 1
+    n_macs: int | None = None
+    selector: str = "histogram"
+    scan_rows: int | None = None
+    score_stages: int = 0
+    quotient_bits: int | None = None
+    memory: str = "internal"
+    table: str = "rom"
+    mask: bool = False
+    expose_index: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a string, not {self.name!r}")
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", self.name) or self.name in _VERILOG_WORDS:
+            raise ValueError(
+                f"name must be a Verilog identifier (letters, digits, underscores; 64 at most), not {self.name!r}"
+            )
+        require_int("n_lanes", self.n_lanes, 1)
+        if not _is_power_of_two(self.n_lanes):
+            raise ValueError(
+                f"n_lanes must be a power of two, so that an index splits into memory row and lane, not {self.n_lanes}"
+            )
+        if self.n_macs is not None:
+            require_int("n_macs", self.n_macs, 1)
+        require_choice("selector", self.selector, SELECTORS)
+        if self.scan_rows is not None:
+            require_int("scan_rows", self.scan_rows, 1)
+            if not _is_power_of_two(self.scan_rows):
+                raise ValueError(f"scan_rows must be a power of two, not {self.scan_rows}")
+            if self.selector != "histogram":
+                raise ValueError(f"scan_rows belongs to the histogram selector; leave it out for {self.selector!r}")
+        require_int("score_stages", self.score_stages, 0, 8)
+        if self.quotient_bits is not None:
+            require_int("quotient_bits", self.quotient_bits, 1, 64)
+        require_choice("memory", self.memory, MEMORIES)
+        require_choice("table", self.table, TABLES)
+        require_bool("mask", self.mask)
+        require_bool("expose_index", self.expose_index)
+
+    def dimensions(self, spec: AttentionSpec) -> Dimensions:
+        """Check this configuration against `spec` and return every size that follows from the two."""
+        return Dimensions(spec, self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON types; `from_dict` is the inverse."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> EngineConfig:
+        """Rebuild a configuration from `to_dict`'s result, with every check."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(fields) - known)
+        if unknown:
+            raise ValueError(f"unknown engine key {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        return cls(**fields)
+
+
+class Dimensions:
+    """Every size of an engine that follows from a spec and a configuration, derived once.
+
+    Attributes
+    ----------
+    fold
+        Cycles that one kept key takes in the weighted sum: `d_value / n_macs`.
+    n_rows
+        Rows of the key memory: `ceil(n_keys / n_lanes)`.
+    level_bits
+        Bits of a level: `matches + 1` of a key that takes part, 0 of one that does not.
+    scan_rows, quotient_bits
+        The configuration's, or the derived ones.
+    period
+        Cycles a query at `n_valid = n_keys` that scoring and summing alone allow, back to back:
+        `max(n_rows, top_k * fold)`.
+    """
+
+    def __init__(self, spec: AttentionSpec, config: EngineConfig) -> None:
+        self.spec = spec
+        self.config = config
+        if config.n_lanes > spec.n_keys:
+            raise ValueError(
+                f"n_lanes must be at most n_keys = {spec.n_keys}, or lanes would have no key; not {config.n_lanes}"
+            )
+        self.n_lanes = config.n_lanes
+        self.lane_bits = config.n_lanes.bit_length() - 1
+        self.n_macs = spec.d_value if config.n_macs is None else config.n_macs
+        if spec.d_value % self.n_macs:
+            divisors = [n for n in range(1, spec.d_value + 1) if spec.d_value % n == 0]
+            raise ValueError(
+                f"n_macs must divide d_value = {spec.d_value} "
+                f"(one of {', '.join(map(str, divisors))}), not {self.n_macs}"
+            )
+        self.fold = spec.d_value // self.n_macs
+        self.n_rows = -(-spec.n_keys // config.n_lanes)
+        self.level_bits = (spec.d_head + 1).bit_length()
+        self.quotient_steps = spec.value_bits + spec.out_frac_bits + 1
+        self.period = max(self.n_rows, spec.top_k * self.fold)
+        self.scan_rows = self._scan_rows()
+        self.quotient_bits = self._quotient_bits()
+
+    def scan_groups(self, n_valid: int, scan_rows: int | None = None) -> int:
+        """Groups of `scan_rows` rows that hold `n_valid` keys (1 at least)."""
+        return max(1, -(-n_valid // (self.n_lanes * (scan_rows or self.scan_rows))))
+
+    def _scan_rows(self) -> int:
+        """Fewest rows for which a scan of all keys fits the period."""
+        most = 1 << (self.n_rows - 1).bit_length()
+        if self.config.scan_rows is not None:
+            if self.config.scan_rows > most:
+                raise ValueError(
+                    f"scan_rows must be at most {most} for {self.n_rows} rows of keys, not {self.config.scan_rows}"
+                )
+            return self.config.scan_rows
+        rows = 1
+        while (
+            self.scan_groups(self.spec.n_keys, rows) + self.spec.top_k - 1 + 2 > self.period
+            and rows < most
+            and 2 * rows * self.n_lanes <= MAX_SCAN_SCORES
+        ):
+            rows *= 2
+        return rows
+
+    def _quotient_bits(self) -> int:
+        """Fewest quotient bits a cycle for which a slice's division fits the slice's share of the period."""
+        if self.config.quotient_bits is not None:
+            return min(self.config.quotient_bits, self.quotient_steps)
+        for bits in range(1, self.quotient_steps):
+            if self.division_period(bits) * self.fold <= self.period:
+                return bits
+        return self.quotient_steps
+
+    def division_cycles(self, quotient_bits: int | None = None) -> int:
+        """Cycles that a divider is busy with one slice: `ceil(quotient_steps / quotient_bits)`."""
+        return -(-self.quotient_steps // (quotient_bits or self.quotient_bits))
+
+    def division_period(self, quotient_bits: int | None = None) -> int:
+        """Cycles between two slices that division alone allows: its steps, and the hand-over."""
+        return self.division_cycles(quotient_bits) + DIVISION_HANDOVER
+
+    def cycle_terms(self, n_valid: int | None = None) -> dict[str, int]:
+        """Cycles a query, back to back, that each part alone needs for a query of `n_valid` keys.
+
+        The engine's cycles are the largest term; `n_valid` defaults to `n_keys`. For an insertion selector
+        of several lanes `select` is what `n_valid` keys in rising order of score need, the worst case.
+        """
+        n_valid = self.spec.n_keys if n_valid is None else n_valid
+        kept = max(1, min(self.spec.top_k, n_valid))
+        rows = max(1, -(-n_valid // self.n_lanes))
+        if self.config.selector == "histogram":
+            select = self.scan_groups(n_valid) + kept - 1
+        elif self.n_lanes == 1:
+            select = max(rows, self.spec.top_k)
+        else:
+            select = max(n_valid, self.spec.top_k)
+        return {
+            "score": rows,
+            "select": select,
+            "sum": kept * self.fold,
+            "divide": self.fold * self.division_period(),
+        }
+
+    def bound(self, n_valid: int | None = None) -> int:
+        """Least cycles a query that lanes and multipliers allow: `max(ceil(n_valid/n_lanes), kept*fold)`."""
+        terms = self.cycle_terms(n_valid)
+        return max(terms["score"], terms["sum"])
+
+
+#: Cycles between the end of one slice's division and the next slice's first step: its output's transfer, and
+#: the last beat's way through memory, multiplier and accumulator.
+DIVISION_HANDOVER = 5
+
+
+def _is_power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0

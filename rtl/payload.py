@@ -1,0 +1,113 @@
+"""Layouts of the payloads that components hand each other, each defined once."""
+
+from __future__ import annotations
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib.data import ArrayLayout, StructLayout
+
+from rtl.config import Dimensions
+
+__all__ = ["key_row", "kept_key", "levels", "out_slice", "query", "score_request", "weight_entry", "weighted_key"]
+
+
+def query(dims: Dimensions) -> StructLayout:
+    """A query: its `d_head` bits and the number of keys that it sees."""
+    return StructLayout({"query": unsigned(dims.spec.d_head), "n_valid": unsigned(dims.spec.n_valid_bits)})
+
+
+def key_row(dims: Dimensions) -> StructLayout:
+    """A key and its value vector, to be stored at `index`."""
+    spec = dims.spec
+    return StructLayout(
+        {
+            "index": unsigned(spec.index_bits),
+            "key": unsigned(spec.d_head),
+            "value": ArrayLayout(signed(spec.value_bits), spec.d_value),
+        }
+    )
+
+
+def weight_entry(dims: Dimensions) -> StructLayout:
+    """An entry of the softmax table: `index` is the deficit, 0 to `d_head`."""
+    return StructLayout({"index": unsigned(dims.spec.matches_bits), "weight": unsigned(dims.spec.weight_bits)})
+
+
+def score_request(dims: Dimensions) -> StructLayout:
+    """A query against one row of keys (which the key memory holds out), and the lanes that take part."""
+    return StructLayout(
+        {"query": unsigned(dims.spec.d_head), "takes_part": unsigned(dims.n_lanes), "last": unsigned(1)}
+    )
+
+
+def levels(dims: Dimensions) -> StructLayout:
+    """One row of scores: a level a lane (`matches + 1`, 0 where no key takes part); `last` ends the query."""
+    return StructLayout({"level": ArrayLayout(unsigned(dims.level_bits), dims.n_lanes), "last": unsigned(1)})
+
+
+def kept_key(dims: Dimensions) -> StructLayout:
+    """A kept key: `deficit = max_matches - matches`. An empty query is one beat, `is_empty` and `last`."""
+    return StructLayout(
+        {
+            "index": unsigned(dims.spec.index_bits),
+            "deficit": unsigned(dims.spec.matches_bits),
+            "is_empty": unsigned(1),
+            "last": unsigned(1),
+        }
+    )
+
+
+def slice_bits(dims: Dimensions) -> int:
+    """Bits of a slice's number, 0 to `fold - 1` (none if there is one slice)."""
+    return (dims.fold - 1).bit_length()
+
+
+def replayed_key(dims: Dimensions) -> StructLayout:
+    """A kept key on one of its `fold` passes; `last` ends the pass, slice `fold - 1` the query."""
+    return StructLayout(
+        {
+            "index": unsigned(dims.spec.index_bits),
+            "deficit": unsigned(dims.spec.matches_bits),
+            "slice": unsigned(slice_bits(dims)),
+            "is_empty": unsigned(1),
+            "last": unsigned(1),
+        }
+    )
+
+
+def weighted_key(dims: Dimensions) -> StructLayout:
+    """A kept key with its weight, on one pass; an empty query's weight is 0."""
+    return StructLayout(
+        {
+            "index": unsigned(dims.spec.index_bits),
+            "weight": unsigned(dims.spec.weight_bits),
+            "slice": unsigned(slice_bits(dims)),
+            "is_empty": unsigned(1),
+            "last": unsigned(1),
+        }
+    )
+
+
+def weighted_slice(dims: Dimensions) -> StructLayout:
+    """Sums over one slice: `acc` of weight times offset value, `weight_sum`; `last` is the query's last slice.
+
+    Values are offset by `2**(value_bits - 1)`, so that everything is unsigned.
+    """
+    return StructLayout(
+        {
+            "acc": ArrayLayout(unsigned(dims.spec.acc_bits), dims.n_macs),
+            "weight_sum": unsigned(dims.spec.weight_sum_bits),
+            "is_empty": unsigned(1),
+            "last": unsigned(1),
+        }
+    )
+
+
+def out_slice(dims: Dimensions) -> StructLayout:
+    """`n_macs` output elements, in order; `last` ends the query, `is_empty` says that no key took part."""
+    return StructLayout(
+        {
+            "value": ArrayLayout(signed(dims.spec.out_bits), dims.n_macs),
+            "is_empty": unsigned(1),
+            "last": unsigned(1),
+        }
+    )
