@@ -1,0 +1,192 @@
+"""Designs: a spec and an engine configuration, read from a preset or a TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from golden.spec import AttentionSpec
+from rtl.config import Dimensions, EngineConfig
+
+__all__ = ["Design", "load_design", "preset_names", "preset_text"]
+
+_PRESETS = Path(__file__).parent / "presets"
+
+_SPEC_FIELDS = dataclasses.fields(AttentionSpec)
+#: The two ways to give the softmax table.
+_TABLES = {"logit_scale", "weights"}
+#: Sections of a file, and the keys of each.
+_KEYS = {
+    "spec": (*(field.name for field in _SPEC_FIELDS), "logit_scale"),
+    "engine": tuple(field.name for field in dataclasses.fields(EngineConfig)),
+}
+_REQUIRED = {field.name for field in _SPEC_FIELDS if field.default is dataclasses.MISSING} - _TABLES
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is computed and how, checked against each other.
+
+    Parameters
+    ----------
+    spec
+        What every output bit is.
+    config
+        How the bits are computed.
+
+    Raises
+    ------
+    ValueError
+        The configuration does not fit the spec.
+    """
+
+    spec: AttentionSpec
+    config: EngineConfig
+
+    def __post_init__(self) -> None:
+        _ = self.dimensions
+
+    @cached_property
+    def dimensions(self) -> Dimensions:
+        """Every size that follows from the two."""
+        return self.config.dimensions(self.spec)
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the presets, in alphabetical order."""
+    return tuple(sorted(path.stem for path in _PRESETS.glob("*.toml")))
+
+
+def preset_text(name: str) -> str:
+    """Return a preset's TOML, whose first line is a comment that says what it is for."""
+    if name not in preset_names():
+        raise ValueError(f"no preset {name!r}; presets: {', '.join(preset_names())}{_nearest(name, preset_names())}")
+    return (_PRESETS / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def load_design(name_or_path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Design:
+    """Read a design and check it whole.
+
+    The file has a section `[spec]` with the fields of `AttentionSpec`, the softmax table given either as
+    `weights` or as the `logit_scale` that it follows from, and a section `[engine]` with fields of
+    `EngineConfig`, each optional. The engine's name defaults to the preset's, or to the file's without `.toml`.
+
+    Parameters
+    ----------
+    name_or_path
+        A preset's name, or the path of a TOML file. A file named like a preset is reached as `./NAME`.
+    overrides
+        `SECTION.KEY=VALUE` each, as in `spec.top_k=30` or `engine.selector=insertion`: a TOML value or a bare
+        word, in place of the file's. Giving one of `spec.weights` and `spec.logit_scale` drops the file's other.
+
+    Raises
+    ------
+    ValueError
+        One line that names the file or preset, the value and what is allowed: no such preset or file, no TOML, an
+        unknown or missing key, a wrong type, or a value that spec or engine cannot have.
+    """
+    overrides = tuple(overrides)
+    origin, stem, text = _source(os.fspath(name_or_path))
+    try:
+        sections = _checked_sections(tomllib.loads(text))
+        for section, values in _parsed_overrides(overrides).items():
+            if _TABLES & values.keys():
+                sections[section] = {key: value for key, value in sections[section].items() if key not in _TABLES}
+            sections[section] |= values
+        sections["engine"].setdefault("name", re.sub(r"\W", "_", stem, flags=re.ASCII))
+        return Design(_spec(sections["spec"]), EngineConfig.from_dict(sections["engine"]))
+    except (TypeError, ValueError) as error:
+        changed = f", changed by {', '.join(map(repr, overrides))}" if overrides else ""
+        raise ValueError(f"{origin}{changed}: {error}") from error
+
+
+def _source(name: str) -> tuple[str, str, str]:
+    """Find a design: words that name it in messages, the engine's default name, and the TOML."""
+    if name in preset_names():
+        return f"preset {name}", name, preset_text(name)
+    path = Path(name)
+    try:
+        return name, path.stem, path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ValueError(
+            f"no preset or file {name!r}; presets: {', '.join(preset_names())}{_nearest(name, preset_names())}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ValueError(f"cannot read {name!r}: {reason}") from error
+
+
+def _checked_sections(tables: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the sections, with every key known."""
+    for section, values in tables.items():
+        if section not in _KEYS:
+            raise ValueError(f"unknown section [{section}]; known: [spec] and [engine]{_nearest(section, _KEYS)}")
+        if not isinstance(values, dict):
+            raise TypeError(f"{section} must be a section, [{section}], not {values!r}")
+        for key in values:
+            _require_known(section, key)
+    if "spec" not in tables:
+        raise ValueError(f"no section [spec]; it needs {', '.join(sorted(_REQUIRED))}, and logit_scale or weights")
+    return {section: tables.get(section, {}) for section in _KEYS}
+
+
+def _parsed_overrides(overrides: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the sections that overrides `SECTION.KEY=VALUE` make."""
+    sections: dict[str, dict[str, Any]] = {}
+    for override in overrides:
+        target, equals, text = (part.strip() for part in override.partition("="))
+        section, _, key = target.partition(".")
+        if not (equals and key and section in _KEYS):
+            raise ValueError(f"{override!r} must be spec.KEY=VALUE or engine.KEY=VALUE, as in spec.top_k=30")
+        _require_known(section, key)
+        values = sections.setdefault(section, {})
+        if key in values:
+            raise ValueError(f"{target} is given twice")
+        values[key] = _parsed_value(target, text)
+    return sections
+
+
+def _parsed_value(target: str, text: str) -> Any:
+    """Read a TOML value; a bare word is a string."""
+    if re.fullmatch(r"[A-Za-z_]\w*", text) and text not in ("true", "false", "inf", "nan"):
+        return text
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except ValueError:
+        parsed = {}
+    if parsed.keys() != {"value"}:
+        raise ValueError(f"{target} must be a TOML value (30, 0.125, true, [4095, 0]) or a word, not {text!r}")
+    return parsed["value"]
+
+
+def _spec(values: dict[str, Any]) -> AttentionSpec:
+    missing = sorted(_REQUIRED - values.keys())
+    if missing:
+        raise ValueError(f"[spec] has no {missing[0]}; it needs {', '.join(sorted(_REQUIRED))}")
+    given = sorted(_TABLES & values.keys())
+    if len(given) != 1:
+        raise ValueError(
+            f"[spec] must have exactly one of logit_scale and weights, not {' and '.join(given) or 'none'}"
+        )
+    if "logit_scale" in values:
+        return AttentionSpec.from_logit_scale(**values)
+    return AttentionSpec.from_dict(values)
+
+
+def _require_known(section: str, key: str) -> None:
+    known = _KEYS[section]
+    if key not in known:
+        raise ValueError(f"unknown key {key!r} in [{section}]; known: {', '.join(known)}{_nearest(key, known)}")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
