@@ -1,0 +1,203 @@
+"""Binary top-k attention to the last bit: the steps of the contract, over batches."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from golden.score import pack, packed_matches
+from golden.softmax import weigh
+from golden.spec import AttentionSpec
+from golden.topk import absent_keys, select
+from golden.weighted_sum import normalize, sum_type, weighted_sum
+
+__all__ = ["Attention", "attend"]
+
+#: Scores that a thread computes at a time: few enough for its processor's second-level cache.
+SCORES_A_PART = 2**16
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attention:
+    """What `attend` found for each query.
+
+    Attributes
+    ----------
+    out
+        Output, `(..., n_queries, d_value)`: signed integers of `out_bits`, whose lowest `out_frac_bits` are
+        fraction bits beyond a value element's. Zero where the query is empty.
+    index
+        Kept keys in selection order (most matches first, lower index first among equals),
+        `(..., n_queries, top_k)`; -1 where fewer were kept.
+    weight
+        Their softmax table entries, same shape; 0 where fewer were kept.
+    is_empty
+        True where no key took part, `(..., n_queries)`.
+    """
+
+    out: NDArray[np.int64]
+    index: NDArray[np.int64]
+    weight: NDArray[np.int64]
+    is_empty: NDArray[np.bool_]
+
+
+def attend(
+    spec: AttentionSpec,
+    q: ArrayLike,
+    k: ArrayLike,
+    v: ArrayLike,
+    *,
+    n_valid: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+) -> Attention:
+    """Attend as `spec` says, exactly.
+
+    Memory beyond arguments and result is a few megabytes, whatever the lengths: the scores of some queries
+    are computed at a time, by as many threads as there are processors.
+
+    Parameters
+    ----------
+    spec
+        The arithmetic.
+    q
+        Queries: bits, 0 or 1, `(..., n_queries, d_head)`.
+    k
+        Keys: bits, `(..., n_keys, d_head)`, as many as there are, at most the spec's `n_keys`.
+    v
+        Value vectors: signed integers of `value_bits`, `(..., n_keys, d_value)`.
+    n_valid
+        A query sees the keys whose index is below it: an integer from 0 to the number of keys, or integers
+        that broadcast to `(..., n_queries)`. None: it sees all.
+    mask
+        True where a query does not see a key; broadcasts to `(..., n_queries, n_keys)`.
+
+    Returns
+    -------
+    Attention
+        Its leading axes are those of `q`, `k` and `v`, broadcast.
+
+    Raises
+    ------
+    TypeError
+        An array has elements of the wrong type.
+    ValueError
+        A shape does not fit, or an element is out of range.
+    """
+    high = 2 ** (spec.value_bits - 1) - 1
+    q = _integers("q", q, "biu", "n_queries, d_head", spec.d_head, 0, 1)
+    k = _integers("k", k, "biu", "n_keys, d_head", spec.d_head, 0, 1)
+    v = _integers("v", v, "iu", "n_keys, d_value", spec.d_value, -high - 1, high)
+    n_queries, n_keys = q.shape[-2], k.shape[-2]
+    if n_keys > spec.n_keys:
+        raise ValueError(f"k must have at most n_keys = {spec.n_keys} keys, not {n_keys}")
+    if v.shape[-2] != n_keys:
+        raise ValueError(f"v must have a vector for each of the {n_keys} keys, not {v.shape[-2]}")
+    try:
+        lead = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    except ValueError:
+        raise ValueError(
+            f"the leading axes of q, k and v must broadcast, not {q.shape[:-2]}, {k.shape[:-2]} and {v.shape[:-2]}"
+        ) from None
+    if n_valid is not None:
+        n_valid = _n_valid(n_valid, n_keys, (*lead, n_queries))
+    if mask is not None:
+        mask = _mask(mask, (*lead, n_queries, n_keys))
+
+    batch = lead or (1,)  # at least one leading axis, whose last one is worked on in slices
+    q_words = _spread(pack(q), batch, 2)
+    k_words = _spread(pack(k), batch, 2)
+    rows = _spread(v.astype(sum_type(spec)), batch, 2)
+    seen = None if n_valid is None else _spread(n_valid, batch, 1)
+    hidden = None if mask is None else _spread(mask, batch, 2)
+    out = np.zeros((*batch, n_queries, spec.d_value), np.int64)
+    index = np.full((*batch, n_queries, spec.top_k), -1, np.int64)
+    weight = np.zeros(index.shape, np.int64)
+
+    def solve(part: tuple[int | slice, ...]) -> None:
+        problems = part[:-1]
+        absent = absent_keys(n_keys, None if seen is None else seen[part], None if hidden is None else hidden[part])
+        found = select(packed_matches(q_words[part], k_words[problems], spec.d_head), spec.top_k, absent)
+        index[part] = found.index
+        weight[part] = weigh(found.deficit, spec.weights)
+        out[part] = normalize(spec, *weighted_sum(spec, weight[part], found.index, rows[problems]))
+
+    if n_keys:
+        _run(solve, _parts(batch, n_queries, n_keys))
+    return Attention(
+        out=out.reshape(*lead, *out.shape[-2:]),
+        index=index.reshape(*lead, *index.shape[-2:]),
+        weight=weight.reshape(*lead, *weight.shape[-2:]),
+        is_empty=(index[..., 0] < 0).reshape(*lead, n_queries),
+    )
+
+
+def _parts(batch: tuple[int, ...], n_queries: int, n_keys: int) -> list[tuple[int | slice, ...]]:
+    """Cut `(*batch, n_queries)` into boxes of about `SCORES_A_PART` scores: indices, and two slices."""
+    queries = max(1, min(n_queries, SCORES_A_PART // n_keys))
+    problems = max(1, SCORES_A_PART // (queries * n_keys))
+    return [
+        (*outer, slice(problem, problem + problems), slice(query, query + queries))
+        for outer in itertools.product(*map(range, batch[:-1]))
+        for problem in range(0, batch[-1], problems)
+        for query in range(0, n_queries, queries)
+    ]
+
+
+def _run(solve: Callable[[tuple[int | slice, ...]], None], parts: list[tuple[int | slice, ...]]) -> None:
+    """Solve every part; NumPy leaves the interpreter free meanwhile, so that threads help."""
+    if len(parts) < 2:
+        for part in parts:
+            solve(part)
+        return
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(solve, parts):
+            pass
+
+
+def _spread(x: NDArray, batch: tuple[int, ...], n_axes: int) -> NDArray:
+    """Return `x` with leading axes `batch` before its last `n_axes`, without copying."""
+    return np.broadcast_to(x, (*batch, *x.shape[x.ndim - n_axes :]))
+
+
+def _integers(name: str, x: ArrayLike, kinds: str, axes: str, length: int, low: int, high: int) -> NDArray:
+    """Return `x` as an array whose last two axes are `axes`, the last of `length`, of integers `low` to `high`."""
+    x = np.asarray(x)
+    if x.dtype.kind not in kinds:
+        raise TypeError(f"{name} must be integers, not {x.dtype}")
+    if x.ndim < 2 or x.shape[-1] != length:
+        raise ValueError(f"{name} must have a shape of (..., {axes} = {length}), not {x.shape}")
+    return _in_range(name, x, low, high)
+
+
+def _n_valid(n_valid: ArrayLike, n_keys: int, shape: tuple[int, ...]) -> NDArray:
+    n_valid = np.asarray(n_valid)
+    if n_valid.dtype.kind not in "iu":
+        raise TypeError(f"n_valid must be integers, not {n_valid.dtype}")
+    return _fitting("n_valid", _in_range("n_valid", n_valid, 0, n_keys), shape)
+
+
+def _mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray:
+    mask = np.asarray(mask)
+    if mask.dtype != bool:
+        raise TypeError(f"mask must be booleans, true where a key is masked out, not {mask.dtype}")
+    return _fitting("mask", mask, shape)
+
+
+def _in_range(name: str, x: NDArray, low: int, high: int) -> NDArray:
+    for extreme in (int(x.min()), int(x.max())) if x.size else ():
+        if not low <= extreme <= high:
+            raise ValueError(f"{name} must be {low} to {high}, not {extreme}")
+    return x
+
+
+def _fitting(name: str, x: NDArray, shape: tuple[int, ...]) -> NDArray:
+    try:
+        return np.broadcast_to(x, shape)
+    except ValueError:
+        raise ValueError(f"{name} must broadcast to {shape}, not have a shape of {x.shape}") from None

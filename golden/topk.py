@@ -1,0 +1,74 @@
+"""Exact selection of the best keys: most matches first, lower index first among equals."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Selection", "absent_keys", "select"]
+
+
+class Selection(NamedTuple):
+    """The kept keys of each query, in selection order.
+
+    Attributes
+    ----------
+    index
+        Position of the key, `(..., n_queries, top_k)`; -1 where fewer were kept.
+    deficit
+        `max_matches - matches`, `max_matches` being the row's own maximum; -1 where fewer were kept.
+    """
+
+    index: NDArray[np.int64]
+    deficit: NDArray[np.int64]
+
+
+def absent_keys(n_keys: int, n_valid: ArrayLike | None, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """True where a key takes no part: its index is not below `n_valid`, or it is masked. None: all take part.
+
+    `n_valid` is an integer or `(..., n_queries)`, `mask` broadcasts to `(..., n_queries, n_keys)`; None is no limit.
+    """
+    if n_valid is None:
+        return mask
+    unseen = np.arange(n_keys) >= np.asarray(n_valid)[..., None]
+    return unseen if mask is None else unseen | mask
+
+
+def select(matches: NDArray, top_k: int, absent: NDArray[np.bool_] | None = None) -> Selection:
+    """Keep the `top_k` keys with the most matches of those that take part.
+
+    Each key gets a rank, `max - matches` above its index in one integer, so that the order of ranks
+    *is* the selection order, ties included, and no two ranks are equal.
+
+    Parameters
+    ----------
+    matches
+        Unsigned integers, `(..., n_queries, n_keys)`.
+    top_k
+        Keys kept, 1 or more; may exceed `n_keys`.
+    absent
+        True where a key takes no part; broadcasts to `matches`.
+    """
+    n_keys = matches.shape[-1]
+    index_bits = max(1, (n_keys - 1).bit_length())
+    # One bit to spare: an absent key's rank, all ones, stays above every other.
+    rank_type = np.uint32 if matches.dtype.itemsize * 8 + index_bits < 32 else np.uint64
+    rank = np.left_shift(~matches, index_bits, dtype=rank_type)
+    rank |= np.arange(n_keys, dtype=rank_type)
+    none = np.iinfo(rank_type).max
+    if absent is not None:
+        np.putmask(rank, np.broadcast_to(absent, rank.shape), none)
+    if top_k < n_keys:
+        rank.partition(top_k - 1, axis=-1)
+        rank = rank[..., :top_k]
+    rank = np.sort(rank, axis=-1)
+
+    is_kept = rank != none
+    index = np.full((*matches.shape[:-1], top_k), -1, np.int64)
+    deficit = index.copy()
+    np.copyto(index[..., :n_keys], rank & rank_type((1 << index_bits) - 1), where=is_kept, casting="same_kind")
+    descent = rank >> rank_type(index_bits)
+    np.copyto(deficit[..., :n_keys], descent - descent[..., :1], where=is_kept, casting="same_kind")
+    return Selection(index, deficit)

@@ -1,0 +1,124 @@
+"""The spec refuses what cannot be, in words; and what it derives is what it says."""
+
+import dataclasses
+import json
+import math
+import re
+
+import pytest
+
+from golden.spec import AttentionSpec, exponential_table
+
+#: A legal spec, from which each case strays in one field.
+FIELDS = {"d_head": 3, "d_value": 2, "n_keys": 5, "top_k": 4, "weights": (7, 5, 5, 0), "weight_bits": 3}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        ({"d_head": 0}, ValueError, "d_head must be 1 or more, not 0"),
+        ({"d_head": 3.0}, TypeError, "d_head must be an integer, not 3.0"),
+        ({"d_head": True}, TypeError, "d_head must be an integer, not True"),
+        ({"d_value": 0}, ValueError, "d_value must be 1 or more, not 0"),
+        ({"d_value": "2"}, TypeError, "d_value must be an integer, not '2'"),
+        ({"n_keys": 0}, ValueError, "n_keys must be 1 or more, not 0"),
+        ({"top_k": 0}, ValueError, "top_k must be 1 to 5 (n_keys), not 0"),
+        ({"top_k": 6}, ValueError, "top_k must be 1 to 5 (n_keys), not 6"),
+        ({"value_bits": 1}, ValueError, "value_bits must be 2 to 16, not 1"),
+        ({"value_bits": 17}, ValueError, "value_bits must be 2 to 16, not 17"),
+        ({"weight_bits": 0}, ValueError, "weight_bits must be 1 to 32, not 0"),
+        ({"weight_bits": 33}, ValueError, "weight_bits must be 1 to 32, not 33"),
+        ({"out_frac_bits": -1}, ValueError, "out_frac_bits must be 0 or more, not -1"),
+        ({"out_frac_bits": None}, TypeError, "out_frac_bits must be an integer, not None"),
+        ({"weights": "7550"}, TypeError, "weights must be a list of integers, not '7550'"),
+        ({"weights": 7}, TypeError, "weights must be a list of integers, not 7"),
+        ({"weights": (7, 5, 5)}, ValueError, "weights must have d_head + 1 = 4 entries, not 3"),
+        ({"weights": (7, 5, 5, 0, 0)}, ValueError, "weights must have d_head + 1 = 4 entries, not 5"),
+        ({"weights": (8, 5, 5, 0)}, ValueError, "weights[0] must be 0 to 7 (weight_bits 3), not 8"),
+        ({"weights": (7, 5, 5, -1)}, ValueError, "weights[3] must be 0 to 7 (weight_bits 3), not -1"),
+        ({"weights": (7, 5.0, 5, 0)}, TypeError, "weights[1] must be an integer, not 5.0"),
+        ({"weights": (0, 0, 0, 0)}, ValueError, "weights[0], the weight of the best key, must be positive, not 0"),
+        ({"weights": (7, 4, 5, 0)}, ValueError, "weights must never rise, but weights[2] = 5 is above weights[1] = 4"),
+        (
+            # 8 bits, 5 for 4 * 7 = 28, 49 and 2
+            {"out_frac_bits": 49},
+            ValueError,
+            "the accumulator is wider than supported: value_bits 8 + weight sum bits 5 + out_frac_bits 49 + 2 = 64, "
+            "allowed 63; lower one of them, or top_k",
+        ),
+    ],
+)
+def test_impossible_spec_is_refused(change, error, text):
+    AttentionSpec(**FIELDS)
+    with pytest.raises(error, match=f"^{re.escape(text)}$"):
+        AttentionSpec(**FIELDS | change)
+
+
+def test_widest_accumulator_is_allowed():
+    assert AttentionSpec(**FIELDS | {"out_frac_bits": 48}).numerator_bits == 63
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        ({"logit_scale": -0.1}, ValueError, "logit_scale must be finite and 0 or more, not -0.1"),
+        ({"logit_scale": math.inf}, ValueError, "logit_scale must be finite and 0 or more, not inf"),
+        ({"logit_scale": math.nan}, ValueError, "logit_scale must be finite and 0 or more, not nan"),
+        ({"logit_scale": "1"}, TypeError, "logit_scale must be a number, not '1'"),
+        ({"logit_scale": True}, TypeError, "logit_scale must be a number, not True"),
+        ({"d_head": 0}, ValueError, "d_head must be 1 or more, not 0"),
+        ({"weight_bits": 40}, ValueError, "weight_bits must be 1 to 32, not 40"),
+    ],
+)
+def test_impossible_table_is_refused(change, error, text):
+    with pytest.raises(error, match=f"^{re.escape(text)}$"):
+        exponential_table(**{"d_head": 4, "logit_scale": 0.1, "weight_bits": 12} | change)
+
+
+def test_table_by_hand():
+    # 15 * exp(-2 t ln(2)/2) = 15 / 2**t: 15, 7.5, 3.75, 1.875, 0.9375; the tie 7.5 goes to the even 8.
+    assert exponential_table(4, math.log(2) / 2, 4) == (15, 8, 4, 2, 1)
+
+
+def test_table_without_scale_is_flat():
+    assert exponential_table(3, 0, 12) == (4095,) * 4
+
+
+def test_table_with_a_steep_scale_is_one_hot():
+    assert exponential_table(3, 1e6, 12) == (4095, 0, 0, 0)
+
+
+def test_widths_by_hand():
+    spec = AttentionSpec(**FIELDS, value_bits=8, out_frac_bits=8)
+    assert spec.matches_bits == 2  # 0 to 3
+    assert spec.index_bits == 3  # 0 to 4
+    assert spec.n_valid_bits == 3  # 0 to 5
+    assert spec.weight_sum_bits == 5  # 4 * 7 = 28
+    assert spec.acc_bits == 13  # 28 * -128 = -3584 to 3556, in 13 bits signed
+    assert spec.numerator_bits == 23  # 512 * 3584 = 1,835,008 below 2**21, and the rounding's share
+    assert spec.out_bits == 16
+
+
+def test_one_key_still_has_an_index_bit():
+    spec = AttentionSpec(**FIELDS | {"n_keys": 1, "top_k": 1})
+    assert (spec.index_bits, spec.n_valid_bits) == (1, 1)
+
+
+def test_dict_and_back():
+    spec = AttentionSpec.from_logit_scale(
+        d_head=5, logit_scale=0.2, weight_bits=6, d_value=3, n_keys=9, top_k=2, value_bits=5, out_frac_bits=1
+    )
+    fields = json.loads(json.dumps(spec.to_dict()))
+    assert set(fields) == {field.name for field in dataclasses.fields(AttentionSpec)}
+    assert AttentionSpec.from_dict(fields) == spec
+
+
+def test_dict_with_an_unknown_key_is_refused():
+    with pytest.raises(ValueError, match=r"^unknown spec key 'topk'; known: d_head, d_value, .*, weights$"):
+        AttentionSpec.from_dict({**FIELDS, "topk": 3})
+
+
+def test_spec_is_hashable_and_frozen():
+    assert len({AttentionSpec(**FIELDS), AttentionSpec(**FIELDS)}) == 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        AttentionSpec(**FIELDS).top_k = 2  # type: ignore[misc]

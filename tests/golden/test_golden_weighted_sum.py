@@ -1,0 +1,97 @@
+"""Weights, integer sums, and the exactly rounded quotient."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from golden.softmax import weigh
+from golden.spec import AttentionSpec
+from golden.weighted_sum import divide_half_up, normalize, sum_type, weighted_sum
+
+
+def spec_of(**change):
+    fields = {"d_head": 2, "d_value": 3, "n_keys": 8, "top_k": 4, "weights": (15, 4, 1), "weight_bits": 4}
+    return AttentionSpec(**fields | change)
+
+
+def test_weights_and_padding():
+    assert weigh(np.array([[0, 1, 2, 2], [0, -1, -1, -1]]), (15, 4, 1)).tolist() == [[15, 4, 1, 1], [15, 0, 0, 0]]
+
+
+def test_all_small_quotients():
+    numerators = np.arange(-300, 301)
+    for denominator in range(1, 41):
+        expected = [math.floor(Fraction(int(n), denominator) + Fraction(1, 2)) for n in numerators]
+        assert divide_half_up(numerators, np.array(denominator)).tolist() == expected
+
+
+def test_halves_go_up():
+    # -2.5 to -2, -1.5 to -1, -0.5 to 0, 0.5 to 1, 1.5 to 2, 2.5 to 3
+    assert divide_half_up(np.array([-5, -3, -1, 1, 3, 5]), np.array(2)).tolist() == [-2, -1, 0, 1, 2, 3]
+
+
+def test_quotients_at_the_widest():
+    # 2 * numerator + denominator just fits: where floats would round, integers do not.
+    numerators = [2**61 - 1, 2**61 - 2, -(2**61), -(2**61) + 1, 2**60 + 1]
+    for denominator in (1, 2, 3, 2**32 - 1, 2**40 + 1):
+        expected = [math.floor(Fraction(n, denominator) + Fraction(1, 2)) for n in numerators]
+        assert divide_half_up(np.array(numerators), np.array(denominator)).tolist() == expected
+
+
+def test_normalize_by_hand():
+    spec = spec_of(out_frac_bits=1)
+    # 2 * 7 / 4 = 3.5 to 4; 2 * -7 / 4 = -3.5 to -3; 2 * -9 / 4 = -4.5 to -4
+    assert normalize(spec, np.array([[7, -7, -9]]), np.array([4])).tolist() == [[4, -3, -4]]
+
+
+def test_empty_query_is_zero():
+    assert normalize(spec_of(), np.zeros((1, 3), int), np.array([0])).tolist() == [[0, 0, 0]]
+
+
+def test_sums_by_hand():
+    v = np.array([[1, -2, 3], [10, 20, -30], [-128, 127, 0]], np.int8)
+    acc, weight_sum = weighted_sum(spec_of(), np.array([[15, 4, 0, 0]]), np.array([[2, 0, -1, -1]]), v)
+    # 15 * -128 + 4 * 1, 15 * 127 + 4 * -2, 4 * 3
+    assert acc.tolist() == [[-1916, 1897, 12]]
+    assert weight_sum.tolist() == [19]
+
+
+@pytest.mark.parametrize(
+    ("top_k", "weight", "value_bits", "expected"),
+    [
+        # top_k * weights[0] * 2**(value_bits - 1): at 2**24, just beyond, at 2**53, just beyond
+        (2**13, 2**4, 8, np.float32),
+        (2**13, 2**4 + 1, 8, np.float64),
+        (2**23, 2**15, 16, np.float64),
+        (2**23, 2**15 + 1, 16, np.int64),
+    ],
+)
+def test_type_holds_every_sum(top_k, weight, value_bits, expected):
+    table = {"weights": (weight, 1, 0), "weight_bits": 16}
+    assert sum_type(spec_of(n_keys=2**23, top_k=top_k, value_bits=value_bits, out_frac_bits=0, **table)) is expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"value_bits": 8, "weights": (2**15 - 1, 1, 0), "weight_bits": 15},
+        {"value_bits": 9, "weights": (2**15 - 1, 1, 0), "weight_bits": 15},
+        {"value_bits": 16, "weights": (2**32 - 1, 1, 0), "weight_bits": 32},
+        {"value_bits": 16, "weights": (2**32 - 1, 1, 0), "weight_bits": 32, "n_keys": 700, "top_k": 700},
+    ],
+)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_extreme_sums_are_exact(change, sign):
+    spec = spec_of(out_frac_bits=3, **change)
+    v = np.full((spec.n_keys, 3), -(2 ** (spec.value_bits - 1)) if sign < 0 else 2 ** (spec.value_bits - 1) - 1)
+    v[0] += 1 if sign < 0 else -1
+    index = np.arange(spec.top_k)[None]
+    weight = np.full((1, spec.top_k), spec.weights[0])
+    weight[0, 0] = 1
+    acc, weight_sum = weighted_sum(spec, weight, index, v)
+    assert acc.tolist() == [[sum(int(w) * int(row[0]) for w, row in zip(weight[0], v, strict=False))] * 3]
+    assert weight_sum.tolist() == [(spec.top_k - 1) * spec.weights[0] + 1]
+    expected = math.floor(Fraction(2**spec.out_frac_bits * int(acc[0, 0]), int(weight_sum[0])) + Fraction(1, 2))
+    assert normalize(spec, acc, weight_sum).tolist() == [[expected] * 3]
