@@ -184,7 +184,7 @@ class Dimensions:
             return self.config.scan_rows
         rows = 1
         while (
-            self.scan_groups(self.spec.n_keys, rows) + self.spec.top_k - 1 + 2 > self.period
+            self.scan_groups(self.spec.n_keys, rows) + self.spec.top_k - 1 > self.period
             and rows < most
             and 2 * rows * self.n_lanes <= MAX_SCAN_SCORES
         ):

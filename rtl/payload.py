@@ -87,6 +87,11 @@ def weighted_key(dims: Dimensions) -> StructLayout:
     )
 
 
+def offset_values(dims: Dimensions) -> ArrayLayout:
+    """A word of the value memory: `n_macs` elements of one slice, each offset by `2**(value_bits - 1)`."""
+    return ArrayLayout(unsigned(dims.spec.value_bits), dims.n_macs)
+
+
 def weighted_slice(dims: Dimensions) -> StructLayout:
     """Sums over one slice: `acc` of weight times offset value, `weight_sum`; `last` is the query's last slice.
 

@@ -1,0 +1,172 @@
+"""The engine: wires the components, and computes nothing itself."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.spec import AttentionSpec
+from rtl import payload
+from rtl.config import EngineConfig
+from rtl.fetch import KeyFetch
+from rtl.fork import Fork
+from rtl.histogram import HistogramSelector
+from rtl.insertion import InsertionSelector
+from rtl.loader import RowLoader, key_write_port, value_write_port
+from rtl.memory import DualPortMemory
+from rtl.normalizer import Normalizer
+from rtl.replay import Replay
+from rtl.score import ScoreArray
+from rtl.softmax import SoftmaxTable
+from rtl.weighted_sum import WeightedSum
+
+__all__ = ["Engine"]
+
+_SELECTORS = {"histogram": HistogramSelector, "insertion": InsertionSelector}
+
+
+class Engine(wiring.Component):
+    """Binary top-k attention: queries in, exactly rounded outputs out, keys and values in memories.
+
+    * **Throughput**: back to back, a query costs the largest of `Dimensions.cycle_terms`, on average.
+    * A stall anywhere holds what is before it; nothing is lost and no bit changes.
+
+    Parameters
+    ----------
+    spec
+        What is computed, to the last bit.
+    config
+        How.
+
+    Members
+    -------
+    i_row : In(stream of payload.key_row)
+        A key and its value vector. From its transfer on, every query that is offered sees it. A row that a query in
+        flight sees must not be written; appending always may.
+    i_weight : In(stream of payload.weight_entry), if the table is loadable
+        The softmax table, complete before the first query.
+    i_query : In(stream of payload.query)
+        A query and the number of keys that it sees; transferred as its last keys are read.
+    i_mask : In(stream of n_lanes bits), if the configuration has a mask
+        For each row of `n_lanes` keys of each query, a 1 for each key to leave out.
+    o_out : Out(stream of payload.out_slice)
+        `fold` beats a query.
+    o_selected : Out(stream of payload.kept_key), if the configuration exposes the index
+        The kept keys, in the selector's order. Must be drained, or the engine waits.
+    key_read, key_write, value_read, value_write : Out(ReadPort, WritePort), if the memory is external
+
+    Raises
+    ------
+    ValueError
+        The configuration does not fit the spec.
+
+    Equals `golden.attention.attend`.
+    """
+
+    i_row: stream.Interface
+    i_weight: stream.Interface
+    i_query: stream.Interface
+    i_mask: stream.Interface
+    o_out: stream.Interface
+    o_selected: stream.Interface
+
+    def __init__(self, spec: AttentionSpec, config: EngineConfig):
+        self.spec = spec
+        self.config = config
+        self.dims = dims = config.dimensions(spec)
+
+        self._loader = RowLoader(dims)
+        self._fetch = KeyFetch(dims)
+        self._score = ScoreArray(dims)
+        self._selector = _SELECTORS[config.selector](dims)
+        self._replay = Replay(dims)
+        self._softmax = SoftmaxTable(dims)
+        self._weighted_sum = WeightedSum(dims)
+        self._normalizer = Normalizer(dims)
+
+        members = {"i_row": In(stream.Signature(payload.key_row(dims)))}
+        if config.table == "loadable":
+            members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))
+        members["i_query"] = In(stream.Signature(payload.query(dims)))
+        if config.mask:
+            members["i_mask"] = In(stream.Signature(dims.n_lanes))
+        members["o_out"] = Out(stream.Signature(payload.out_slice(dims)))
+        if config.expose_index:
+            members["o_selected"] = Out(stream.Signature(payload.kept_key(dims)))
+        if config.memory == "external":
+            members |= {
+                "key_read": Out(self._fetch.keys.signature),
+                "key_write": Out(self._loader.keys.signature),
+                "value_read": Out(self._weighted_sum.values.signature),
+                "value_write": Out(self._loader.values.signature),
+            }
+        super().__init__(members)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.loader = loader = self._loader
+        m.submodules.fetch = fetch = self._fetch
+        m.submodules.score = score = self._score
+        m.submodules.selector = selector = self._selector
+        m.submodules.replay = replay = self._replay
+        m.submodules.softmax = softmax = self._softmax
+        m.submodules.weighted_sum = weighted_sum = self._weighted_sum
+        m.submodules.normalizer = normalizer = self._normalizer
+
+        _connect(m, wiring.flipped(self.i_row), loader.i)
+        _connect(m, wiring.flipped(self.i_query), fetch.i)
+        if self.config.mask:
+            _connect(m, wiring.flipped(self.i_mask), fetch.i_mask)
+        if self.config.table == "loadable":
+            _connect(m, wiring.flipped(self.i_weight), softmax.i_weight)
+
+        _connect(m, fetch.o, score.i)
+        m.d.comb += score.keys.eq(fetch.keys.data)
+        _connect(m, score.o, selector.i)
+        self._connect_selected(m, selector, replay)
+        _connect(m, replay.o, softmax.i)
+        _connect(m, softmax.o, weighted_sum.i)
+        _connect(m, weighted_sum.o, normalizer.i)
+        _connect(m, normalizer.o, wiring.flipped(self.o_out))
+
+        if self.config.memory == "external":
+            wiring.connect(m, fetch.keys, wiring.flipped(self.key_read))
+            wiring.connect(m, loader.keys, wiring.flipped(self.key_write))
+            wiring.connect(m, weighted_sum.values, wiring.flipped(self.value_read))
+            wiring.connect(m, loader.values, wiring.flipped(self.value_write))
+        else:
+            m.submodules.keys = keys = memory_of(self.dims, "keys")
+            m.submodules.values = values = memory_of(self.dims, "values")
+            wiring.connect(m, fetch.keys, keys.read)
+            wiring.connect(m, loader.keys, keys.write)
+            wiring.connect(m, weighted_sum.values, values.read)
+            wiring.connect(m, loader.values, values.write)
+        return m
+
+    def _connect_selected(self, m: Module, selector, replay: Replay) -> None:
+        """Kept keys go to the replay and, if exposed, out: a transfer to one waits for the other."""
+        if not self.config.expose_index:
+            _connect(m, selector.o, replay.i)
+            return
+        m.d.comb += [replay.i.p.eq(selector.o.p), self.o_selected.p.eq(selector.o.p)]
+        m.submodules.fork = fork = Fork()
+        m.d.comb += [
+            fork.i_valid.eq(selector.o.valid),
+            selector.o.ready.eq(fork.i_ready),
+        ]
+        for n, branch in enumerate((replay.i, self.o_selected)):
+            m.d.comb += [branch.valid.eq(fork.o_valid[n]), fork.o_ready[n].eq(branch.ready)]
+
+
+def memory_of(dims, which: str) -> DualPortMemory:
+    """The key memory (`keys`) or the value memory (`values`) of an engine."""
+    port = {"keys": key_write_port, "values": value_write_port}[which](dims)
+    return DualPortMemory(depth=port.depth, width=port.width, granularity=port.granularity)
+
+
+def _connect(m: Module, source, sink) -> None:
+    """Connect two streams of the same signature (`wiring.connect` itself compares widths alone)."""
+    if source.signature != sink.signature.flip():
+        raise TypeError(f"cannot connect {source.signature!r} to {sink.signature!r}")
+    wiring.connect(m, source, sink)

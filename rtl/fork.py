@@ -1,0 +1,34 @@
+"""Fork: one stream's handshake offered to two."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Fork"]
+
+
+class Fork(wiring.Component):
+    """Handshake of one stream offered to two: each takes the payload once, when it is ready.
+
+    Neither branch's `valid` depends on the other's `ready`, so each is a stream in its own right.
+    """
+
+    def __init__(self):
+        super().__init__({"i_valid": In(1), "i_ready": Out(1), "o_valid": Out(2), "o_ready": In(2)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        has_taken = Signal(2)
+        taken = Signal(2)
+        m.d.comb += [
+            self.o_valid.eq(self.i_valid.replicate(2) & ~has_taken),
+            taken.eq(has_taken | self.o_ready),
+            self.i_ready.eq(taken.all()),
+        ]
+        with m.If(self.i_valid):
+            m.d.sync += has_taken.eq(taken)
+            with m.If(self.i_ready):
+                m.d.sync += has_taken.eq(0)
+        return m

@@ -1,0 +1,92 @@
+"""Loading: keys and value vectors into the memories, one row at a time."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl import payload
+from rtl.config import Dimensions
+from rtl.memory import WritePort
+
+__all__ = ["RowLoader"]
+
+
+class RowLoader(wiring.Component):
+    """Writes a key into its lane of its row, and its value vector in `fold` slices of `n_macs` elements.
+
+    Key `index` goes to lane `index % n_lanes` of row `index // n_lanes`; slice `s` of its value vector to address
+    `index * fold + s`, each element with its sign bit flipped (offset by `2**(value_bits - 1)`).
+
+    * **Latency**: the transfer happens in the cycle of the last write, `fold - 1` cycles after the offer. What has
+      been transferred is seen by every read from the next cycle on.
+    * **Throughput**: a row every `fold` cycles.
+
+    Parameters
+    ----------
+    dims
+        Sizes of the engine.
+
+    Members
+    -------
+    i : In(stream of payload.key_row)
+        The payload must hold until the transfer, as in any stream: it is not stored here.
+    keys : Out(WritePort)
+        One enable bit a lane.
+    values : Out(WritePort)
+    """
+
+    i: stream.Interface
+
+    def __init__(self, dims: Dimensions):
+        self.dims = dims
+        super().__init__(
+            {
+                "i": In(stream.Signature(payload.key_row(dims))),
+                "keys": Out(key_write_port(dims)),
+                "values": Out(value_write_port(dims)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        dims, spec = self.dims, self.dims.spec
+        row = self.i.p
+
+        piece = Signal(range(dims.fold))
+        is_last_piece = Signal()
+        m.d.comb += [is_last_piece.eq(piece == dims.fold - 1), self.i.ready.eq(is_last_piece)]
+        with m.If(self.i.valid):
+            m.d.sync += piece.eq(piece + 1)
+            with m.If(is_last_piece):
+                m.d.sync += piece.eq(0)
+
+        m.d.comb += [
+            self.keys.addr.eq(row.index >> dims.lane_bits),
+            self.keys.data.eq(row.key.replicate(dims.n_lanes)),
+            self.values.addr.eq(row.index * dims.fold + piece),
+            self.values.en.eq(self.i.valid),
+        ]
+        for lane in range(dims.n_lanes):
+            m.d.comb += self.keys.en[lane].eq(self.i.valid & (row.index[: dims.lane_bits] == lane))
+
+        sign = 1 << (spec.value_bits - 1)
+        slice_width = dims.n_macs * spec.value_bits
+        pieces = row.value.as_value()
+        for n in range(dims.n_macs):
+            element = pieces.word_select(piece, slice_width)[n * spec.value_bits : (n + 1) * spec.value_bits]
+            m.d.comb += self.values.data[n * spec.value_bits : (n + 1) * spec.value_bits].eq(element ^ sign)
+        return m
+
+
+def key_write_port(dims: Dimensions) -> WritePort:
+    """Port by which keys are written: a row of `n_lanes` keys, an enable bit a lane."""
+    d_head = dims.spec.d_head
+    return WritePort(depth=dims.n_rows, width=dims.n_lanes * d_head, granularity=d_head)
+
+
+def value_write_port(dims: Dimensions) -> WritePort:
+    """Port by which value slices of `n_macs` elements are written."""
+    width = dims.n_macs * dims.spec.value_bits
+    return WritePort(depth=dims.spec.n_keys * dims.fold, width=width, granularity=width)

@@ -1,0 +1,160 @@
+"""Counting ones by carry-save compression, bit-sliced: one tree of full adders counts many words at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from amaranth.hdl import Cat, Module, Signal, ValueLike
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.checks import require_int
+
+__all__ = ["XnorPopcount", "count_ones", "tree_depth"]
+
+
+class _Word:
+    """A word of the tree: one bit of the count in each of its positions, and when it is there."""
+
+    def __init__(self, value: ValueLike, depth: int = 0, stage: int = 0):
+        self.delayed = {stage: value}
+        self.depth = depth
+        self.last_stage = stage
+
+
+def tree_depth(n_words: int) -> int:
+    """Full adders on the longest way through `count_ones` of `n_words` words."""
+    depths: list[int] = []
+    _compress([_Word(0) for _ in range(n_words)], lambda words, column, depth: (_Word(0, depth), _Word(0, depth)), depths)
+    return max(depths, default=0)
+
+
+def _compress(
+    words: Sequence[_Word], add: Callable[[list[_Word], int, int], tuple[_Word, _Word]], depths: list[int]
+) -> list[_Word]:
+    """Compress equally weighted words, column by column, to one word a bit of the count.
+
+    Three words of a column become one there and one in the next, oldest first, so that depth grows by the
+    logarithm; a half adder closes a column that is left with two. For `n` words that is the fewest adders:
+    `n - popcount(n)` full ones and at most one half adder a column.
+    """
+    columns = [deque(words)]
+    result = []
+    bits = len(words).bit_length()
+    column = 0
+    while column < len(columns):
+        queue = columns[column]
+        while len(queue) > 1:
+            operands = [queue.popleft() for _ in range(min(3, len(queue)))]
+            depth = 1 + max(word.depth for word in operands)
+            depths.append(depth)
+            total, carry = add(operands, column, depth)
+            queue.append(total)
+            if column + 1 < bits:
+                if len(columns) == column + 1:
+                    columns.append(deque())
+                columns[column + 1].append(carry)
+        result.append(queue.popleft())
+        column += 1
+    return result
+
+
+def count_ones(
+    m: Module,
+    words: Sequence[ValueLike],
+    width: int,
+    *,
+    enables: Sequence[ValueLike] = (),
+    name: str = "ones",
+) -> list[ValueLike]:
+    """Count, at each bit position, the ones among `words`: `count[p] = sum(word[p] for word in words)`.
+
+    The tree is bit-sliced: each full adder is a pair of `width`-bit statements, so that its source and the time
+    it takes to emit do not grow with the number of positions.
+
+    Parameters
+    ----------
+    m
+        Module that the adders are added to.
+    words
+        Values of `width` bits.
+    width
+        Positions that are counted side by side.
+    enables
+        One enable a pipeline register on the way. The registers cut the tree into parts of equal depth.
+    name
+        Prefix of the signals' names.
+
+    Returns
+    -------
+    list
+        Bits of the count, least significant first, each a word of `width` positions;
+        `len(words).bit_length()` of them. **Latency**: `len(enables)` cycles.
+    """
+    n_stages = len(enables)
+    depth_limit = tree_depth(len(words))
+    serial = 0
+
+    def signal(prefix: str, column: int, **kwargs) -> Signal:
+        nonlocal serial
+        serial += 1
+        return Signal(width, name=f"{name}_{prefix}{column}_{serial}", **kwargs)
+
+    def at_stage(word: _Word, stage: int, column: int) -> ValueLike:
+        for s in range(word.last_stage + 1, stage + 1):
+            register = signal("reg", column, reset_less=True)
+            with m.If(enables[s - 1]):
+                m.d.sync += register.eq(word.delayed[s - 1])
+            word.delayed[s] = register
+            word.last_stage = s
+        return word.delayed[stage]
+
+    def stage_of(depth: int) -> int:
+        return (depth - 1) * (n_stages + 1) // max(1, depth_limit)
+
+    def add(operands: list[_Word], column: int, depth: int) -> tuple[_Word, _Word]:
+        stage = max([stage_of(depth), *(min(word.delayed) for word in operands)])
+        values = [at_stage(word, stage, column) for word in operands]
+        total, carry = signal("sum", column), signal("carry", column)
+        if len(values) == 3:
+            a, b, c = values
+            m.d.comb += [total.eq(a ^ b ^ c), carry.eq((a & b) | (c & (a ^ b)))]
+        else:
+            a, b = values
+            m.d.comb += [total.eq(a ^ b), carry.eq(a & b)]
+        return _Word(total, depth, stage), _Word(carry, depth, stage)
+
+    counts = _compress([_Word(word) for word in words], add, [])
+    return [at_stage(word, n_stages, column) for column, word in enumerate(counts)]
+
+
+class XnorPopcount(wiring.Component):
+    """Hamming similarity of one query and one key: `count = popcount(~(q ^ k))`.
+
+    Combinational; the unit by which binary dot products are compared. The engine's `ScoreArray` uses the same
+    tree for all its lanes at once.
+
+    Parameters
+    ----------
+    d_head
+        Elements of a query or key.
+
+    Members
+    -------
+    q, k : In(d_head)
+    count : Out(d_head.bit_length())
+
+    Equals `golden.score.matches`.
+    """
+
+    def __init__(self, *, d_head: int):
+        self.d_head = require_int("d_head", d_head, 1)
+        super().__init__({"q": In(d_head), "k": In(d_head), "count": Out(d_head.bit_length())})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        same = Signal(self.d_head)
+        m.d.comb += same.eq(~self.q ^ self.k)
+        m.d.comb += self.count.eq(Cat(*count_ones(m, list(same), 1)))
+        return m

@@ -1,0 +1,100 @@
+"""Scoring: one query against a row of keys each cycle."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl import payload
+from rtl.config import Dimensions
+from rtl.popcount import count_ones
+
+__all__ = ["ScoreArray"]
+
+
+class ScoreArray(wiring.Component):
+    """Levels of `n_lanes` keys a cycle: `matches + 1` of a key that takes part, 0 of one that does not.
+
+    `matches = popcount(~(q ^ k))`, by XNOR and a carry-save tree that is bit-sliced across the lanes. The 1 enters the
+    tree as a further word of ones. A level is what the selector compares: keys that are masked out, or at or
+    above `n_valid`, rank below every other by the same comparison.
+
+    * **Latency**: `score_stages` cycles.
+    * **Throughput**: one row a cycle.
+    * A stall holds the stages that are full; empty ones fill up behind it.
+
+    Parameters
+    ----------
+    dims
+        Sizes of the engine.
+
+    Members
+    -------
+    i : In(stream of payload.score_request)
+        Query, and the lanes that take part.
+    keys : In(n_lanes * d_head)
+        Row of keys that the request is about, lane 0 lowest; valid with the request.
+    o : Out(stream of payload.levels)
+
+    Equals `golden.score.matches`, plus 1.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    keys: Signal
+
+    def __init__(self, dims: Dimensions):
+        self.dims = dims
+        super().__init__(
+            {
+                "i": In(stream.Signature(payload.score_request(dims))),
+                "keys": In(dims.n_lanes * dims.spec.d_head),
+                "o": Out(stream.Signature(payload.levels(dims))),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a request's transfer to its levels being offered."""
+        return self.dims.config.score_stages
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        n_lanes, d_head = self.dims.n_lanes, self.dims.spec.d_head
+
+        # Elastic pipeline: a stage takes in when it is empty or the next one does.
+        n_stages = self.dims.config.score_stages
+        valid = [self.i.valid, *(Signal(name=f"valid_{s}") for s in range(1, n_stages + 1))]
+        takes_part = [self.i.p.takes_part, *(Signal(n_lanes, name=f"takes_part_{s}", reset_less=True) for s in range(1, n_stages + 1))]
+        last = [self.i.p.last, *(Signal(name=f"last_{s}", reset_less=True) for s in range(1, n_stages + 1))]
+        enable = [Signal(name=f"enable_{s}") for s in range(1, n_stages + 1)]
+        for s in range(n_stages):
+            following = enable[s + 1] if s + 1 < n_stages else self.o.ready
+            m.d.comb += enable[s].eq(~valid[s + 1] | following)
+            with m.If(enable[s]):
+                m.d.sync += [
+                    valid[s + 1].eq(valid[s]),
+                    takes_part[s + 1].eq(takes_part[s]),
+                    last[s + 1].eq(last[s]),
+                ]
+        m.d.comb += [
+            self.i.ready.eq(enable[0] if enable else self.o.ready),
+            self.o.valid.eq(valid[-1]),
+            self.o.p.last.eq(last[-1]),
+        ]
+
+        # Word b holds element b of every lane.
+        same = [Signal(n_lanes, name=f"same_{b}") for b in range(d_head)]
+        for b, word in enumerate(same):
+            lanes = Cat(self.keys[lane * d_head + b] for lane in range(n_lanes))
+            m.d.comb += word.eq(lanes ^ (~self.i.p.query[b]).replicate(n_lanes))
+        ones = Const(2**n_lanes - 1, n_lanes)
+        level = count_ones(m, [*same, ones], n_lanes, enables=enable, name="level")
+
+        words = [Signal(n_lanes, name=f"level_{b}") for b in range(self.dims.level_bits)]
+        for word, count in zip(words, level, strict=True):
+            m.d.comb += word.eq(count & takes_part[-1])
+        for lane in range(n_lanes):
+            m.d.comb += self.o.p.level[lane].eq(Cat(word[lane] for word in words))
+        return m
