@@ -130,8 +130,7 @@ class AttentionSpec:
         for t in range(1, len(table)):
             if table[t] > table[t - 1]:
                 raise ValueError(
-                    f"weights must never rise, but weights[{t}] = {table[t]} is above "
-                    f"weights[{t - 1}] = {table[t - 1]}"
+                    f"weights must never rise, but weights[{t}] = {table[t]} is above weights[{t - 1}] = {table[t - 1]}"
                 )
         return table
 

@@ -272,9 +272,13 @@ def test_arguments_are_left_alone():
         ({"mask": np.zeros((1, 5))}, TypeError, "mask must be booleans, true where a key is masked out, not float64"),
         ({"mask": np.zeros((1, 4), bool)}, ValueError, "mask must broadcast to (1, 5), not have a shape of (1, 4)"),
         ({"mask": np.zeros((2, 5), bool)}, ValueError, "mask must broadcast to (1, 5), not have a shape of (2, 5)"),
-        ({"mask": np.zeros((2, 1, 5), bool)}, ValueError, "mask must broadcast to (1, 5), not have a shape of (2, 1, 5)"),
+        (
+            {"mask": np.zeros((2, 1, 5), bool)},
+            ValueError,
+            "mask must broadcast to (1, 5), not have a shape of (2, 1, 5)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused(change, error, text):
     with pytest.raises(error, match=f"^{re.escape(text)}$"):
         attend(HAND, **{"q": Q, "k": K, "v": V} | change)

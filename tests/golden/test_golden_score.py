@@ -18,13 +18,13 @@ def test_integers_and_shape():
 
 
 def test_nan_has_no_sign():
-    with pytest.raises(ValueError, match="^x must be numbers, not nan: nan has no sign$"):
+    with pytest.raises(ValueError, match=r"^x must be numbers, not nan: nan has no sign$"):
         binarize([0.0, np.nan])
 
 
 @pytest.mark.parametrize("x", [["a"], [1j], [None]])
 def test_only_real_numbers_have_a_sign(x):
-    with pytest.raises(TypeError, match="^x must be real numbers, not "):
+    with pytest.raises(TypeError, match=r"^x must be real numbers, not "):
         binarize(x)
 
 
@@ -66,5 +66,5 @@ def test_leading_axes_broadcast():
 
 
 def test_lengths_must_agree():
-    with pytest.raises(ValueError, match="^k must have as many elements as q = 3, not 4$"):
+    with pytest.raises(ValueError, match=r"^k must have as many elements as q = 3, not 4$"):
         matches(np.zeros((1, 3), int), np.zeros((1, 4), int))

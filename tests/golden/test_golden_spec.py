@@ -4,13 +4,18 @@ import dataclasses
 import json
 import math
 import re
+from typing import Any
 
 import pytest
 
 from golden.spec import AttentionSpec, exponential_table
 
 #: A legal spec, from which each case strays in one field.
-FIELDS = {"d_head": 3, "d_value": 2, "n_keys": 5, "top_k": 4, "weights": (7, 5, 5, 0), "weight_bits": 3}
+FIELDS: dict[str, Any] = {"d_head": 3, "d_value": 2, "n_keys": 5, "top_k": 4, "weights": (7, 5, 5, 0), "weight_bits": 3}
+
+
+def spec_of(**change) -> AttentionSpec:
+    return AttentionSpec.from_dict(FIELDS | change)
 
 
 @pytest.mark.parametrize(
@@ -43,19 +48,21 @@ FIELDS = {"d_head": 3, "d_value": 2, "n_keys": 5, "top_k": 4, "weights": (7, 5, 
             # 8 bits, 5 for 4 * 7 = 28, 49 and 2
             {"out_frac_bits": 49},
             ValueError,
-            "the accumulator is wider than supported: value_bits 8 + weight sum bits 5 + out_frac_bits 49 + 2 = 64, "
-            "allowed 63; lower one of them, or top_k",
+            (
+                "the accumulator is wider than supported: value_bits 8 + weight sum bits 5 + out_frac_bits 49 + 2 "
+                "= 64, allowed 63; lower one of them, or top_k"
+            ),
         ),
     ],
 )
 def test_impossible_spec_is_refused(change, error, text):
-    AttentionSpec(**FIELDS)
+    spec_of()
     with pytest.raises(error, match=f"^{re.escape(text)}$"):
-        AttentionSpec(**FIELDS | change)
+        spec_of(**change)
 
 
 def test_widest_accumulator_is_allowed():
-    assert AttentionSpec(**FIELDS | {"out_frac_bits": 48}).numerator_bits == 63
+    assert spec_of(out_frac_bits=48).numerator_bits == 63
 
 
 @pytest.mark.parametrize(
@@ -89,7 +96,7 @@ def test_table_with_a_steep_scale_is_one_hot():
 
 
 def test_widths_by_hand():
-    spec = AttentionSpec(**FIELDS, value_bits=8, out_frac_bits=8)
+    spec = spec_of(value_bits=8, out_frac_bits=8)
     assert spec.matches_bits == 2  # 0 to 3
     assert spec.index_bits == 3  # 0 to 4
     assert spec.n_valid_bits == 3  # 0 to 5
@@ -100,7 +107,7 @@ def test_widths_by_hand():
 
 
 def test_one_key_still_has_an_index_bit():
-    spec = AttentionSpec(**FIELDS | {"n_keys": 1, "top_k": 1})
+    spec = spec_of(n_keys=1, top_k=1)
     assert (spec.index_bits, spec.n_valid_bits) == (1, 1)
 
 
@@ -119,6 +126,6 @@ def test_dict_with_an_unknown_key_is_refused():
 
 
 def test_spec_is_hashable_and_frozen():
-    assert len({AttentionSpec(**FIELDS), AttentionSpec(**FIELDS)}) == 1
+    assert len({spec_of(), spec_of()}) == 1
     with pytest.raises(dataclasses.FrozenInstanceError):
-        AttentionSpec(**FIELDS).top_k = 2  # type: ignore[misc]
+        spec_of().top_k = 2  # type: ignore[misc]

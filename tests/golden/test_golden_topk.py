@@ -72,5 +72,8 @@ def test_absent_keys():
     mask = np.array([[True, False, False], [False, False, True]])
     assert absent_keys(3, None, None) is None
     assert absent_keys(3, None, mask) is mask
-    assert absent_keys(3, 2, None).tolist() == [False, False, True]
-    assert absent_keys(3, [1, 3], mask).tolist() == [[True, True, True], [False, False, True]]
+    unseen, neither = absent_keys(3, 2, None), absent_keys(3, [1, 3], mask)
+    assert unseen is not None
+    assert unseen.tolist() == [False, False, True]
+    assert neither is not None
+    assert neither.tolist() == [[True, True, True], [False, False, True]]
