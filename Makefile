@@ -1,0 +1,94 @@
+# Everything runs in .venv, made here and nowhere else; `make help` lists the targets.
+#   PYTHON=python3.12       the Python that makes .venv (3.11 or later)
+#   CONFIG="tiny my.toml"   presets or TOML files for verilog, sim and synth (all presets by default)
+#   WORKERS=2               processes of the tests and the regression
+
+PYTHON  ?= python3
+VENV    ?= .venv
+CONFIG  ?= $(basename $(notdir $(wildcard rtl/presets/*.toml)))
+WORKERS ?= 2
+BUILD   := build
+BIN     := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint verilog sim synth bench regression mutants clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- environment: one stamp a set of packages, renewed when pyproject.toml changes -----------------------------------
+
+$(BIN)/python:
+	@command -v "$(PYTHON)" > /dev/null || { \
+	  echo "Error: no '$(PYTHON)' found; install Python 3.11 or later, or name one: make PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
+	  "Error: Python 3.11 or later is needed, $(PYTHON) is %d.%d; name another: make PYTHON=python3.12" % sys.version_info[:2])'
+	@echo "Making $(VENV)"
+	@"$(PYTHON)" -m venv $(VENV) || { rm -f $@; \
+	  echo "Error: '$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+define install
+	@echo "Installing into $(VENV): $(1)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '$(1)'
+	@touch $@
+endef
+
+$(VENV)/base.stamp: pyproject.toml | $(BIN)/python
+	$(call install,.)
+
+$(VENV)/test.stamp: pyproject.toml $(VENV)/base.stamp
+	$(call install,.[test])
+
+$(VENV)/lint.stamp: pyproject.toml $(VENV)/test.stamp
+	$(call install,.[test,lint])
+
+# --- what users come for ---------------------------------------------------------------------------------------------
+
+demo: DIR := $(BUILD)/demo
+demo: $(VENV)/base.stamp ## Verilog of a MiniLM head, its regression on the model's own Q, K and V, its area by block
+	@echo; echo "1/4  Verilog and manifest of the engine, from the preset minilm: $(DIR)/minilm.v, minilm.json"
+	$(BIN)/hamming generate minilm -o $(DIR)
+	@echo; echo "2/4  Queries, keys and values of two layers of all-MiniLM-L6-v2 on a paragraph: $(DIR)/vectors.npz"
+	$(BIN)/python -m golden.fixture --output $(DIR)/vectors.npz
+	@echo; echo "3/4  These through the Verilog, in Verilator, held against the golden model: $(DIR)/outputs.npz"
+	$(BIN)/hamming simulate minilm --vectors $(DIR)/vectors.npz --output $(DIR)/outputs.npz
+	@echo; echo "4/4  Area by block in NanGate 45 nm: $(DIR)/area.json"
+	$(BIN)/hamming synthesize minilm --json $(DIR)/area.json
+	@echo; echo "Done. Next: $(BIN)/hamming --help, README.md, docs/guide.md"
+
+verilog: $(VENV)/base.stamp ## Verilog and manifest of each CONFIG, in build/verilog
+	@for config in $(CONFIG); do $(BIN)/hamming generate "$$config" -o $(BUILD)/verilog || exit 1; done
+
+sim: $(VENV)/base.stamp ## random regression of each CONFIG against the golden model
+	@for config in $(CONFIG); do $(BIN)/hamming simulate "$$config" || exit 1; done
+
+synth: $(VENV)/base.stamp ## area by block of each CONFIG, as tables and as JSON in build/synth
+	@for config in $(CONFIG); do \
+	  $(BIN)/hamming synthesize "$$config" --json "$(BUILD)/synth/$$(basename "$$config" .toml).json" || exit 1; done
+
+# --- what shows that it holds ----------------------------------------------------------------------------------------
+
+test: $(VENV)/test.stamp ## the tests
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS)
+
+lint: $(VENV)/lint.stamp ## ruff and pyright
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+regression: $(VENV)/base.stamp ## 100,000 random queries through 40 random engines
+	@$(BIN)/python -m sim.regression --queries 100000 --configurations 40 --seed 1 --processes $(WORKERS) \
+	  --output $(BUILD)/regression.json
+
+mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a test must fail
+	@$(BIN)/python -m tests.mutants
+
+bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model, areas against published ones
+	@$(BIN)/python -m rtl.bench
+	@$(BIN)/python -m golden.bench
+	@$(BIN)/python -m synth.references
+
+clean: ## remove what was built; .venv stays
+	@rm -rf $(BUILD) .pytest_cache .ruff_cache *.egg-info
+	@find golden rtl sim synth hamming tests -name __pycache__ -prune -exec rm -rf {} +

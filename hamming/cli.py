@@ -1,0 +1,321 @@
+"""The command line: every part of the project, on one preset or TOML file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from hamming.files import Vectors, check_writable, read_vectors, staged
+from hamming.tables import manifest_table, presets_table, simulation_table
+from rtl.design import Design, load_design, preset_names, preset_text
+
+# Golden model, hardware, simulator and synthesis are imported where they are used: --help and presets answer at once.
+
+__all__ = ["main"]
+
+
+class _Mistake(click.ClickException):
+    """A user's mistake: one line on standard error, exit status 1, no traceback."""
+
+
+@contextlib.contextmanager
+def _mistakes(*kinds: type[Exception], where: str = "") -> Iterator[None]:
+    """Turn what checking a user's input raises into the user's mistake."""
+    try:
+        yield
+    except kinds as error:
+        raise _Mistake(f"{where}: {error}" if where else str(error)) from error
+
+
+def _design(config: str, overrides: tuple[str, ...]) -> Design:
+    with _mistakes(ValueError):
+        return load_design(config, overrides)
+
+
+def _vectors(path: Path) -> Vectors:
+    with _mistakes(ValueError):
+        return read_vectors(path)
+
+
+@contextlib.contextmanager
+def _outputs(*targets: Path) -> Iterator[tuple[Path, ...]]:
+    """`staged`, where a target that cannot be written is the user's mistake."""
+    with contextlib.ExitStack() as stack:
+        with _mistakes(ValueError):
+            temporary = stack.enter_context(staged(*targets))
+        yield temporary
+
+
+def _save_arrays(path: Path, **arrays: np.ndarray | None) -> None:
+    with path.open("wb") as file:  # NumPy would add .npz to a name
+        np.savez_compressed(file, **{name: array for name, array in arrays.items() if array is not None})
+
+
+def _save_json(path: Path, facts: dict[str, Any]) -> None:
+    path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _progress(first_step: str) -> Iterator[Callable[[float, str], None]]:
+    """Show a bar on standard error, if that is a terminal; gives `update(share_done, step)`."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(first_step, total=1.0)
+        yield lambda done, step: bars.update(task, completed=done, description=step)
+
+
+def _takes_design(command: Callable[..., None]) -> Callable[..., None]:
+    change = click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change a key, as in spec.top_k=16 or engine.selector=insertion. Repeatable.",
+    )
+    return click.argument("config")(change(command))
+
+
+def _file_option(*names: str, **settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(*names, type=click.Path(path_type=Path), **settings)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="hamming-attention")
+def main() -> None:
+    """Generate, check and measure hardware for attention with binary queries and keys.
+
+    \b
+    A first round, on the smallest preset:
+      hamming presets                    what there is
+      hamming generate tiny -o build     Verilog and manifest
+      hamming simulate tiny              the Verilog against the golden model
+      hamming synthesize tiny            its area, block by block
+
+    \b
+    An engine of your own:
+      hamming presets bert > mine.toml   a preset as the start
+      hamming generate mine.toml --set spec.top_k=16 -o build
+    """
+
+
+@main.command()
+@click.argument("name", required=False)
+def presets(name: str | None) -> None:
+    """List the presets, or print one's TOML.
+
+    \b
+    Examples:
+      hamming presets
+      hamming presets minilm > mine.toml
+    """
+    if name is not None:
+        with _mistakes(ValueError):
+            click.echo(preset_text(name), nl=False)
+        return
+    designs = {preset: load_design(preset) for preset in preset_names()}
+    Console().print(presets_table(designs))
+    for preset in designs:
+        click.echo(f"{preset:<10}{preset_text(preset).splitlines()[0].removeprefix('# ')}")
+
+
+@main.command()
+@_takes_design
+@_file_option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder for NAME.v and NAME.json.")
+def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
+    """Write an engine as Verilog-2005, and its manifest as JSON.
+
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The manifest states spec,
+    configuration, ports, memories, cycles and tool versions.
+
+    \b
+    Examples:
+      hamming generate tiny -o build
+      hamming generate minilm --set engine.n_lanes=8 --set engine.name=minilm_fast -o build
+    """
+    design = _design(config, overrides)
+    name = design.config.name
+    targets = folder / f"{name}.v", folder / f"{name}.json"
+    with _outputs(*targets) as (verilog_path, manifest_path):
+        from rtl.engine import Engine
+        from rtl.manifest import manifest
+        from rtl.verilog import emit
+
+        engine = Engine(design.spec, design.config)
+        verilog = emit(engine, name)
+        facts = manifest(engine, verilog)
+        verilog_path.write_text(verilog, encoding="utf-8")
+        _save_json(manifest_path, facts)
+    click.echo(f"{targets[0]}: {len(verilog.splitlines())} lines of Verilog")
+    click.echo(f"{targets[1]}: the manifest")
+    Console().print(manifest_table(facts))
+
+
+@main.command()
+@_takes_design
+@_file_option("--vectors", required=True, metavar="FILE.npz", help="Arrays q, k, v; optionally n_valid and mask.")
+@_file_option("--output", required=True, metavar="OUT.npz", help="Gets out, index, weight and is_empty.")
+def run(config: str, overrides: tuple[str, ...], vectors: Path, output: Path) -> None:
+    """Compute attention by the golden model, which equals the engine to the last bit.
+
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The vector file is NumPy's .npz:
+    bits q (queries, d_head) and k (keys, d_head), integers v (keys, d_value), each with an optional leading axis
+    of heads. Optional: n_valid, how many keys a query sees, and mask, true where it does not see a key.
+
+    \b
+    Example:
+      hamming run minilm --vectors vectors.npz --output outputs.npz
+    """
+    design = _design(config, overrides)
+    given = _vectors(vectors)
+    with _outputs(output) as (path,):
+        from golden.attention import attend
+
+        with _mistakes(TypeError, ValueError, where=str(vectors)):
+            found = attend(design.spec, given.q, given.k, given.v, n_valid=given.n_valid, mask=given.mask)
+        _save_arrays(path, out=found.out, index=found.index, weight=found.weight, is_empty=found.is_empty)
+    click.echo(f"{output}: {found.is_empty.size} queries, {found.is_empty.sum()} of them without a key")
+
+
+@main.command()
+@_takes_design
+@_file_option("--vectors", metavar="FILE.npz", help="Send these, not random queries; see `hamming run --help`.")
+@_file_option("--output", metavar="OUT.npz", help="Gets out, index (if exposed), is_empty and cycles; with --vectors.")
+@_file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
+@_file_option("--waves", metavar="FILE", help="Leave a trace of the signals: FST, for GTKWave or Surfer.")
+@click.option("--queries", type=click.IntRange(1), help="Random queries (default: 1000); without --vectors.")
+@click.option("--stalls/--no-stalls", default=None, help="Pause streams at random (default: no); with --vectors.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of queries and stalls.")
+@click.option("--simulator", type=click.Choice(["verilator", "icarus"]), default="verilator", show_default=True)
+def simulate(
+    config: str,
+    overrides: tuple[str, ...],
+    vectors: Path | None,
+    output: Path | None,
+    json_file: Path | None,
+    waves: Path | None,
+    queries: int | None,
+    stalls: bool | None,
+    seed: int,
+    simulator: str,
+) -> None:
+    """Run an engine's Verilog in a simulator, and hold every output against the golden model.
+
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. Without --vectors, random queries
+    are sent, first with stalls everywhere and then back to back. The exit status is 1 if anything differs.
+
+    \b
+    Examples:
+      hamming simulate tiny --queries 5000 --seed 7
+      hamming simulate minilm --vectors vectors.npz --output outputs.npz
+    """
+    if vectors is None and output is not None:
+        raise click.UsageError("--output goes with --vectors")
+    if vectors is None and stalls is not None:
+        raise click.UsageError("--stalls and --no-stalls go with --vectors; random queries are sent both ways")
+    if vectors is not None and queries is not None:
+        raise click.UsageError("--queries goes without --vectors")
+    design = _design(config, overrides)
+    given = None if vectors is None else _vectors(vectors)
+    if waves is not None:
+        with _mistakes(ValueError):
+            check_writable(waves)  # and not staged: the trace of a run that failed is the one to look at
+    targets = [path for path in (output, json_file) if path is not None]
+    with _outputs(*targets) as temporary:
+        path_of = dict(zip(targets, temporary, strict=True))
+        from sim.regression import regress
+        from sim.runner import SimulationFailed, SimulatorMissing
+        from sim.simulate import simulate as simulate_vectors
+
+        with _progress(f"building {design.config.name}") as update, _mistakes(SimulationFailed, SimulatorMissing):
+            settings: dict[str, Any] = {
+                "seed": seed,
+                "simulator": simulator,
+                "waves": waves,
+                "progress": lambda done, total: update(done / total, f"{done} of {total} queries"),
+            }
+            if given is None:
+                outcome = regress(design, queries or 1000, **settings)
+                reports = {"with stalls": outcome.report, "back to back": outcome.back_to_back}
+            else:
+                with _mistakes(TypeError, ValueError, where=str(vectors)):
+                    found = simulate_vectors(
+                        design.spec,
+                        design.config,
+                        given.q,
+                        given.k,
+                        given.v,
+                        n_valid=given.n_valid,
+                        mask=given.mask,
+                        stalls=bool(stalls),
+                        **settings,
+                    )
+                reports = {"vectors": found.report}
+                if output is not None:
+                    _save_arrays(
+                        path_of[output],
+                        out=found.out,
+                        index=found.index,
+                        is_empty=found.is_empty,
+                        cycles=found.cycles,
+                    )
+        if json_file is not None:
+            facts = {"spec": design.spec.to_dict(), "engine": design.config.to_dict()}
+            _save_json(path_of[json_file], facts | {name: report.to_dict() for name, report in reports.items()})
+    Console().print(simulation_table(design, reports))
+    if not all(report.passed for report in reports.values()):
+        raise SystemExit(1)
+
+
+@main.command()
+@_takes_design
+@click.option("--library", default="nangate45", show_default=True, help="nangate45, osu018, or a Liberty file's path.")
+@click.option(
+    "--mapping",
+    type=click.Choice(["auto", "abc", "adders"]),
+    default="auto",
+    show_default=True,
+    help="Adders by ABC, from the library's adder cells, or what is smaller.",
+)
+@_file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
+def synthesize(config: str, overrides: tuple[str, ...], library: str, mapping: str, json_file: Path | None) -> None:
+    """Synthesize an engine to a cell library, and print its area block by block.
+
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. Memories are counted apart, in bits.
+
+    \b
+    Examples:
+      hamming synthesize tiny
+      hamming synthesize bert --set engine.selector=insertion --json bert.json
+      hamming synthesize tiny --library my_cells.lib
+    """
+    design = _design(config, overrides)
+    targets = [path for path in (json_file,) if path is not None]
+    with _outputs(*targets) as temporary:
+        from rtl.engine import Engine
+        from rtl.verilog import emit
+        from synth.area import SynthesisError
+        from synth.area import synthesize as synthesize_verilog
+        from synth.library import load_library
+        from synth.report import area_table
+
+        with _mistakes(ValueError):
+            cells = load_library(library)
+        name = design.config.name
+        with _progress(f"emitting {name}") as update, _mistakes(SynthesisError):
+            verilog = emit(Engine(design.spec, design.config), name)
+            report = synthesize_verilog(
+                verilog, top=name, library=cells, mapping=mapping, progress=lambda now: update(now.done, now.step)
+            )
+        for path in temporary:
+            facts = {"spec": design.spec.to_dict(), "engine": design.config.to_dict()}
+            _save_json(path, facts | {"area": report.to_dict()})
+    Console().print(area_table(report))
