@@ -17,6 +17,8 @@ __all__ = ["Vectors", "check_writable", "read_vectors", "staged"]
 
 _REQUIRED = ("q", "k", "v")
 _OPTIONAL = ("n_valid", "mask")
+_BITS_HINT = "golden.score.binarize makes bits of real numbers"
+_REAL_HINTS = {"q": _BITS_HINT, "k": _BITS_HINT, "v": "golden.values.quantize makes integers of real numbers"}
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,11 @@ def read_vectors(path: Path) -> Vectors:
             raise ValueError("not an .npz file; numpy.savez writes one")
         with np.load(path, allow_pickle=False) as archive:
             _check_names(archive.files)
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = {name: _integers(name, archive[name]) for name in archive.files}
     except OSError as error:
         raise ValueError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{str(path)!r}: {error}") from error
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biu":
-            kind = getattr(array, "dtype", "bytes")
-            hint = "; golden.score.binarize makes bits of real numbers" if name in ("q", "k") else ""
-            raise ValueError(f"{str(path)!r}: {name} must hold integers or booleans, not {kind}{hint}")
+        raise ValueError(f"{path}: {error}") from error
     return Vectors(**arrays)
 
 
@@ -70,6 +67,15 @@ def _check_names(names: list[str]) -> None:
     for name in _REQUIRED:
         if name not in names:
             raise ValueError(f"no array {name!r}; it needs {', '.join(_REQUIRED)}, and may have {', '.join(_OPTIONAL)}")
+
+
+def _integers(name: str, array: np.ndarray | bytes) -> np.ndarray:
+    if isinstance(array, bytes):  # so NumPy returns an entry that is no array
+        raise ValueError(f"{name} is no array; numpy.savez writes them")
+    if array.dtype.kind not in "biu":
+        hint = f"; {_REAL_HINTS[name]}" if array.dtype.kind == "f" and name in _REAL_HINTS else ""
+        raise ValueError(f"{name} must hold integers or booleans, not {array.dtype}{hint}")
+    return array
 
 
 @contextlib.contextmanager

@@ -173,8 +173,10 @@ MISTAKES = {
     "wide accumulator": (
         "logit_scale = 0.25",
         "logit_scale = 0.25\nvalue_bits = 16\nweight_bits = 32\nout_frac_bits = 20",
-        ("the accumulator is wider than supported: value_bits 16 + weight sum bits 34 + out_frac_bits 20 + 2 = 72, "
-        "allowed 63; lower one of them, or top_k"),
+        (
+            "the accumulator is wider than supported: value_bits 16 + weight sum bits 34 + out_frac_bits 20 + 2 = 72, "
+            "allowed 63; lower one of them, or top_k"
+        ),
     ),
     "string for a number": ("d_head = 6", 'd_head = "6"', "d_head must be an integer, not '6'"),
     "float for a number": ("d_head = 6", "d_head = 6.0", "d_head must be an integer, not 6.0"),
@@ -184,8 +186,10 @@ MISTAKES = {
     "unknown spec key": (
         "top_k = 3",
         "topk = 3",
-        ("unknown key 'topk' in [spec]; known: d_head, d_value, n_keys, top_k, weights, value_bits, weight_bits, "
-        "out_frac_bits, logit_scale; did you mean 'top_k'?"),
+        (
+            "unknown key 'topk' in [spec]; known: d_head, d_value, n_keys, top_k, weights, value_bits, weight_bits, "
+            "out_frac_bits, logit_scale; did you mean 'top_k'?"
+        ),
     ),
     "unknown section": ("[spec]", "[spek]", "unknown section [spek]; known: [spec] and [engine]; did you mean 'spec'?"),
     "no section": (FILE, "", "no section [spec]; it needs d_head, d_value, n_keys, top_k, and logit_scale or weights"),
@@ -208,8 +212,10 @@ ENGINE_MISTAKES = {
     ),
     "unknown engine key": (
         "lanes = 2",
-        ("unknown key 'lanes' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, score_stages, "
-        "quotient_bits, memory, table, mask, expose_index; did you mean 'n_lanes'?"),
+        (
+            "unknown key 'lanes' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, score_stages, "
+            "quotient_bits, memory, table, mask, expose_index; did you mean 'n_lanes'?"
+        ),
     ),
 }
 
