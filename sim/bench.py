@@ -1,0 +1,202 @@
+"""What every bench has: a clock, a reset, the case's streams, and a report of what happened."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cocotb.clock import Clock
+from numpy.typing import NDArray
+
+from sim import case
+from sim.coverage import of_streams
+from sim.harness import monitor
+from sim.payloads import Stream, read_streams
+from sim.runner import PROGRESS_FILE
+from sim.scoreboard import Runaway, Scoreboard
+from sim.streams import Gate, Hang, Sink, Source, Stepped, exchange, pauses
+
+__all__ = ["Bench", "play_cases"]
+
+#: Codes of `sim/verilog/stream_monitor.v`.
+_VIOLATIONS = {
+    1: "valid fell before the transfer",
+    2: "the payload changed before the transfer",
+    3: "valid, ready or a valid payload is X",
+}
+
+_RESET_CYCLES = 2
+
+
+class Bench:
+    """One case of a bench: first say what is driven and expected, then `run` it all at once.
+
+    Parameters
+    ----------
+    dut
+        Handle of the harness.
+    fields, arrays
+        The case. Used here: `streams`, a manifest's; `seed`; `stall`, the share of cycles in which a source or a
+        sink pauses (0: full rate), for all streams or by name; `watchdog`, in cycles; `last_cycle`, where to break
+        the case off (absent: run to the end).
+
+    count
+        Called for each packet that counts as progress.
+
+    Attributes
+    ----------
+    streams
+        Layouts by name.
+    coverage
+        Counts of situations, for the report.
+    dut, fields, arrays
+        As given.
+    """
+
+    def __init__(
+        self, dut: Any, fields: dict[str, Any], arrays: dict[str, NDArray], count: Callable[[], None]
+    ) -> None:
+        self.dut = dut
+        self._count = count
+        self.fields = fields
+        self.arrays = arrays
+        self.streams: dict[str, Stream] = read_streams(fields["streams"])
+        self.coverage: dict[str, int] = {}
+        self._sources: list[Source] = []
+        self._sinks: list[Sink] = []
+        self._boards: list[Scoreboard] = []
+        self._failures: list[str] = []
+        self._n_failures = 0
+        self._n_cycles = 0
+
+    def source(self, name: str, payloads: Sequence[int], gates: Sequence[Gate] = ()) -> Source:
+        """Drive a stream."""
+        source = Source(self.dut, self.streams[name], payloads, pause=self._pause(name), gates=gates)
+        self._sources.append(source)
+        return source
+
+    def sink(
+        self,
+        name: str,
+        expected: Sequence[int],
+        *,
+        packet: str = "packet",
+        compare_as: Callable[[list[int]], list[int]] | None = None,
+        keeps_ready: bool = False,
+        counts: bool = False,
+    ) -> tuple[Sink, Scoreboard]:
+        """Take a stream and hold it against `expected`; arguments as of `Sink` and `Scoreboard`.
+
+        The run's progress is the number of packets of the sink that `counts`.
+        """
+        board = Scoreboard(self.streams[name], expected, packet=packet, compare_as=compare_as)
+        sink = Sink(
+            self.dut,
+            self.streams[name],
+            board.n_expected,
+            pause=self._pause(name),
+            receive=board.receive,
+            on_packet=self._count if counts else None,
+            keeps_ready=keeps_ready,
+        )
+        self._sinks.append(sink)
+        self._boards.append(board)
+        return sink, board
+
+    def fail(self, message: str) -> None:
+        """Note what is wrong beside the streams."""
+        self._n_failures += 1
+        if len(self._failures) < 20:
+            self._failures.append(message)
+
+    async def run(self, others: Sequence[Stepped] = ()) -> None:
+        """Reset, and run all streams to the end; what goes wrong is noted, not raised."""
+        edge = self.dut.clk.rising_edge
+        self.dut.rst.value = 1
+        for _ in range(_RESET_CYCLES):
+            await edge
+        self.dut.rst.value = 0
+        last_cycle = self.fields.get("last_cycle")
+        try:
+            self._n_cycles = await exchange(
+                self.dut,
+                self._sources,
+                self._sinks,
+                others,
+                watchdog=self.fields["watchdog"],
+                last_cycle=last_cycle,
+            )
+        except (Hang, Runaway) as error:
+            self.fail(str(error))
+        if last_cycle is None:
+            for board in self._boards:
+                board.finish()
+
+    def report(self) -> dict[str, Any]:
+        """Return what happened: failures in words, and for each stream what its monitor saw."""
+        streams: dict[str, dict[str, int]] = {}
+        violations: list[str] = []
+        for name in self.streams:
+            seen = getattr(self.dut, monitor(name))
+            streams[name] = {key: int(getattr(seen, f"n_{key}").value) for key in ("transfers", "stalled", "starved")}
+            if violation := int(seen.violation.value):
+                # The monitor numbers cycles from 0.
+                cycle = int(seen.violation_cycle.value) + 1
+                violations.append(f"{name}: {_VIOLATIONS[violation]} (cycle {cycle})")
+        return {
+            "n_mismatches": sum(board.n_mismatches for board in self._boards) + self._n_failures,
+            "mismatches": [*self._failures, *(message for board in self._boards for message in board.messages)],
+            "violations": violations,
+            "coverage": self.coverage | of_streams(streams),
+            "n_transfers": {name: seen["transfers"] for name, seen in streams.items()},
+            "cycles": self._n_cycles,
+        }
+
+    def _pause(self, name: str):
+        stall = self.fields.get("stall", 0.0)
+        probability = stall.get(name, 0.0) if isinstance(stall, dict) else stall
+        return pauses(probability, random.Random(f"{self.fields.get('seed', 0)} {name}"))
+
+
+async def play_cases(dut: Any, play: Callable[[Bench], Awaitable[dict[str, NDArray]]]) -> None:
+    """Play every case of this run, `case_N` of its folder, and write what came of it to `result_N`.
+
+    Parameters
+    ----------
+    dut
+        Handle of the harness.
+    play
+        Sets a bench up, runs it and returns arrays for the result.
+
+    Raises
+    ------
+    AssertionError
+        A case found something wrong.
+    """
+    folder = Path(os.environ["HAMMING_CASE"])
+    Clock(dut.clk, 2, unit="step").start(start_high=False)
+    count = _counter(folder / PROGRESS_FILE)
+    failed: list[str] = []
+    for number in range(len(list(folder.glob("case_*.json")))):
+        bench = Bench(dut, *case.load(folder, f"case_{number}"), count)
+        arrays = await play(bench)
+        report = bench.report()
+        case.save(folder, f"result_{number}", report, arrays)
+        failed += [f"case {number}: {message}" for message in (*report["violations"], *report["mismatches"])]
+    assert not failed, "\n".join(failed)
+
+
+def _counter(file: Path) -> Callable[[], None]:
+    """Return a function that counts its calls in `file`, brought up to date now and then."""
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        if done % 32 == 0:
+            file.write_text(str(done))
+
+    return count

@@ -1,0 +1,212 @@
+"""Bench of the engine: rows, table, queries and masks in; outputs and kept keys against the golden model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cocotb
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.spec import AttentionSpec
+from rtl.config import EngineConfig
+from sim.bench import Bench, play_cases
+from sim.payloads import Stream
+from sim.streams import Gate, Sink, Source
+
+
+async def play(bench: Bench) -> dict[str, NDArray]:
+    """Run one case: heads one after the other, each with its own keys and values, through one engine.
+
+    Arrays of the case: `q` (n_heads, n_queries, d_head), `k`, `v`, `n_valid` (n_heads, n_queries), optionally `mask`;
+    `expected_out`, `expected_is_empty`, and of the kept keys `expected_index` (-1 where fewer), `expected_deficit`.
+    Fields: `spec`, `engine`, and `append`: a query waits only for the rows that it sees, and rows are written while
+    earlier queries are in flight, as in decoding. Otherwise a head's queries wait for all of its rows.
+
+    Arrays of the result, shaped as golden's: `out`, `index` (where exposed), `is_empty`; and `cycles`, of each query
+    from the completion of the one before, or its first offer if that is later, to its own completion.
+    """
+    spec = AttentionSpec.from_dict(bench.fields["spec"])
+    config = EngineConfig.from_dict(bench.fields["engine"])
+    q, k, v, n_valid = (bench.arrays[name] for name in ("q", "k", "v", "n_valid"))
+    out_expected, is_empty, index_expected, deficit = (
+        bench.arrays[f"expected_{name}"] for name in ("out", "is_empty", "index", "deficit")
+    )
+    n_heads, n_keys = k.shape[:2]
+    n_queries = n_valid.shape[1]
+    rng = np.random.default_rng(bench.fields["seed"])
+
+    out, out_board = bench.sink(
+        "o_out", out_beats(bench.streams["o_out"], out_expected, is_empty), packet="query", counts=True
+    )
+    sinks, selected_board = [out], None
+    if config.expose_index:
+        selected, selected_board = bench.sink(
+            "o_selected",
+            selected_beats(bench.streams["o_selected"], index_expected, deficit),
+            packet="query",
+            compare_as=as_set(bench.streams["o_selected"]),
+        )
+        sinks.append(selected)
+
+    # A head's rows overwrite those of the head before, once all its queries are through.
+    order, n_needed = row_schedule(n_valid, n_keys, append=bench.fields["append"], rng=rng)
+    head, index = np.repeat(np.arange(n_heads), n_keys), order.ravel()
+    rows = bench.source(
+        "i_row",
+        bench.streams["i_row"].encode(index=index, key=k[head, index], value=v[head, index]),
+        [Gate(sink, (head * n_queries).tolist()) for sink in sinks],
+    )
+    gates = [Gate(rows, n_needed.ravel().tolist())]
+    if config.table == "loadable":
+        entries = table_beats(bench.streams["i_weight"], spec, rng)
+        gates.append(Gate(bench.source("i_weight", entries), [len(entries)] * n_valid.size))
+    queries = bench.source(
+        "i_query",
+        bench.streams["i_query"].encode(query=q.reshape(-1, spec.d_head), n_valid=n_valid.ravel()),
+        gates,
+    )
+    if config.mask:
+        bench.source("i_mask", mask_beats(config.n_lanes, n_keys, n_valid, bench.arrays.get("mask"), rng))
+
+    await bench.run()
+
+    bench.coverage["row_beside_query"] = n_rows_beside_queries(rows, queries, out)
+    got = bench.streams["o_out"].decode(out_board.payloads)
+    results = {
+        "out": _shaped(got["value"].reshape(-1, spec.d_value), (n_heads, n_queries, spec.d_value)),
+        "is_empty": _shaped(got["is_empty"][:: spec.d_value // got["value"].shape[1]].astype(bool), n_valid.shape),
+        "cycles": _shaped(cycles(queries, out), n_valid.shape),
+    }
+    if selected_board is not None:
+        selected_keys = kept_indices(bench.streams["o_selected"], selected_board.payloads, spec.top_k)
+        results["index"] = _shaped(selected_keys, (n_heads, n_queries, spec.top_k))
+    return results
+
+
+def out_beats(stream: Stream, out: NDArray, is_empty: NDArray) -> list[int]:
+    """Return the beats of `o_out`: a query's elements in order, `n_macs` a beat."""
+    value = out.reshape(-1, stream.field("value").length)
+    fold = len(value) // max(1, is_empty.size)
+    is_last = np.arange(len(value)) % fold == fold - 1
+    return stream.encode(value=value, is_empty=np.repeat(is_empty.ravel(), fold), last=is_last)
+
+
+def selected_beats(stream: Stream, index: NDArray, deficit: NDArray) -> list[int]:
+    """Return the beats of `o_selected` in the contract's order: kept keys, or one empty beat."""
+    index, deficit = (array.reshape(-1, array.shape[-1]) for array in (index, deficit))
+    is_beat = index >= 0
+    is_empty = ~is_beat & (np.arange(index.shape[1]) == 0) & (index[:, :1] < 0)
+    is_beat |= is_empty
+    is_last = np.arange(index.shape[1]) == is_beat.sum(axis=1)[:, None] - 1
+    return stream.encode(
+        index=np.maximum(index, 0)[is_beat],
+        deficit=np.maximum(deficit, 0)[is_beat],
+        is_empty=is_empty[is_beat],
+        last=is_last[is_beat],
+    )
+
+
+def as_set(stream: Stream) -> Callable[[list[int]], list[int]]:
+    """Return what makes kept keys comparable: selectors put them out in orders of their own.
+
+    The contract's order is by deficit, then index. Of an empty beat only the flag counts.
+    """
+    last = 1 << stream.field("last").offset
+    empty = 1 << stream.field("is_empty").offset
+
+    deficit, index = (stream.field(name) for name in ("deficit", "index"))
+    above_deficit, above_index = ((1 << field.bits) - 1 for field in (deficit, index))
+
+    def rank(beat: int) -> tuple[int, int]:
+        return beat >> deficit.offset & above_deficit, beat >> index.offset & above_index
+
+    def canonical(beats: list[int]) -> list[int]:
+        return sorted((beat & empty or beat & ~last for beat in beats), key=rank)
+
+    return canonical
+
+
+def kept_indices(stream: Stream, payloads: list[int], top_k: int) -> NDArray[np.int64]:
+    """Return `(n_queries, top_k)` of the received beats of `o_selected`: the contract's order, -1 where fewer."""
+    beats = stream.decode(payloads)
+    query = np.cumsum(beats["last"]) - beats["last"]
+    order = np.lexsort((beats["index"], beats["deficit"], query))
+    query, index, is_empty = query[order], beats["index"][order], beats["is_empty"][order]
+    place = np.arange(len(query)) - np.searchsorted(query, query)
+    fits = (place < top_k) & (is_empty == 0)
+    kept = np.full((int(beats["last"].sum()) + 1, top_k), -1, np.int64)
+    kept[query[fits], place[fits]] = index[fits]
+    return kept[:-1]
+
+
+def row_schedule(
+    n_valid: NDArray, n_keys: int, *, append: bool, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return in which order each head's rows are written, and how many rows in all each query waits for.
+
+    Within what the schedule leaves open the order is random.
+    """
+    n_heads = len(n_valid)
+    seen = np.maximum.accumulate(n_valid, axis=1) if append else np.full(n_valid.shape, n_keys)
+    order = np.empty((n_heads, n_keys), np.int64)
+    for head in range(n_heads):
+        wave = np.searchsorted(np.unique(seen[head]), np.arange(n_keys), side="right")
+        order[head] = np.lexsort((rng.random(n_keys), wave))
+    return order, seen + n_keys * np.arange(n_heads)[:, None]
+
+
+def table_beats(stream: Stream, spec: AttentionSpec, rng: np.random.Generator) -> list[int]:
+    """Return the beats of `i_weight`: every entry, in random order, written over something else."""
+    deficit = np.concatenate([rng.permutation(spec.d_head + 1) for _ in range(2)])
+    weight = np.asarray(spec.weights)[deficit]
+    weight[: spec.d_head + 1] = rng.integers(0, 2**spec.weight_bits, spec.d_head + 1)
+    return stream.encode(index=deficit, weight=weight)
+
+
+def mask_beats(
+    n_lanes: int, n_keys: int, n_valid: NDArray, mask: NDArray[np.bool_] | None, rng: np.random.Generator
+) -> list[int]:
+    """Return the beats of `i_mask`: a row of keys each, with anything for keys that a query does not see."""
+    n_rows = max(1, -(-n_keys // n_lanes))
+    bits = rng.integers(0, 2, (n_valid.size, n_rows * n_lanes), np.uint8)
+    seen = np.arange(n_keys) < n_valid.reshape(-1, 1)
+    masked = np.zeros((n_valid.size, n_keys), bool) if mask is None else mask.reshape(n_valid.size, n_keys)
+    bits[:, :n_keys] = np.where(seen, masked, bits[:, :n_keys])
+    n_beats = np.maximum(1, -(-n_valid.ravel() // n_lanes))
+    is_beat = np.arange(n_rows) < n_beats[:, None]
+    packed = np.packbits(bits.reshape(n_valid.size, n_rows, n_lanes)[is_beat], axis=-1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+def cycles(queries: Source, out: Sink) -> NDArray[np.int64]:
+    """Return each completed query's cycles, from the completion before it or its first offer to its own completion."""
+    completed = np.asarray(out.packet_at, np.int64)
+    offered = np.asarray(queries.offered_at[: len(completed)], np.int64)
+    before = np.concatenate([[0], completed[:-1]])[: len(completed)]
+    return completed - np.maximum(before, offered)
+
+
+def n_rows_beside_queries(rows: Source, queries: Source, out: Sink) -> int:
+    """Count rows that were written while a query was on its way."""
+    offered = np.asarray(queries.offered_at[: out.count], np.int64)
+    completed = np.asarray(out.packet_at[: len(offered)], np.int64)
+    written = np.asarray(rows.transferred_at, np.int64)
+    # Queries complete in order, so those on their way are those offered and not yet completed.
+    n_offered = np.searchsorted(offered, written, side="right")
+    n_completed = np.searchsorted(completed, written, side="right")
+    return int(np.count_nonzero(n_offered > n_completed))
+
+
+def _shaped(array: NDArray, shape: tuple[int, ...]) -> NDArray:
+    """Return `array` in a shape of which it may fill less, or more, if the engine is wrong."""
+    filled = np.zeros(int(np.prod(shape)), array.dtype)
+    flat = array.ravel()[: filled.size]
+    filled[: flat.size] = flat
+    return filled.reshape(shape)
+
+
+@cocotb.test()
+async def engine(dut) -> None:
+    """Play the cases of this run."""
+    await play_cases(dut, play)

