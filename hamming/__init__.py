@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from golden.attention import attend
     from golden.score import binarize
     from golden.spec import AttentionSpec
+    from golden.values import quantize
     from rtl.config import EngineConfig
     from rtl.design import Design, load_design
     from rtl.engine import Engine
@@ -26,6 +27,7 @@ __all__ = [
     "attend",
     "binarize",
     "load_design",
+    "quantize",
     "simulate",
     "synthesize",
 ]
@@ -38,6 +40,7 @@ _HOMES = {
     "attend": "golden.attention",
     "binarize": "golden.score",
     "load_design": "rtl.design",
+    "quantize": "golden.values",
     "simulate": "sim.simulate",
     "synthesize": "synth.area",
 }

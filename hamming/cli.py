@@ -54,9 +54,9 @@ def _outputs(*targets: Path) -> Iterator[tuple[Path, ...]]:
         yield temporary
 
 
-def _save_arrays(path: Path, **arrays: np.ndarray | None) -> None:
+def _save_arrays(path: Path, **arrays: Any) -> None:
     with path.open("wb") as file:  # NumPy would add .npz to a name
-        np.savez_compressed(file, **{name: array for name, array in arrays.items() if array is not None})
+        np.savez_compressed(file, **arrays)
 
 
 def _save_json(path: Path, facts: dict[str, Any]) -> None:
@@ -88,7 +88,7 @@ def _file_option(*names: str, **settings: Any) -> Callable[[Callable[..., None]]
     return click.option(*names, type=click.Path(path_type=Path), **settings)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group("hamming", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="hamming-attention")
 def main() -> None:
     """Generate, check and measure hardware for attention with binary queries and keys.
@@ -231,9 +231,7 @@ def simulate(
     targets = [path for path in (output, json_file) if path is not None]
     with _outputs(*targets) as temporary:
         path_of = dict(zip(targets, temporary, strict=True))
-        from sim.regression import regress
         from sim.runner import SimulationFailed, SimulatorMissing
-        from sim.simulate import simulate as simulate_vectors
 
         with _progress(f"building {design.config.name}") as update, _mistakes(SimulationFailed, SimulatorMissing):
             settings: dict[str, Any] = {
@@ -243,9 +241,13 @@ def simulate(
                 "progress": lambda done, total: update(done / total, f"{done} of {total} queries"),
             }
             if given is None:
+                from sim.regression import regress
+
                 outcome = regress(design, queries or 1000, **settings)
                 reports = {"with stalls": outcome.report, "back to back": outcome.back_to_back}
             else:
+                from sim.simulate import simulate as simulate_vectors
+
                 with _mistakes(TypeError, ValueError, where=str(vectors)):
                     found = simulate_vectors(
                         design.spec,
@@ -260,13 +262,8 @@ def simulate(
                     )
                 reports = {"vectors": found.report}
                 if output is not None:
-                    _save_arrays(
-                        path_of[output],
-                        out=found.out,
-                        index=found.index,
-                        is_empty=found.is_empty,
-                        cycles=found.cycles,
-                    )
+                    arrays = {name: getattr(found, name) for name in ("out", "index", "is_empty", "cycles")}
+                    _save_arrays(path_of[output], **{k: array for k, array in arrays.items() if array is not None})
         if json_file is not None:
             facts = {"spec": design.spec.to_dict(), "engine": design.config.to_dict()}
             _save_json(path_of[json_file], facts | {name: report.to_dict() for name, report in reports.items()})

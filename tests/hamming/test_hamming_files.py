@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ BITS = np.zeros((3, 8), np.uint8)
 GOOD = {"q": BITS, "k": BITS, "v": np.zeros((3, 4), np.int8)}
 
 
-def save(folder: Path, **arrays: np.ndarray) -> Path:
+def save(folder: Path, **arrays: Any) -> Path:
     path = folder / "vectors.npz"
     np.savez(path, **arrays)
     return path

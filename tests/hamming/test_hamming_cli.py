@@ -1,0 +1,329 @@
+"""The command line: what it writes and prints, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import hamming
+from golden.attention import attend
+from hamming.cli import main
+from rtl.design import load_design, preset_names, preset_text
+
+TINY = load_design("tiny")
+
+pytestmark = pytest.mark.usefixtures("inside_an_empty_folder")
+
+
+@pytest.fixture
+def inside_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def call(*arguments: str | Path) -> Result:
+    """Run a command; a traceback, which only a bug may give, fails the test."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def assert_mistake(result: Result, message: str, exit_code: int = 1) -> None:
+    """One line on standard error, nothing on standard output, a status, and nothing written."""
+    assert result.exit_code == exit_code
+    assert result.stdout == ""
+    if exit_code == 1:
+        assert result.stderr == f"Error: {message}\n"
+    else:  # click says how the command is used, too
+        assert result.stderr.splitlines()[-1] == f"Error: {message}"
+
+
+def files() -> set[str]:
+    return {str(path) for path in Path().rglob("*")}
+
+
+def save_vectors(path: str = "vectors.npz", **changed: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Write vectors for `tiny`: 2 heads, 5 queries, 16 keys."""
+    rng = np.random.default_rng(5)
+    arrays = {
+        "q": rng.integers(0, 2, (2, 5, 8)),
+        "k": rng.integers(0, 2, (2, 16, 8)),
+        "v": rng.integers(-128, 128, (2, 16, 8)),
+    }
+    arrays = {name: array for name, array in (arrays | changed).items() if array is not None}
+    np.savez(path, **arrays)
+    return arrays
+
+
+# --- presets
+
+
+def test_presets_are_listed_with_their_numbers():
+    lines = call("presets").stdout.splitlines()
+    for preset in preset_names():
+        design = load_design(preset)
+        row = next(line.split() for line in lines if line.split()[:1] == [preset])
+        cycles = max(design.dimensions.cycle_terms().values())
+        sizes = (design.spec.d_head, design.spec.d_value, design.spec.n_keys, design.spec.top_k)
+        assert row[1:] == [str(n) for n in (*sizes, design.config.n_lanes, design.config.n_macs, cycles)]
+        assert any(line.split() == [preset, *preset_text(preset).splitlines()[0].split()[1:]] for line in lines)
+
+
+def test_a_preset_is_printed_as_the_toml_that_it_is():
+    result = call("presets", "minilm")
+    assert result.stdout == preset_text("minilm")
+    Path("copy.toml").write_text(result.stdout)
+    assert load_design("copy.toml", ["engine.name=minilm"]) == load_design("minilm")
+
+
+def test_unknown_preset():
+    assert_mistake(
+        call("presets", "minilmm"),
+        "no preset 'minilmm'; presets: bert, deit, flagship, minilm, tiny; did you mean 'minilm'?",
+    )
+
+
+def test_every_command_teaches_by_example():
+    for command in main.commands:
+        help_text = call(command, "--help").stdout
+        assert f"  hamming {command} " in help_text, command
+
+
+# --- generate
+
+
+def test_generate_writes_verilog_and_manifest():
+    result = call("generate", "tiny", "--set", "spec.top_k=3", "-o", "new/folder")
+    assert result.exit_code == 0
+    assert files() == {"new", "new/folder", "new/folder/tiny.v", "new/folder/tiny.json"}
+    verilog = Path("new/folder/tiny.v").read_bytes()
+    facts = json.loads(Path("new/folder/tiny.json").read_text())
+    assert b"module tiny(" in verilog
+    assert facts["verilog_sha256"] == hashlib.sha256(verilog).hexdigest()
+    assert facts["spec"]["top_k"] == 3
+    assert f"new/folder/tiny.v: {verilog.count(10)} lines of Verilog" in result.stdout
+    for expected in (*facts["streams"], *(memory["name"] for memory in facts["memories"])):
+        assert expected in result.stdout
+
+
+def test_generate_gives_identical_bytes_for_identical_input():
+    call("generate", "tiny", "-o", "a")
+    Path("tiny.toml").write_text(preset_text("tiny"))
+    call("generate", "tiny.toml", "-o", "b")
+    for name in ("tiny.v", "tiny.json"):
+        assert Path("a", name).read_bytes() == Path("b", name).read_bytes()
+
+
+def test_generate_with_a_target_in_the_way_writes_neither_file():
+    Path("out/tiny.json").mkdir(parents=True)
+    assert_mistake(call("generate", "tiny", "-o", "out"), "cannot write 'out/tiny.json': not a regular file")
+    assert files() == {"out", "out/tiny.json"}
+
+
+def test_generate_into_a_folder_that_cannot_be():
+    Path("out").write_text("a file")
+    assert_mistake(call("generate", "tiny", "-o", "out"), "cannot write 'out/tiny.v': Not a directory")
+    assert Path("out").read_text() == "a file"
+
+
+def test_a_bug_is_a_traceback_and_leaves_nothing(monkeypatch):
+    import rtl.manifest
+
+    def broken(*_: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(rtl.manifest, "manifest", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        call("generate", "tiny", "-o", "out")
+    assert files() == set()
+
+
+# --- mistakes that every command answers alike
+
+COMMANDS = {
+    "generate": ["-o", "out"],
+    "run": ["--vectors", "vectors.npz", "--output", "out.npz"],
+    "simulate": ["--json", "out.json"],
+    "synthesize": ["--json", "out.json"],
+}
+
+
+@pytest.mark.parametrize(("command", "options"), COMMANDS.items())
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            ["tiny", "--set", "spec.top_k=17"],
+            "preset tiny, changed by 'spec.top_k=17': top_k must be 1 to 16 (n_keys), not 17",
+        ),
+        (
+            ["tiny", "--set", "spec.weights=[1, 2, 0, 0, 0, 0, 0, 0, 0]"],
+            (
+                "preset tiny, changed by 'spec.weights=[1, 2, 0, 0, 0, 0, 0, 0, 0]': "
+                "weights must never rise, but weights[1] = 2 is above weights[0] = 1"
+            ),
+        ),
+        (
+            ["tiny", "--set", "spec.weights=[1]"],
+            "preset tiny, changed by 'spec.weights=[1]': weights must have d_head + 1 = 9 entries, not 1",
+        ),
+        (
+            ["tiny", "--set", "spec.weight_bits=32", "--set", "spec.out_frac_bits=25"],
+            (
+                "preset tiny, changed by 'spec.weight_bits=32', 'spec.out_frac_bits=25': the accumulator is wider than "
+                "supported: value_bits 8 + weight sum bits 34 + out_frac_bits 25 + 2 = 69, allowed 63; "
+                "lower one of them, or top_k"
+            ),
+        ),
+        (
+            ["tiny", "--set", "engine.n_lanes=3"],
+            (
+                "preset tiny, changed by 'engine.n_lanes=3': "
+                "n_lanes must be a power of two, so that an index splits into memory row and lane, not 3"
+            ),
+        ),
+        (
+            ["tiny", "--set", "engine.n_lanes=32"],
+            (
+                "preset tiny, changed by 'engine.n_lanes=32': "
+                "n_lanes must be at most n_keys = 16, or lanes would have no key; not 32"
+            ),
+        ),
+        (
+            ["tiny", "--set", "engine.mask=yes"],
+            "preset tiny, changed by 'engine.mask=yes': mask must be true or false, not 'yes'",
+        ),
+        (
+            ["bad.toml"],
+            (
+                "bad.toml: unknown key 'n_lane' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, "
+                "score_stages, quotient_bits, memory, table, mask, expose_index; did you mean 'n_lanes'?"
+            ),
+        ),
+        (
+            ["none.toml"],
+            "no preset or file 'none.toml'; presets: bert, deit, flagship, minilm, tiny",
+        ),
+    ],
+)
+def test_mistake_in_the_configuration(command, options, config, message):
+    save_vectors()
+    Path("bad.toml").write_text(preset_text("tiny").replace("n_lanes", "n_lane"))
+    before = files()
+    assert_mistake(call(command, *config, *options), message)
+    assert files() == before
+
+
+@pytest.mark.parametrize("command", ["run", "simulate"])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"v": None}, "no array 'v'; it needs q, k, v, and may have n_valid, mask"),
+        (
+            {"q": np.zeros((2, 5, 8))},
+            "q must hold integers or booleans, not float64; golden.score.binarize makes bits of real numbers",
+        ),
+        ({"q": np.zeros((5, 7), int)}, "q must have a shape of (..., n_queries, d_head = 8), not (5, 7)"),
+        ({"k": np.zeros((2, 17, 8), int)}, "k must have at most n_keys = 16 keys, not 17"),
+        ({"v": np.zeros((2, 15, 8), int)}, "v must have a vector for each of the 16 keys, not 15"),
+        ({"q": np.full((2, 5, 8), 2)}, "q must be 0 to 1, not 2"),
+        ({"v": np.full((2, 16, 8), 128)}, "v must be -128 to 127, not 128"),
+        ({"n_valid": np.array(17)}, "n_valid must be 0 to 16, not 17"),
+        ({"n_valid": np.zeros(4, int)}, "n_valid must broadcast to (2, 5), not have a shape of (4,)"),
+    ],
+)
+def test_mistake_in_the_vectors(command, changed, message):
+    save_vectors(**changed)
+    result = call(command, "tiny", "--vectors", "vectors.npz", "--output", "new/out.npz")
+    assert_mistake(result, f"vectors.npz: {message}")
+    assert files() == {"vectors.npz"}
+
+
+@pytest.mark.parametrize("command", ["run", "simulate"])
+def test_unreadable_vectors(command):
+    options = ["--vectors", "vectors.npz", "--output", "out.npz"]
+    assert_mistake(call(command, "tiny", *options), "cannot read 'vectors.npz': No such file or directory")
+    Path("vectors.npz").write_text("text")
+    assert_mistake(call(command, "tiny", *options), "vectors.npz: not an .npz file; numpy.savez writes one")
+    assert files() == {"vectors.npz"}
+
+
+@pytest.mark.parametrize("command", ["run", "simulate"])
+def test_output_that_cannot_be_written_is_found_before_the_work(command, monkeypatch):
+    save_vectors()
+    Path("file").touch()
+    monkeypatch.setattr("golden.attention.attend", None)
+    result = call(command, "tiny", "--vectors", "vectors.npz", "--output", "file/out.npz")
+    assert_mistake(result, "cannot write 'file/out.npz': Not a directory")
+
+
+# --- run
+
+
+@pytest.mark.parametrize("n_valid", [None, np.array([0, 1, 3, 4, 16])])
+def test_run_gives_what_the_golden_model_gives(n_valid):
+    arrays = save_vectors(n_valid=n_valid)
+    result = call("run", "tiny", "--vectors", "vectors.npz", "--output", "new/out")
+    assert result.exit_code == 0
+    assert result.stdout == f"new/out: 10 queries, {0 if n_valid is None else 2} of them without a key\n"
+    expected = attend(TINY.spec, **arrays)
+    with np.load("new/out") as found:
+        assert set(found.files) == {"out", "index", "weight", "is_empty"}
+        for name in found.files:
+            assert np.array_equal(found[name], getattr(expected, name))
+    assert files() == {"vectors.npz", "new", "new/out"}
+
+
+def test_run_takes_overrides_and_a_mask():
+    mask = np.random.default_rng(1).random((5, 16)) < 0.5
+    arrays = save_vectors(mask=mask)
+    call("run", "tiny", "--vectors", "vectors.npz", "--output", "out.npz", "--set", "spec.top_k=2")
+    spec = load_design("tiny", ["spec.top_k=2"]).spec
+    with np.load("out.npz") as found:
+        assert np.array_equal(found["index"], attend(spec, **arrays).index)
+
+
+# --- Python's side
+
+
+def test_names_that_users_import():
+    for name in hamming.__all__:
+        assert getattr(hamming, name).__name__ == name
+        assert name in dir(hamming)
+    with pytest.raises(AttributeError, match="module 'hamming' has no attribute 'Motor'"):
+        _ = hamming.Motor  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unwanted"),
+    [
+        (["--help"], {"amaranth", "cocotb", "pyosys", "torch"}),
+        (["presets"], {"amaranth", "cocotb", "pyosys", "torch"}),
+        (["run", "tiny", "--vectors", "vectors.npz", "--output", "out.npz"], {"amaranth", "cocotb", "pyosys", "torch"}),
+        (["generate", "tiny", "-o", "out"], {"cocotb", "pyosys", "torch"}),
+    ],
+)
+def test_commands_load_only_what_they_need(arguments, unwanted):
+    save_vectors()
+    program = (
+        "import sys\n"
+        "from hamming.cli import main\n"
+        "main(sys.argv[1:], standalone_mode=False)\n"
+        f"print(sorted({unwanted!r} & sys.modules.keys()), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+
+
+def test_project_and_command_are_named_in_one_place():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"hamming": "hamming.cli:main"}
+    assert call("--version").stdout == f"hamming, version {project['version']}\n"
