@@ -136,8 +136,8 @@ class Engine(wiring.Component):
             wiring.connect(m, weighted_sum.values, wiring.flipped(self.value_read))
             wiring.connect(m, loader.values, wiring.flipped(self.value_write))
         else:
-            m.submodules.keys = keys = memory_of(self.dims, "keys")
-            m.submodules.values = values = memory_of(self.dims, "values")
+            m.submodules.key_memory = keys = memory_of(self.dims, "keys")
+            m.submodules.value_memory = values = memory_of(self.dims, "values")
             wiring.connect(m, fetch.keys, keys.read)
             wiring.connect(m, loader.keys, keys.write)
             wiring.connect(m, weighted_sum.values, values.read)

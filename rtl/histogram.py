@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -108,12 +108,18 @@ class HistogramSelector(wiring.Component):
         done = Signal(n_scores)  # positions of this group that are out already
         scanned = {name: Signal.like(value, name=f"scan_{name}", reset_less=True) for name, value in cut.items()}
         quota, n_left = scanned["quota"], scanned["n_kept"]
-        levels = [scores.read.data.word_select(p, dims.level_bits) for p in range(n_scores)]
+        # Bit-sliced across the positions: word b holds bit b of every stored level.
+        levels = [
+            Signal(n_scores, name=f"stored_level_{b}") for b in range(dims.level_bits)
+        ]
+        for b, word in enumerate(levels):
+            m.d.comb += word.eq(Cat(scores.read.data[p * dims.level_bits + b] for p in range(n_scores)))
+        is_above, is_equal = _compare(m, levels, scanned["level"])
         above, equal, todo, pick, rest = (Signal(n_scores, name=n) for n in ("above", "equal", "todo", "pick", "rest"))
         pick_is_equal, is_empty, gives, may_step, ends_scan = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            above.eq(Cat(level > scanned["level"] for level in levels)),
-            equal.eq(Cat(level == scanned["level"] for level in levels)),
+            above.eq(is_above),
+            equal.eq(is_equal),
             todo.eq((above | Mux(quota != 0, equal, 0)) & ~done),
             pick.eq(todo & (~todo + 1)),
             pick_is_equal.eq((pick & equal).any()),
@@ -126,7 +132,7 @@ class HistogramSelector(wiring.Component):
         ]
         m.d.comb += [
             self.o.valid.eq(gives),
-            self.o.p.index.eq(Cat(_encode(pick), group)),
+            self.o.p.index.eq(Cat(_select(pick, _numbers(range(n_scores))), group)),
             self.o.p.deficit.eq(scanned["max_level"] - _select(pick, levels)),
             self.o.p.is_empty.eq(is_empty),
             self.o.p.last.eq(n_left <= 1),
@@ -161,7 +167,7 @@ class HistogramSelector(wiring.Component):
         reached = []
         for lane in range(self.dims.n_lanes):
             word = Signal(n_levels, name=f"reached_{lane}")
-            m.d.comb += word.eq(_thermometer(self.i.p.level[lane]))
+            m.d.comb += word.eq(_thermometer(m, self.i.p.level[lane], f"thermometer_{lane}"))
             reached.append(word)
         counts = count_ones(m, reached, n_levels, name="reached")
 
@@ -195,8 +201,8 @@ class HistogramSelector(wiring.Component):
             at_cut.eq((is_full | 1) & ~(is_full >> 1)),
             at_max.eq(has_key & ~(has_key >> 1)),
         ]
-        level_numbers = [Const(t, self.dims.level_bits) for t in range(1, n_levels + 1)]
-        room_above = [Cat(word[t] for word in room) for t in range(1, n_levels)] + [Const(top_k - 1, room_bits)]
+        numbers = _numbers(range(1, n_levels + 1))
+        room_above = [Cat(word[1:], (top_k - 1) >> b & 1) for b, word in enumerate(room)]
         kept_bits = top_k.bit_length()
         cut = {
             "level": Signal(self.dims.level_bits, name="cut_level"),
@@ -205,32 +211,45 @@ class HistogramSelector(wiring.Component):
             "n_kept": Signal(kept_bits, name="cut_n_kept"),
         }
         m.d.comb += [
-            cut["level"].eq(_select(at_cut, level_numbers)),
+            cut["level"].eq(_select(at_cut, numbers)),
             cut["quota"].eq(_select(at_cut, room_above) + 1),
-            cut["max_level"].eq(_select(at_max, level_numbers)),
+            cut["max_level"].eq(_select(at_max, numbers)),
             cut["n_kept"].eq(Mux(is_full[0], top_k, top_k - 1 - Cat(word[0] for word in room))),
         ]
         return cut
 
 
-def _select(one_hot: Value, choices: Sequence[ValueLike]) -> Value:
-    """Return the choice whose bit of `one_hot` is 1 (0 if there is none)."""
-    width = max(len(Value.cast(choice)) for choice in choices)
-    result: Value = Const(0, width)
-    for bit, choice in zip(one_hot, choices, strict=True):
-        result = result | (bit.replicate(width) & choice)
-    return result
+def _numbers(numbers: Sequence[int]) -> list[Value]:
+    """Return constants, bit-sliced: position `p` of word `b` is bit `b` of `numbers[p]`."""
+    return [
+        Const(sum((number >> b & 1) << p for p, number in enumerate(numbers)), len(numbers))
+        for b in range(max(numbers).bit_length())
+    ]
 
 
-def _encode(one_hot: Value) -> Value:
-    """Return the number of the bit that is 1; the length of `one_hot` is a power of two."""
-    n_bits = len(one_hot).bit_length() - 1
-    return Cat(Cat(bit for p, bit in enumerate(one_hot) if p >> b & 1).any() for b in range(n_bits))
+def _select(one_hot: Value, words: Sequence[Value]) -> Value:
+    """Return the bit-sliced number at the position whose bit of `one_hot` is 1 (0 if there is none)."""
+    return Cat((word & one_hot).any() for word in words)
 
 
-def _thermometer(value: Value) -> Value:
+def _compare(m: Module, words: Sequence[Value], other: Value) -> tuple[Value, Value]:
+    """Return in which positions the bit-sliced numbers are above, and in which they equal, `other`."""
+    width = len(words[0])
+    above, equal = Const(0, width), Const(2**width - 1, width)
+    for b in reversed(range(len(words))):
+        next_above, next_equal = Signal(width, name=f"above_{b}"), Signal(width, name=f"equal_{b}")
+        bit = other[b].replicate(width)
+        m.d.comb += [next_above.eq(above | (equal & words[b] & ~bit)), next_equal.eq(equal & ~(words[b] ^ bit))]
+        above, equal = next_above, next_equal
+    return above, equal
+
+
+def _thermometer(m: Module, value: Value, name: str) -> Value:
     """Return the word whose lowest `value` bits are 1."""
-    if len(value) == 0:
-        return Const(0, 0)
-    below, top = _thermometer(value[:-1]), value[-1]
-    return Cat(below | top.replicate(len(below)), top, below & top.replicate(len(below)))
+    word: Value = value[0]
+    for b in range(1, len(value)):
+        top = value[b].replicate(len(word))
+        longer = Signal(2 * len(word) + 1, name=f"{name}_{b}")
+        m.d.comb += longer.eq(Cat(word | top, value[b], word & top))
+        word = longer
+    return word

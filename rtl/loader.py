@@ -71,12 +71,10 @@ class RowLoader(wiring.Component):
         for lane in range(dims.n_lanes):
             m.d.comb += self.keys.en[lane].eq(self.i.valid & (row.index[: dims.lane_bits] == lane))
 
-        sign = 1 << (spec.value_bits - 1)
+        # Flipping the sign bit of a signed element adds 2**(value_bits - 1) to it.
+        sign_bits = sum(1 << (n * spec.value_bits + spec.value_bits - 1) for n in range(dims.n_macs))
         slice_width = dims.n_macs * spec.value_bits
-        pieces = row.value.as_value()
-        for n in range(dims.n_macs):
-            element = pieces.word_select(piece, slice_width)[n * spec.value_bits : (n + 1) * spec.value_bits]
-            m.d.comb += self.values.data[n * spec.value_bits : (n + 1) * spec.value_bits].eq(element ^ sign)
+        m.d.comb += self.values.data.eq(row.value.as_value().word_select(piece, slice_width) ^ sign_bits)
         return m
 
 

