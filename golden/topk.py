@@ -65,10 +65,13 @@ def select(matches: NDArray, top_k: int, absent: NDArray[np.bool_] | None = None
         rank = rank[..., :top_k]
     rank = np.sort(rank, axis=-1)
 
-    is_kept = rank != none
-    index = np.full((*matches.shape[:-1], top_k), -1, np.int64)
-    deficit = index.copy()
-    np.copyto(index[..., :n_keys], rank & rank_type((1 << index_bits) - 1), where=is_kept, casting="same_kind")
-    descent = rank >> rank_type(index_bits)
-    np.copyto(deficit[..., :n_keys], descent - descent[..., :1], where=is_kept, casting="same_kind")
-    return Selection(index, deficit)
+    index = (rank & rank_type((1 << index_bits) - 1)).astype(np.int64)
+    descent = (rank >> rank_type(index_bits)).astype(np.int64)
+    selection = Selection(index, descent - descent[..., :1])
+    if absent is not None:
+        for part in selection:
+            part[rank == none] = -1
+    if top_k > n_keys:
+        padding = [(0, 0)] * (rank.ndim - 1) + [(0, top_k - n_keys)]
+        selection = Selection(*(np.pad(part, padding, constant_values=-1) for part in selection))
+    return selection

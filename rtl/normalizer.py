@@ -101,8 +101,11 @@ class Normalizer(wiring.Component):
         for step in range(self.dims.quotient_bits):
             remainder = work[n_steps - 1 :]  # shifted left by one
             difference = Signal(len(remainder) + 1, name=f"difference_{n}_{step}")
-            m.d.comb += difference.eq(remainder - divisor)
+            stepped = Signal(len(work), name=f"stepped_{n}_{step}")
             fits = ~difference[-1]
-            remainder = Mux(fits, difference, remainder)[: len(divisor)]
-            work = Cat(fits, work[: n_steps - 1], remainder)
+            m.d.comb += [
+                difference.eq(remainder - divisor),
+                stepped.eq(Cat(fits, work[: n_steps - 1], Mux(fits, difference, remainder)[: len(divisor)])),
+            ]
+            work = stepped
         return work

@@ -55,7 +55,7 @@ _BUILD_ARGS = {
     # Undo the runner's choice of making every signal public (_VISIBLE says which are); the code is split so that
     # what runs once is compiled without optimisation, and in parallel. Warnings are errors, but for what Yosys writes
     # as Verilog allows it: operands extended to the result's width, numbers as conditions, cases with a default before.
-    "verilator": ["--no-public-flat-rw", "--output-split", "20000", "-Wno-WIDTH", "-Wno-CASEINCOMPLETE"],
+    "verilator": ["--no-public-flat-rw", "--output-split", "100000", "-Wno-WIDTH", "-Wno-CASEINCOMPLETE"],
     # Without it Icarus leaves some combinational outputs X after reset.
     "icarus": ["-g2005"],
 }
@@ -64,7 +64,7 @@ _MAKE_VARIABLES = {
     "PYTHON3": sys.executable,
     "OPT_FAST": "-O1",
     "OPT_SLOW": "-O0",
-    "OPT_GLOBAL": "-O2",
+    "OPT_GLOBAL": "-O1",
 }
 _TRACE_ARGS = {"verilator": ["--trace-fst"], "icarus": []}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -9,14 +10,16 @@ import sys
 import tomllib
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 import hamming
-from golden.attention import attend
+from golden.attention import Attention, attend
 from hamming.cli import main
 from rtl.design import load_design, preset_names, preset_text
+from sim.runner import simulator_version
 
 TINY = load_design("tiny")
 
@@ -289,6 +292,132 @@ def test_run_takes_overrides_and_a_mask():
     spec = load_design("tiny", ["spec.top_k=2"]).spec
     with np.load("out.npz") as found:
         assert np.array_equal(found["index"], attend(spec, **arrays).index)
+
+
+# --- simulate
+
+
+@pytest.mark.parametrize("stalls", [[], ["--stalls", "--seed", "3"]])
+def test_simulate_gives_what_the_golden_model_gives(stalls):
+    arrays = save_vectors(n_valid=np.array([0, 1, 3, 4, 16]))
+    result = call("simulate", "tiny", "--vectors", "vectors.npz", "--output", "out", "--json", "new/r.json", *stalls)
+    assert result.exit_code == 0, result.output
+    expected = attend(TINY.spec, **arrays)
+    with np.load("out") as found:
+        assert set(found.files) == {"out", "index", "is_empty", "cycles"}
+        for name in ("out", "index", "is_empty"):
+            assert np.array_equal(found[name], getattr(expected, name))
+        assert found["cycles"].shape == (2, 5)
+        assert (found["cycles"] > 0).all()
+    facts = json.loads(Path("new/r.json").read_text())
+    assert (facts["spec"], facts["engine"]) == (TINY.spec.to_dict(), TINY.config.to_dict())
+    assert (facts["vectors"]["queries"], facts["vectors"]["n_mismatches"], facts["vectors"]["passed"]) == (10, 0, True)
+    rows = [line.split() for line in result.stdout.splitlines()]
+    for row in (["tiny", "vectors"], ["result", "passed"], ["queries", "10"], ["mismatches", "0"]):
+        assert row in rows
+    assert files() == {"vectors.npz", "out", "new", "new/r.json"}
+
+
+def test_simulate_leaves_out_what_the_engine_does_not_expose():
+    save_vectors()
+    call("simulate", "tiny", "--vectors", "vectors.npz", "--output", "out.npz", "--set", "engine.expose_index=false")
+    with np.load("out.npz") as found:
+        assert set(found.files) == {"out", "is_empty", "cycles"}
+
+
+def test_simulate_sends_random_queries_and_leaves_waves():
+    result = call("simulate", "tiny", "--queries", "40", "--waves", "new/waves")
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["tiny", "with", "stalls", "back", "to", "back"] in rows
+    assert ["result", "passed", "passed"] in rows
+    assert Path("new/waves").stat().st_size > 1000
+
+
+def test_simulate_ends_with_status_1_where_something_differs(monkeypatch):
+    """The golden model is made wrong, so that the Verilog differs from it."""
+    save_vectors()
+
+    def wrong(*arguments: object, **settings: object) -> Attention:
+        found = attend(*arguments, **settings)  # pyright: ignore[reportArgumentType]
+        return dataclasses.replace(found, out=found.out + 1)
+
+    monkeypatch.setattr("sim.simulate.attend", wrong)
+    result = call("simulate", "tiny", "--vectors", "vectors.npz", "--json", "report.json")
+    assert result.exit_code == 1
+    assert ["result", "FAILED"] in [line.split() for line in result.stdout.splitlines()]
+    assert json.loads(Path("report.json").read_text())["vectors"]["n_mismatches"] == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--output", "out.npz"], "--output goes with --vectors"),
+        (["--no-stalls"], "--stalls and --no-stalls go with --vectors; random queries are sent both ways"),
+        (["--vectors", "vectors.npz", "--queries", "9"], "--queries goes without --vectors"),
+        (["--queries", "0"], "Invalid value for '--queries': 0 is not in the range x>=1."),
+        (["--simulator", "vcs"], "Invalid value for '--simulator': 'vcs' is not one of 'verilator', 'icarus'."),
+    ],
+)
+def test_simulate_says_which_options_go_together(options, message):
+    assert_mistake(call("simulate", "tiny", *options), message, exit_code=2)
+    assert files() == set()
+
+
+def test_simulators_are_those_that_there_are():
+    from sim.runner import SIMULATORS
+
+    [option] = [option for option in main.commands["simulate"].params if option.name == "simulator"]
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == SIMULATORS
+
+
+@pytest.mark.parametrize("options", [["--json", "new/r.json"], ["--vectors", "vectors.npz", "--output", "new/out.npz"]])
+def test_missing_simulator_is_one_line_that_says_what_to_install(options, monkeypatch):
+    save_vectors()
+    monkeypatch.setenv("PATH", "/nowhere")
+    simulator_version.cache_clear()
+    result = call("simulate", "tiny", "--simulator", "icarus", *options)
+    assert_mistake(result, "Icarus Verilog is not installed; install it (Debian, Ubuntu: apt install iverilog)")
+    assert files() == {"vectors.npz"}
+
+
+def test_waves_that_cannot_be_written_are_found_before_the_work():
+    Path("file").touch()
+    result = call("simulate", "tiny", "--waves", "file/waves.fst")
+    assert_mistake(result, "cannot write 'file/waves.fst': Not a directory")
+
+
+# --- synthesize
+
+
+def test_synthesize_prints_and_saves_areas():
+    result = call("synthesize", "tiny", "--json", "new/area.json")
+    assert result.exit_code == 0, result.output
+    facts = json.loads(Path("new/area.json").read_text())
+    assert (facts["spec"], facts["engine"]) == (TINY.spec.to_dict(), TINY.config.to_dict())
+    blocks = {block["name"] for block in facts["area"]["blocks"]}
+    assert {"selector", "softmax", "weighted_sum", "normalizer"} <= blocks
+    assert all(block in result.stdout for block in blocks)
+
+
+def test_mappings_are_those_that_there_are():
+    from synth.area import MAPPINGS
+
+    [option] = [option for option in main.commands["synthesize"].params if option.name == "mapping"]
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == MAPPINGS
+
+
+def test_unknown_library_is_one_line():
+    result = call("synthesize", "tiny", "--library", "sky130", "--json", "new/area.json")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert "sky130" in result.stderr
+    assert "nangate45" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert files() == set()
 
 
 # --- Python's side
