@@ -7,6 +7,7 @@ prints, for each width and number of kept keys, the cosine similarity of the out
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +23,7 @@ from golden.ideal import dense_attention, had_attention
 from golden.spec import AttentionSpec
 from golden.values import quantize
 
-__all__ = ["Cosines", "Widths", "cosines"]
+__all__ = ["Cosines", "Widths", "cosines", "markdown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,36 +126,64 @@ def _by_token(out: NDArray[np.float64]) -> NDArray[np.float64]:
     return out.swapaxes(0, 1).reshape(out.shape[1], -1)
 
 
-def rows() -> Iterator[tuple[str, str, Cosines]]:
-    """Each sweep's parameter and value, the others being the defaults, and its cosines; at last, one table."""
+HEADINGS = (
+    "HAD\na head\nmean",
+    "HAD\na head\nworst",
+    "HAD\na token\nmean",
+    "HAD\na token\nworst",
+    "all keys\na head\nmean",
+    "all keys\na head\nworst",
+)
+
+
+def rows() -> Iterator[tuple[str, str, list[float]]]:
+    """Each sweep's parameter and value, and the figures of `HEADINGS`; the last row is of one table for a layer."""
     for name, values in SWEEPS.items():
         for value in values:
-            yield name, str(value), cosines(Widths(**{name: value}))
-    yield "table", "the layer's", cosines(Widths(), is_one_table=True)
+            mark = "*" if value == getattr(Widths(), name) else ""
+            yield name, f"{value}{mark}", _figures(cosines(Widths(**{name: value})))
+    yield "table", "the layer's", _figures(cosines(Widths(), is_one_table=True))
+
+
+def _figures(found: Cosines) -> list[float]:
+    return [statistic for part in (found.had, found.had_token, found.dense) for statistic in (part.mean(), part.min())]
+
+
+def markdown() -> Iterator[str]:
+    """Lines of the table in `docs/accuracy.md`."""
+    headings = [heading.replace("\n", ", ") for heading in ("parameter", "value", *HEADINGS)]
+    yield f"| {' | '.join(headings)} |"
+    yield f"|---|{'---:|' * (len(headings) - 1)}"
+    for name, value, figures in rows():
+        yield f"| {name} | {value} | {' | '.join(f'{figure:.5f}' for figure in figures)} |"
+
+
+def terminal() -> Table:
+    """Lay the table out for the terminal."""
+    table = Table(
+        title="Cosine to floating point: all-MiniLM-L6-v2, first and fifth layer, 24 heads, 128 tokens",
+        caption="One parameter at a time, the others at the defaults (marked *).",
+    )
+    table.add_column("parameter", no_wrap=True)
+    for heading in ("value", *HEADINGS):
+        table.add_column(heading, justify="right", no_wrap=True)
+    previous = ""
+    for name, value, figures in rows():
+        if previous not in ("", name):
+            table.add_section()
+        previous = name
+        table.add_row(name, value, *(f"{figure:.5f}" for figure in figures))
+    return table
 
 
 def main() -> None:
     """Print the table."""
-    defaults = Widths()
-    table = Table(
-        title="Cosine to floating point: all-MiniLM-L6-v2, first and fifth layer, 24 heads, 128 tokens",
-        caption=f"One parameter at a time; the others are weight_bits {defaults.weight_bits}, value_bits "
-        f"{defaults.value_bits}, out_frac_bits {defaults.out_frac_bits}, top_k {defaults.top_k} (marked *).",
-    )
-    table.add_column("parameter", no_wrap=True)
-    table.add_column("value", justify="right", no_wrap=True)
-    for reference in ("HAD\na head", "HAD\na token", "all keys\na head"):
-        for statistic in ("mean", "worst"):
-            table.add_column(f"{reference}\n{statistic}", justify="right", no_wrap=True)
-    previous = None
-    for name, value, found in rows():
-        if previous not in (None, name):
-            table.add_section()
-        previous = name
-        mark = "*" if str(getattr(defaults, name, None)) == value else ""
-        figures = [f"{x:.5f}" for part in (found.had, found.had_token, found.dense) for x in (part.mean(), part.min())]
-        table.add_row(name, value + mark, *figures)
-    Console(width=WIDTH).print(table)
+    parser = argparse.ArgumentParser(prog="python -m golden.accuracy", description=main.__doc__)
+    parser.add_argument("--markdown", action="store_true", help="in the form of docs/accuracy.md")
+    if parser.parse_args().markdown:
+        print(*markdown(), sep="\n")
+    else:
+        Console(width=WIDTH).print(terminal())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import math
 import re
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -231,6 +232,22 @@ def test_limits_broadcast():
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.uint64, np.int64])
 def test_bits_of_any_integer_type(dtype):
     assert attend(HAND, Q.astype(dtype), K.astype(dtype), V.astype(np.int16)).out.tolist() == [[90, -2]]
+
+
+def test_memory_does_not_grow_with_the_scores(monkeypatch):
+    # 16 million scores, whose packed words alone would take 128 MiB.
+    monkeypatch.setattr(golden.attention.os, "cpu_count", lambda: 2)
+    rng = np.random.default_rng(3)
+    spec = AttentionSpec.from_logit_scale(d_head=64, d_value=1, n_keys=4096, top_k=2, logit_scale=0.1)
+    q, k = rng.integers(0, 2, (2, 4096, 64), np.uint8)
+    v = rng.integers(-128, 128, (4096, 1))
+    tracemalloc.start()
+    try:
+        attend(spec, q, k, v)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * 2**20
 
 
 def test_arguments_are_left_alone():

@@ -1,13 +1,14 @@
 """The transformer's vectors: that they are what is said of them, and what the widths keep of them."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from golden import attend
-from golden.accuracy import SWEEPS, Widths, cosines
+from golden.accuracy import SWEEPS, Widths, cosines, markdown
 from golden.fixture import MINILM_LAYERS, MINILM_PATH, load_minilm, main
 from golden.ideal import dense_attention, had_attention
 from golden.spec import AttentionSpec
@@ -101,6 +102,17 @@ def test_more_keys_come_nearer_to_all_keys():
     means = [cosines(Widths(top_k=top_k)).dense.mean() for top_k in SWEEPS["top_k"]]
     assert means == sorted(means)
     assert cosines(Widths(top_k=128, value_bits=16, weight_bits=24)).dense.min() > 0.99999
+
+
+def test_documented_table_is_what_is_measured():
+    text = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text()
+    documented = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("|")]
+    measured = [line.split("|")[1:-1] for line in markdown()]
+    assert [row[:2] for row in documented] == [row[:2] for row in measured]
+    assert documented[0] == measured[0]
+    # A unit of the last digit is left to the floating point of other machines.
+    figures = [np.array([row[2:] for row in table[2:]], float) for table in (documented, measured)]
+    np.testing.assert_allclose(*figures, rtol=0, atol=1.5e-5)
 
 
 def test_vectors_for_the_command_line(tmp_path, monkeypatch):
