@@ -112,8 +112,11 @@ class HistogramSelector(wiring.Component):
         levels = [
             Signal(n_scores, name=f"stored_level_{b}") for b in range(dims.level_bits)
         ]
+        stored = [Signal(dims.level_bits, name=f"stored_{p}") for p in range(n_scores)]
+        for p, level in enumerate(stored):
+            m.d.comb += level.eq(scores.read.data.word_select(p, dims.level_bits))
         for b, word in enumerate(levels):
-            m.d.comb += word.eq(Cat(scores.read.data[p * dims.level_bits + b] for p in range(n_scores)))
+            m.d.comb += word.eq(Cat(level[b] for level in stored))
         is_above, is_equal = _compare(m, levels, scanned["level"])
         above, equal, todo, pick, rest = (Signal(n_scores, name=n) for n in ("above", "equal", "todo", "pick", "rest"))
         pick_is_equal, is_empty, gives, may_step, ends_scan = Signal(), Signal(), Signal(), Signal(), Signal()
@@ -238,18 +241,21 @@ def _compare(m: Module, words: Sequence[Value], other: Value) -> tuple[Value, Va
     above, equal = Const(0, width), Const(2**width - 1, width)
     for b in reversed(range(len(words))):
         next_above, next_equal = Signal(width, name=f"above_{b}"), Signal(width, name=f"equal_{b}")
-        bit = other[b].replicate(width)
-        m.d.comb += [next_above.eq(above | (equal & words[b] & ~bit)), next_equal.eq(equal & ~(words[b] ^ bit))]
+        m.d.comb += [
+            next_above.eq(Mux(other[b], above, above | (equal & words[b]))),
+            next_equal.eq(equal & Mux(other[b], words[b], ~words[b])),
+        ]
         above, equal = next_above, next_equal
     return above, equal
 
 
 def _thermometer(m: Module, value: Value, name: str) -> Value:
     """Return the word whose lowest `value` bits are 1."""
-    word: Value = value[0]
+    level = Signal(len(value), name=name)
+    m.d.comb += level.eq(value)
+    word: Value = level[0]
     for b in range(1, len(value)):
-        top = value[b].replicate(len(word))
         longer = Signal(2 * len(word) + 1, name=f"{name}_{b}")
-        m.d.comb += longer.eq(Cat(word | top, value[b], word & top))
+        m.d.comb += longer.eq(Cat(Mux(level[b], ~Const(0, len(word)), word), level[b], Mux(level[b], word, 0)))
         word = longer
     return word

@@ -88,8 +88,11 @@ class ScoreArray(wiring.Component):
         inverted_query = Signal(d_head)
         m.d.comb += inverted_query.eq(~self.i.p.query)
         same = [Signal(n_lanes, name=f"same_{b}") for b in range(d_head)]
+        keys = [Signal(d_head, name=f"key_{lane}") for lane in range(n_lanes)]
+        for lane, key in enumerate(keys):
+            m.d.comb += key.eq(self.keys[lane * d_head : (lane + 1) * d_head])
         for b, word in enumerate(same):
-            lanes = Cat(self.keys[lane * d_head + b] for lane in range(n_lanes))
+            lanes = Cat(key[b] for key in keys)
             m.d.comb += word.eq(lanes ^ inverted_query[b].replicate(n_lanes))
         ones = Const(2**n_lanes - 1, n_lanes)
         level = count_ones(m, [*same, ones], n_lanes, enables=enable, name="level")
