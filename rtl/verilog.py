@@ -45,7 +45,7 @@ def _with_loops(text: str) -> str:
         memory = names[0] + " " if names[0].startswith("\\") else names[0]
         return (
             "  integer word;\n"
-            f"  initial for (word = 0; word < {len(words)}; word = word + 1) {memory}[word] = {values[0]};\n"
+            f"  initial for (word = 0; word < {len(words)}; word = word + 1) {memory}[word] = {values[0].split("'")[0]}'h0;\n"
         )
 
     return re.sub(r"^  initial begin\n((?:    \S+ *\[\d+\] = \d+'h0+;\n)+)  end\n", loop, text, flags=re.MULTILINE)

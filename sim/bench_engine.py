@@ -74,7 +74,7 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     bench.coverage["row_beside_query"] = n_rows_beside_queries(rows, queries, out)
     got = bench.streams["o_out"].decode(out_board.payloads)
     results = {
-        "out": _shaped(got["value"].reshape(-1, spec.d_value), (n_heads, n_queries, spec.d_value)),
+        "out": _shaped(got["value"], (n_heads, n_queries, spec.d_value)),
         "is_empty": _shaped(got["is_empty"][:: spec.d_value // got["value"].shape[1]].astype(bool), n_valid.shape),
         "cycles": _shaped(cycles(queries, out), n_valid.shape),
     }

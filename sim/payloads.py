@@ -57,7 +57,7 @@ class Field:
         place = np.left_shift(1, np.arange(self.bits, dtype=np.int64))
         if self.signed:
             place[-1] = -place[-1]
-        values = bits.reshape(len(bits), -1, self.bits).astype(np.int64) @ place
+        values = bits.reshape(len(bits), self.length or 1, self.bits).astype(np.int64) @ place
         return values[:, 0] if self.length is None else values
 
 
