@@ -40,6 +40,10 @@ def _design(config: str, overrides: tuple[str, ...]) -> Design:
         return load_design(config, overrides)
 
 
+def _design_facts(design: Design) -> dict[str, Any]:
+    return {"spec": design.spec.to_dict(), "engine": design.config.to_dict()}
+
+
 def _vectors(path: Path) -> Vectors:
     with _mistakes(ValueError):
         return read_vectors(path)
@@ -131,10 +135,10 @@ def presets(name: str | None) -> None:
 @_takes_design
 @_file_option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder for NAME.v and NAME.json.")
 def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
-    """Write an engine as Verilog-2005, and its manifest as JSON.
+    """Write an engine's Verilog and manifest.
 
-    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The manifest states spec,
-    configuration, ports, memories, cycles and tool versions.
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The Verilog is Verilog-2005; the
+    manifest, JSON, states spec, configuration, ports, memories, cycles and tool versions.
 
     \b
     Examples:
@@ -164,10 +168,10 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
 @_file_option("--vectors", required=True, metavar="FILE.npz", help="Arrays q, k, v; optionally n_valid and mask.")
 @_file_option("--output", required=True, metavar="OUT.npz", help="Gets out, index, weight and is_empty.")
 def run(config: str, overrides: tuple[str, ...], vectors: Path, output: Path) -> None:
-    """Compute attention by the golden model, which equals the engine to the last bit.
+    """Compute attention by the golden model.
 
-    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The vector file is NumPy's .npz:
-    bits q (queries, d_head) and k (keys, d_head), integers v (keys, d_value), each with an optional leading axis
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The model equals the engine to the
+    last bit. The vector file is NumPy's .npz: bits q (queries, d_head) and k (keys, d_head), integers v (keys, d_value), each with an optional leading axis
     of heads. Optional: n_valid, how many keys a query sees, and mask, true where it does not see a key.
 
     \b
@@ -207,10 +211,11 @@ def simulate(
     seed: int,
     simulator: str,
 ) -> None:
-    """Run an engine's Verilog in a simulator, and hold every output against the golden model.
+    """Check an engine's Verilog by simulation.
 
-    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. Without --vectors, random queries
-    are sent, first with stalls everywhere and then back to back. The exit status is 1 if anything differs.
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. Every output is held against the
+    golden model, and the cycles of queries back to back against the manifest; the exit status is 1 if anything
+    differs. Without --vectors, random queries are sent, with stalls and without.
 
     \b
     Examples:
@@ -229,22 +234,24 @@ def simulate(
         with _mistakes(ValueError):
             check_writable(waves)  # and not staged: the trace of a run that failed is the one to look at
     targets = [path for path in (output, json_file) if path is not None]
-    with _outputs(*targets) as temporary:
-        path_of = dict(zip(targets, temporary, strict=True))
+    with _outputs(*targets) as temporary, _progress(f"building {design.config.name}") as update:
         from sim.runner import SimulationFailed, SimulatorMissing
 
-        with _progress(f"building {design.config.name}") as update, _mistakes(SimulationFailed, SimulatorMissing):
-            settings: dict[str, Any] = {
-                "seed": seed,
-                "simulator": simulator,
-                "waves": waves,
-                "progress": lambda done, total: update(done / total, f"{done} of {total} queries"),
-            }
+        path_of = dict(zip(targets, temporary, strict=True))
+        settings: dict[str, Any] = {"seed": seed, "simulator": simulator, "waves": waves}
+        with _mistakes(SimulationFailed, SimulatorMissing):
             if given is None:
                 from sim.regression import regress
 
-                outcome = regress(design, queries or 1000, **settings)
-                reports = {"with stalls": outcome.report, "back to back": outcome.back_to_back}
+                n_queries = queries or 1000
+                outcome = regress(
+                    design,
+                    n_queries,
+                    progress=lambda done: update(done / n_queries, f"{done} of {n_queries} queries"),
+                    **settings,
+                )
+                report, passed, missing = outcome.report, outcome.passed, outcome.missing
+                facts = outcome.to_dict()
             else:
                 from sim.simulate import simulate as simulate_vectors
 
@@ -258,17 +265,18 @@ def simulate(
                         n_valid=given.n_valid,
                         mask=given.mask,
                         stalls=bool(stalls),
+                        progress=lambda done, total: update(done / total, f"{done} of {total} queries"),
                         **settings,
                     )
-                reports = {"vectors": found.report}
+                report, passed, missing = found.report, found.report.passed, []
+                facts = _design_facts(design) | report.to_dict()
                 if output is not None:
                     arrays = {name: getattr(found, name) for name in ("out", "index", "is_empty", "cycles")}
                     _save_arrays(path_of[output], **{k: array for k, array in arrays.items() if array is not None})
         if json_file is not None:
-            facts = {"spec": design.spec.to_dict(), "engine": design.config.to_dict()}
-            _save_json(path_of[json_file], facts | {name: report.to_dict() for name, report in reports.items()})
-    Console().print(simulation_table(design, reports))
-    if not all(report.passed for report in reports.values()):
+            _save_json(path_of[json_file], facts)
+    Console().print(simulation_table(report, passed=passed, missing=missing))
+    if not passed:
         raise SystemExit(1)
 
 
@@ -284,9 +292,10 @@ def simulate(
 )
 @_file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
 def synthesize(config: str, overrides: tuple[str, ...], library: str, mapping: str, json_file: Path | None) -> None:
-    """Synthesize an engine to a cell library, and print its area block by block.
+    """Print an engine's area, block by block.
 
-    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. Memories are counted apart, in bits.
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. It is synthesized to the cells of a
+    library; memories are counted apart, in bits.
 
     \b
     Examples:
@@ -313,6 +322,5 @@ def synthesize(config: str, overrides: tuple[str, ...], library: str, mapping: s
                 verilog, top=name, library=cells, mapping=mapping, progress=lambda now: update(now.done, now.step)
             )
         for path in temporary:
-            facts = {"spec": design.spec.to_dict(), "engine": design.config.to_dict()}
-            _save_json(path, facts | {"area": report.to_dict()})
+            _save_json(path, _design_facts(design) | {"area": report.to_dict()})
     Console().print(area_table(report))

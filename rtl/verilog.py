@@ -43,9 +43,10 @@ def _with_loops(text: str) -> str:
         if len(set(names)) > 1 or len(set(values)) > 1 or [int(a) for a in addresses] != list(range(len(words))):
             return block[0]
         memory = names[0] + " " if names[0].startswith("\\") else names[0]
+        bits, _, _ = values[0].partition("'")
         return (
             "  integer word;\n"
-            f"  initial for (word = 0; word < {len(words)}; word = word + 1) {memory}[word] = {values[0].split("'")[0]}'h0;\n"
+            f"  initial for (word = 0; word < {len(words)}; word = word + 1) {memory}[word] = {bits}'h0;\n"
         )
 
     return re.sub(r"^  initial begin\n((?:    \S+ *\[\d+\] = \d+'h0+;\n)+)  end\n", loop, text, flags=re.MULTILINE)

@@ -311,9 +311,9 @@ def test_simulate_gives_what_the_golden_model_gives(stalls):
         assert (found["cycles"] > 0).all()
     facts = json.loads(Path("new/r.json").read_text())
     assert (facts["spec"], facts["engine"]) == (TINY.spec.to_dict(), TINY.config.to_dict())
-    assert (facts["vectors"]["queries"], facts["vectors"]["n_mismatches"], facts["vectors"]["passed"]) == (10, 0, True)
+    assert (facts["queries"], facts["n_mismatches"], facts["passed"]) == (10, 0, True)
     rows = [line.split() for line in result.stdout.splitlines()]
-    for row in (["tiny", "vectors"], ["result", "passed"], ["queries", "10"], ["mismatches", "0"]):
+    for row in (["result", "passed"], ["queries", "10"], ["mismatches", "0"]):
         assert row in rows
     assert files() == {"vectors.npz", "out", "new", "new/r.json"}
 
@@ -329,8 +329,8 @@ def test_simulate_sends_random_queries_and_leaves_waves():
     result = call("simulate", "tiny", "--queries", "40", "--waves", "new/waves")
     assert result.exit_code == 0, result.output
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert ["tiny", "with", "stalls", "back", "to", "back"] in rows
-    assert ["result", "passed", "passed"] in rows
+    assert ["result", "passed"] in rows
+    assert any(row[:1] == ["queries"] and int(row[1]) >= 40 for row in rows)
     assert Path("new/waves").stat().st_size > 1000
 
 
@@ -346,7 +346,7 @@ def test_simulate_ends_with_status_1_where_something_differs(monkeypatch):
     result = call("simulate", "tiny", "--vectors", "vectors.npz", "--json", "report.json")
     assert result.exit_code == 1
     assert ["result", "FAILED"] in [line.split() for line in result.stdout.splitlines()]
-    assert json.loads(Path("report.json").read_text())["vectors"]["n_mismatches"] == 10
+    assert json.loads(Path("report.json").read_text())["n_mismatches"] == 10
 
 
 @pytest.mark.parametrize(
