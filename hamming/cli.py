@@ -171,8 +171,9 @@ def run(config: str, overrides: tuple[str, ...], vectors: Path, output: Path) ->
     """Compute attention by the golden model.
 
     CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The model equals the engine to the
-    last bit. The vector file is NumPy's .npz: bits q (queries, d_head) and k (keys, d_head), integers v (keys, d_value), each with an optional leading axis
-    of heads. Optional: n_valid, how many keys a query sees, and mask, true where it does not see a key.
+    last bit. The vector file is NumPy's .npz: bits q (queries, d_head) and k (keys, d_head), integers v (keys,
+    d_value), each with an optional leading axis of heads. Optional: n_valid, how many keys a query sees, and mask,
+    true where it does not see a key.
 
     \b
     Example:
