@@ -61,11 +61,11 @@ def test_against_sorting(dtype, n_keys, spread):
 
 
 def test_more_keys_than_a_short_rank_holds():
-    # 2**24 keys of 8-bit scores need 32 bits: no rank may be taken for an absent key's.
-    matched = np.zeros(2**24, np.uint8)
-    matched[[5, 2**24 - 1]] = 1
-    index, deficit = select(matched, 3)
-    assert (index.tolist(), deficit.tolist()) == ([5, 2**24 - 1, 0], [0, 0, 1])
+    # 2**24 keys of 8-bit scores fill 32 bits: the last key, of no match, must not be taken for an absent one.
+    absent = np.ones(2**24, bool)
+    absent[[5, 2**24 - 1]] = False
+    index, deficit = select(np.zeros(2**24, np.uint8), 3, absent)
+    assert (index.tolist(), deficit.tolist()) == ([5, 2**24 - 1, -1], [0, 0, -1])
 
 
 def test_absent_keys():
