@@ -40,7 +40,14 @@ def main() -> None:
             command = [sys.executable, "-c", _MEASURE, str(n_lanes), selector]
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             seconds, cpu_seconds, lines, size = output.split()
-            table.add_row(selector, str(n_lanes), f"{float(seconds):.1f}", f"{float(cpu_seconds):.1f}", lines, f"{int(size) / 1000:.0f}")
+            table.add_row(
+                selector,
+                str(n_lanes),
+                f"{float(seconds):.1f}",
+                f"{float(cpu_seconds):.1f}",
+                lines,
+                f"{int(size) / 1000:.0f}",
+            )
     console = Console()
     console.print(table)
     console.print(f"Python {platform.python_version()} on {platform.machine()}; one process at a time")

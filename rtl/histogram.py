@@ -109,9 +109,7 @@ class HistogramSelector(wiring.Component):
         scanned = {name: Signal.like(value, name=f"scan_{name}", reset_less=True) for name, value in cut.items()}
         quota, n_left = scanned["quota"], scanned["n_kept"]
         # Bit-sliced across the positions: word b holds bit b of every stored level.
-        levels = [
-            Signal(n_scores, name=f"stored_level_{b}") for b in range(dims.level_bits)
-        ]
+        levels = [Signal(n_scores, name=f"stored_level_{b}") for b in range(dims.level_bits)]
         stored = [Signal(dims.level_bits, name=f"stored_{p}") for p in range(n_scores)]
         for p, level in enumerate(stored):
             m.d.comb += level.eq(scores.read.data.word_select(p, dims.level_bits))

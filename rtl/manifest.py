@@ -45,7 +45,7 @@ def streams(component: wiring.Component) -> dict[str, dict[str, Any]]:
     for name, member in component.signature.members.items():
         if not member.is_signature or not isinstance(member.signature, stream.Signature):
             continue
-        layout = member.signature.payload_shape
+        layout = member.signature.members["payload"].shape
         result[name] = {
             "direction": "input" if member.flow == In else "output",
             "valid": f"{name}__valid",
@@ -174,4 +174,3 @@ def _cycles(engine: Engine) -> dict[str, Any]:
             "cycles": dims.latency(),
         },
     }
-

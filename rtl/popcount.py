@@ -26,7 +26,9 @@ class _Word:
 def tree_depth(n_words: int) -> int:
     """Full adders on the longest way through `count_ones` of `n_words` words."""
     depths: list[int] = []
-    _compress([_Word(0) for _ in range(n_words)], lambda words, column, depth: (_Word(0, depth), _Word(0, depth)), depths)
+    _compress(
+        [_Word(0) for _ in range(n_words)], lambda words, column, depth: (_Word(0, depth), _Word(0, depth)), depths
+    )
     return max(depths, default=0)
 
 

@@ -66,7 +66,10 @@ class ScoreArray(wiring.Component):
         # Elastic pipeline: a stage takes in when it is empty or the next one does.
         n_stages = self.dims.config.score_stages
         valid = [self.i.valid, *(Signal(name=f"valid_{s}") for s in range(1, n_stages + 1))]
-        takes_part = [self.i.p.takes_part, *(Signal(n_lanes, name=f"takes_part_{s}", reset_less=True) for s in range(1, n_stages + 1))]
+        takes_part = [
+            self.i.p.takes_part,
+            *(Signal(n_lanes, name=f"takes_part_{s}", reset_less=True) for s in range(1, n_stages + 1)),
+        ]
         last = [self.i.p.last, *(Signal(name=f"last_{s}", reset_less=True) for s in range(1, n_stages + 1))]
         enable = [Signal(name=f"enable_{s}") for s in range(1, n_stages + 1)]
         for s in range(n_stages):

@@ -1,0 +1,330 @@
+"""Each component of the data path against its golden function, under stalls, many vectors through one simulator."""
+# amaranth: UnusedElaboratable=no
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from golden.score import matches
+from golden.spec import AttentionSpec
+from golden.weighted_sum import normalize
+from rtl.config import Dimensions, EngineConfig
+from rtl.fetch import KeyFetch
+from rtl.fork import Fork
+from rtl.loader import RowLoader
+from rtl.normalizer import Normalizer
+from rtl.replay import Replay
+from rtl.score import ScoreArray
+from rtl.softmax import SoftmaxTable
+from rtl.weighted_sum import WeightedSum
+from tests.rtl.harness import RHYTHMS, pack, run
+
+
+def dimensions(*, engine: dict | None = None, **spec) -> Dimensions:
+    fields = {"d_head": 5, "d_value": 4, "n_keys": 11, "top_k": 4, "logit_scale": 0.2} | spec
+    return EngineConfig(**(engine or {})).dimensions(AttentionSpec.from_logit_scale(**fields))
+
+
+def sign_extend(value: int, bits: int) -> int:
+    return value - (value >> (bits - 1) << bits)
+
+
+# --- loading ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_macs", [1, 2, 4])
+@pytest.mark.parametrize("n_lanes", [1, 4])
+def test_loader_puts_key_and_values_where_they_belong(n_lanes: int, n_macs: int, rng: np.random.Generator) -> None:
+    dims = dimensions(engine={"n_lanes": n_lanes, "n_macs": n_macs}, value_bits=3)
+    spec, dut = dims.spec, RowLoader(dims)
+    keys = rng.integers(0, 2**spec.d_head, spec.n_keys)
+    values = rng.integers(-4, 4, (spec.n_keys, spec.d_value))
+    values[0], values[1] = -4, 3
+    order = rng.permutation(spec.n_keys)
+    rows = [{"index": int(j), "key": int(keys[j]), "value": values[j].tolist()} for j in order]
+
+    key_memory: dict[tuple[int, int], int] = {}
+    value_memory: dict[int, int] = {}
+
+    async def testbench(ctx):
+        for row in rows:
+            ctx.set(dut.i.payload, row)
+            ctx.set(dut.i.valid, 1)
+            transferred = False
+            while not transferred:
+                *_, transferred, enables, address, data, v_enable, v_address, v_data = await ctx.tick().sample(
+                    dut.i.ready, dut.keys.en, dut.keys.addr, dut.keys.data,
+                    dut.values.en, dut.values.addr, dut.values.data,
+                )  # fmt: skip
+                for lane in range(n_lanes):
+                    if enables >> lane & 1:
+                        key_memory[address, lane] = data >> lane * spec.d_head & (2**spec.d_head - 1)
+                if v_enable:
+                    value_memory[v_address] = v_data
+            ctx.set(dut.i.valid, 0)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+
+    assert key_memory == {(j // n_lanes, j % n_lanes): keys[j] for j in range(spec.n_keys)}
+    for j in range(spec.n_keys):
+        words = [value_memory[j * dims.fold + s] for s in range(dims.fold)]
+        elements = [word >> 3 * n & 7 for word in words for n in range(n_macs)]
+        assert elements == (values[j] + 4).tolist()  # offset by 2**(value_bits - 1)
+    assert len(value_memory) == spec.n_keys * dims.fold
+
+
+# --- fetching ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pause", "stall"), RHYTHMS)
+@pytest.mark.parametrize("n_lanes", [1, 2, 8])
+def test_fetch_walks_the_rows(n_lanes: int, pause: float, stall: float, rng: np.random.Generator) -> None:
+    dims = dimensions(engine={"n_lanes": n_lanes, "mask": True})
+    spec = dims.spec
+    n_valid = [0, 1, spec.n_keys, *rng.integers(0, spec.n_keys + 1, 20).tolist()]
+    queries = [{"query": int(rng.integers(0, 32)), "n_valid": n} for n in n_valid]
+    masks, expected = [], []
+    for query in queries:
+        n_rows = max(1, -(-query["n_valid"] // n_lanes))
+        for row in range(n_rows):
+            mask = int(rng.integers(0, 2**n_lanes))
+            masks.append(mask)
+            seen = pack([row * n_lanes + lane < query["n_valid"] for lane in range(n_lanes)])
+            expected.append((query["query"], seen & ~mask, row == n_rows - 1))
+    beats = run(
+        KeyFetch(dims),
+        {"i": queries, "i_mask": masks},
+        {"o": len(expected)},
+        pause=pause,
+        stall=stall,
+        memories={"keys": lambda address: address},
+    )
+    assert [(beat.query, beat.takes_part, beat.last) for beat in beats.payloads["o"]] == expected
+    if not (pause or stall):
+        assert np.ptp(beats.cycles["o"]) == len(expected) - 1, "a bubble between rows"
+
+
+# --- scoring ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pause", "stall"), RHYTHMS)
+@pytest.mark.parametrize(("n_lanes", "d_head", "stages"), [(1, 1, 0), (4, 5, 1), (2, 64, 2), (8, 13, 3)])
+def test_score_counts_matches_of_keys_that_take_part(
+    n_lanes: int, d_head: int, stages: int, pause: float, stall: float, rng: np.random.Generator
+) -> None:
+    dims = dimensions(d_head=d_head, engine={"n_lanes": n_lanes, "score_stages": stages})
+    dut = ScoreArray(dims)
+    n_rows = 40
+    queries = rng.integers(0, 2, (n_rows, d_head))
+    keys = rng.integers(0, 2, (n_rows, n_lanes, d_head))
+    keys[0], keys[1] = queries[0], 1 - queries[1]
+    takes_part = rng.integers(0, 2, (n_rows, n_lanes))
+    takes_part[:2] = 1
+    last = rng.integers(0, 2, n_rows)
+    beats = run(
+        dut,
+        {
+            "i": [
+                {"query": pack(q), "takes_part": pack(t), "last": int(e)}
+                for q, t, e in zip(queries, takes_part, last, strict=True)
+            ]
+        },
+        {"o": n_rows},
+        pause=pause,
+        stall=stall,
+        beside={"i": [{"keys": pack(row.reshape(-1))} for row in keys]},
+    )
+    levels = np.array([[beat.level[lane] for lane in range(n_lanes)] for beat in beats.payloads["o"]])
+    expected = matches(queries[:, None, :], keys)[:, 0, :].astype(int) + 1
+    assert levels.tolist() == (expected * takes_part).tolist()
+    assert [beat.last for beat in beats.payloads["o"]] == last.tolist()
+    if not (pause or stall):
+        assert {o - i for i, o in zip(beats.cycles["i"], beats.cycles["o"], strict=True)} == {dut.latency}
+
+
+# --- replaying --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pause", "stall"), RHYTHMS)
+@pytest.mark.parametrize(("n_macs", "top_k"), [(4, 4), (2, 4), (1, 3), (2, 1)])
+def test_replay_repeats_each_query(
+    n_macs: int, top_k: int, pause: float, stall: float, rng: np.random.Generator
+) -> None:
+    dims = dimensions(top_k=top_k, engine={"n_macs": n_macs})
+    sent, expected = [], []
+    for _ in range(30):
+        n_kept = int(rng.integers(0, top_k + 1))
+        query = [
+            {
+                "index": int(rng.integers(0, 11)),
+                "deficit": int(rng.integers(0, 6)),
+                "is_empty": int(n_kept == 0),
+                "last": int(n == max(1, n_kept) - 1),
+            }
+            for n in range(max(1, n_kept))
+        ]
+        sent += query
+        expected += [key | {"slice": s} for s in range(dims.fold) for key in query]
+    beats = run(Replay(dims), {"i": sent}, {"o": len(expected)}, pause=pause, stall=stall)
+    fields = ("index", "deficit", "is_empty", "last", *(["slice"] if dims.fold > 1 else []))
+    assert [[beat[f] for f in fields] for beat in beats.payloads["o"]] == [[key[f] for f in fields] for key in expected]
+    if not (pause or stall):
+        # Passes follow each other without a gap once the first query's keys are in.
+        assert np.ptp(beats.cycles["o"]) <= len(expected) + len(sent)
+
+
+# --- weights ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pause", "stall"), RHYTHMS)
+@pytest.mark.parametrize("table", ["rom", "loadable"])
+def test_softmax_looks_up(table: str, pause: float, stall: float, rng: np.random.Generator) -> None:
+    dims = dimensions(engine={"table": table}, logit_scale=0.1)
+    weights = dims.spec.weights
+    keys = [
+        {"index": n % 11, "deficit": n % 6, "is_empty": int(n % 7 == 3), "last": int(n % 3 == 0)} for n in range(60)
+    ]
+    entries = [{"index": int(t), "weight": weights[t]} for t in rng.permutation(len(weights))]
+    inputs = {"i": keys} | ({"i_weight": entries} if table == "loadable" else {})
+    after = {"i": "i_weight"} if table == "loadable" else {}
+    beats = run(SoftmaxTable(dims), inputs, {"o": len(keys)}, pause=pause, stall=stall, after=after)
+    assert [(beat.index, beat.weight, beat.is_empty, beat.last) for beat in beats.payloads["o"]] == [
+        (key["index"], 0 if key["is_empty"] else weights[key["deficit"]], key["is_empty"], key["last"]) for key in keys
+    ]
+
+
+# --- sums and quotients -----------------------------------------------------------------------------------------------
+
+
+def passes(dims: Dimensions, rng: np.random.Generator, n_queries: int) -> list[list[tuple[int, int]]]:
+    """Kept keys of each query as (index, weight), some at the extremes, some empty."""
+    spec = dims.spec
+    queries = []
+    for n in range(n_queries):
+        n_kept = [0, 1, spec.top_k][n] if n < 3 else int(rng.integers(0, spec.top_k + 1))
+        weights = rng.integers(0, 2**spec.weight_bits, n_kept)
+        weights[:1] = 2**spec.weight_bits - 1
+        queries.append([(int(rng.integers(0, spec.n_keys)), int(w)) for w in weights])
+    return queries
+
+
+@pytest.mark.parametrize(("pause", "stall"), RHYTHMS[:2])
+@pytest.mark.parametrize("n_macs", [1, 4])
+def test_weighted_sum(n_macs: int, pause: float, stall: float, rng: np.random.Generator) -> None:
+    dims = dimensions(value_bits=6, engine={"n_macs": n_macs})
+    spec = dims.spec
+    values = rng.integers(-32, 32, (spec.n_keys, spec.d_value))
+    values[:4] = [[-32] * 4, [31] * 4, [0] * 4, [-1] * 4]
+    queries = passes(dims, rng, 25)
+    sent, expected = [], []
+    for kept in queries:
+        beats_of_query = kept or [(0, 0)]
+        for s in range(dims.fold):
+            for n, (index, weight) in enumerate(beats_of_query):
+                sent.append(
+                    {
+                        "index": index,
+                        "weight": weight,
+                        "slice": s,
+                        "is_empty": int(not kept),
+                        "last": int(n == len(beats_of_query) - 1),
+                    }
+                )
+                if dims.fold == 1:
+                    del sent[-1]["slice"]
+            part = slice(s * n_macs, (s + 1) * n_macs)
+            weight_sum = sum(weight for _, weight in kept)
+            acc = sum((weight * (values[index, part] + 32) for index, weight in kept), np.zeros(n_macs, int))
+            if not kept:
+                weight_sum, acc = 1, np.full(n_macs, 32)
+            expected.append((acc.tolist(), weight_sum, not kept, s == dims.fold - 1))
+
+    def read(address: int) -> int:
+        elements = values[address // dims.fold].reshape(dims.fold, n_macs)[address % dims.fold] + 32
+        return sum(int(element) << 6 * n for n, element in enumerate(elements))
+
+    beats = run(
+        WeightedSum(dims), {"i": sent}, {"o": len(expected)}, pause=pause, stall=stall, memories={"values": read}
+    )
+    got = [
+        ([beat.acc[n] for n in range(n_macs)], beat.weight_sum, beat.is_empty, beat.last)
+        for beat in beats.payloads["o"]
+    ]
+    assert got == expected
+
+
+@pytest.mark.parametrize("quotient_bits", [1, 3, None, 64])
+@pytest.mark.parametrize(
+    ("value_bits", "weight_bits", "out_frac_bits"), [(2, 1, 0), (8, 12, 8), (5, 3, 1), (16, 12, 0), (3, 9, 11)]
+)
+def test_normalizer_rounds_exactly(
+    value_bits: int, weight_bits: int, out_frac_bits: int, quotient_bits: int | None, rng: np.random.Generator
+) -> None:
+    dims = dimensions(
+        value_bits=value_bits,
+        weight_bits=weight_bits,
+        out_frac_bits=out_frac_bits,
+        d_value=2,
+        engine={"quotient_bits": quotient_bits},
+    )
+    spec = dims.spec
+    low, high = -(2 ** (value_bits - 1)), 2 ** (value_bits - 1) - 1
+    most = spec.top_k * (2**weight_bits - 1)
+    weight_sum = rng.integers(1, most + 1, 60)
+    weight_sum[:4] = [1, 2, most, max(1, most - 1)]
+    acc = rng.integers(low * weight_sum[:, None], high * weight_sum[:, None] + 1, (60, 2))
+    acc[:3] = np.array([low, high]) * weight_sum[:3, None]
+    acc[3] = [-weight_sum[3] // 2, -(-weight_sum[3] // 2)]
+    half = 2 ** (value_bits - 1)
+    dut = Normalizer(dims)
+    stall = 0.0 if quotient_bits == 1 else 0.4
+    beats = run(
+        dut,
+        {
+            "i": [
+                {"acc": (a + half * w).tolist(), "weight_sum": int(w), "is_empty": n % 5 == 0, "last": n % 2}
+                for n, (a, w) in enumerate(zip(acc, weight_sum, strict=True))
+            ]
+        },
+        {"o": 60},
+        stall=stall,
+    )
+    out = [[beat.value[0], beat.value[1]] for beat in beats.payloads["o"]]
+    assert out == normalize(spec, acc, weight_sum).tolist()
+    assert [(beat.is_empty, beat.last) for beat in beats.payloads["o"]] == [(n % 5 == 0, n % 2) for n in range(60)]
+    if not stall:
+        assert {o - i for i, o in zip(beats.cycles["i"], beats.cycles["o"], strict=True)} == {dut.latency}
+
+
+# --- forking ----------------------------------------------------------------------------------------------------------
+
+
+def test_fork_hands_each_branch_every_payload_once() -> None:
+    dut = Fork()
+    rng = np.random.default_rng(1)
+    taken: tuple[list[int], list[int]] = ([], [])
+
+    async def testbench(ctx):
+        payload, n_cycles = 0, 0
+        while payload < 50:
+            ctx.set(dut.i_valid, 1)
+            ready = int(rng.integers(0, 4))
+            ctx.set(dut.o_ready, ready)
+            *_, valid, consumed = await ctx.tick().sample(dut.o_valid, dut.i_ready)
+            for branch in range(2):
+                if valid >> branch & ready >> branch & 1:
+                    taken[branch].append(payload)
+            payload += consumed
+            n_cycles += 1
+            assert n_cycles < 1000
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    assert taken[0] == taken[1] == list(range(50))

@@ -1,0 +1,87 @@
+"""Every check of a configuration, and the sizes that follow from it."""
+
+from __future__ import annotations
+
+import pytest
+
+from golden.spec import AttentionSpec
+from rtl.config import Dimensions, EngineConfig
+
+SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, logit_scale=0.2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "text"),
+    [
+        ({"name": "2nd"}, ValueError, "name must be a Verilog identifier .* not '2nd'"),
+        ({"name": "module"}, ValueError, "not 'module'"),
+        ({"name": 7}, TypeError, "name must be a string, not 7"),
+        ({"n_lanes": 0}, ValueError, "n_lanes must be 1 or more, not 0"),
+        ({"n_lanes": 3}, ValueError, "n_lanes must be a power of two, .* not 3"),
+        ({"n_lanes": 2.0}, TypeError, "n_lanes must be an integer, not 2.0"),
+        ({"n_lanes": True}, TypeError, "n_lanes must be an integer, not True"),
+        ({"n_macs": 0}, ValueError, "n_macs must be 1 or more, not 0"),
+        ({"selector": "sort"}, ValueError, "selector must be one of histogram, insertion, not 'sort'"),
+        ({"scan_rows": 3}, ValueError, "scan_rows must be a power of two, not 3"),
+        ({"scan_rows": 2, "selector": "insertion"}, ValueError, "scan_rows belongs to the histogram selector"),
+        ({"score_stages": 9}, ValueError, "score_stages must be 0 to 8, not 9"),
+        ({"quotient_bits": 0}, ValueError, "quotient_bits must be 1 to 64, not 0"),
+        ({"memory": "sram"}, ValueError, "memory must be one of internal, external, not 'sram'"),
+        ({"table": "ram"}, ValueError, "table must be one of rom, loadable, not 'ram'"),
+        ({"mask": 1}, TypeError, "mask must be true or false, not 1"),
+        ({"expose_index": "yes"}, TypeError, "expose_index must be true or false, not 'yes'"),
+    ],
+)
+def test_bad_field(fields: dict, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        EngineConfig(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"n_lanes": 32}, "n_lanes must be at most n_keys = 20, .* not 32"),
+        ({"n_macs": 4}, r"n_macs must divide d_value = 6 \(one of 1, 2, 3, 6\), not 4"),
+        ({"n_lanes": 4, "scan_rows": 16}, "scan_rows must be at most 8 for 5 rows of keys, not 16"),
+    ],
+)
+def test_field_that_does_not_fit_the_spec(fields: dict, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        EngineConfig(**fields).dimensions(SPEC)
+
+
+def test_dictionary_and_back() -> None:
+    config = EngineConfig(n_lanes=4, n_macs=3, selector="insertion", mask=True)
+    assert EngineConfig.from_dict(config.to_dict()) == config
+    with pytest.raises(ValueError, match="unknown engine key 'lanes'"):
+        EngineConfig.from_dict({"lanes": 4})
+
+
+def test_sizes_worked_by_hand() -> None:
+    """20 keys on 4 lanes are 5 rows; 6 elements on 3 multipliers 2 slices; 9 levels and "none" need 4 bits."""
+    dims = EngineConfig(n_lanes=4, n_macs=3, quotient_bits=2).dimensions(SPEC)
+    assert (dims.n_rows, dims.fold, dims.level_bits, dims.lane_bits) == (5, 2, 4, 2)
+    # 8 + 8 fraction bits and one to round: 17 quotient bits, two a cycle.
+    assert dims.division_cycles() == 9
+    assert dims.cycle_terms(20) == {"score": 5, "select": dims.scan_groups(20) + 4, "sum": 10, "divide": 28}
+    assert dims.cycle_terms(0) == {"score": 1, "select": 1, "sum": 2, "divide": 28}
+    assert dims.bound(20) == 10
+    assert dims.bound(3) == 6
+
+
+@pytest.mark.parametrize("top_k", [1, 5, 30, 128])
+@pytest.mark.parametrize("n_lanes", [1, 2, 16])
+def test_defaults_never_limit(n_lanes: int, top_k: int) -> None:
+    """Left to themselves, selection and division cost no cycle, and no less hardware would do."""
+    spec = AttentionSpec.from_logit_scale(d_head=64, d_value=64, n_keys=128, top_k=top_k, logit_scale=0.1)
+    config = EngineConfig(n_lanes=n_lanes, n_macs=32)
+    dims = config.dimensions(spec)
+    terms = dims.cycle_terms()
+    assert terms["select"] <= dims.bound() or dims.scan_rows == 2 ** (dims.n_rows - 1).bit_length()
+    assert terms["divide"] <= dims.bound() or dims.quotient_bits == dims.quotient_steps
+    if dims.scan_rows > 1:
+        less = Dimensions(spec, EngineConfig(n_lanes=n_lanes, n_macs=32, scan_rows=dims.scan_rows // 2))
+        assert less.cycle_terms()["select"] > less.bound()
+    if dims.quotient_bits > 1:
+        less = Dimensions(spec, EngineConfig(n_lanes=n_lanes, n_macs=32, quotient_bits=dims.quotient_bits - 1))
+        assert less.cycle_terms()["divide"] > less.bound()

@@ -1,0 +1,110 @@
+"""Both selectors against a sort in plain Python: ties, few keys, no key, every lane count, and their cycles."""
+# amaranth: UnusedElaboratable=no
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import pytest
+
+from golden.spec import AttentionSpec
+from rtl.config import Dimensions, EngineConfig
+from rtl.histogram import HistogramSelector
+from rtl.insertion import InsertionSelector
+from tests.rtl.harness import RHYTHMS, Beats, run
+
+SELECTORS = {"histogram": HistogramSelector, "insertion": InsertionSelector}
+
+
+def dimensions(selector: str, *, d_head: int, n_keys: int, top_k: int, n_lanes: int, **engine) -> Dimensions:
+    spec = AttentionSpec.from_logit_scale(d_head=d_head, d_value=1, n_keys=n_keys, top_k=top_k, logit_scale=0.1)
+    return EngineConfig(selector=selector, n_lanes=n_lanes, **engine).dimensions(spec)
+
+
+def kept(levels: Sequence[int], top_k: int) -> list[tuple[int, int]]:
+    """Kept keys as (deficit, index) in selection order, by sorting."""
+    order = sorted((j for j, level in enumerate(levels) if level), key=lambda j: (-levels[j], j))[:top_k]
+    return [(levels[order[0]] - levels[j], j) for j in order]
+
+
+def rows(dims: Dimensions, queries: Sequence[Sequence[int]]) -> list[dict]:
+    """Levels of each query, `n_lanes` a row, filled up with keys that take no part."""
+    beats = []
+    for levels in queries:
+        n_rows = max(1, -(-len(levels) // dims.n_lanes))
+        padded = [*levels, *[0] * (n_rows * dims.n_lanes - len(levels))]
+        for row in range(n_rows):
+            part = padded[row * dims.n_lanes : (row + 1) * dims.n_lanes]
+            beats.append({"level": part, "last": int(row == n_rows - 1)})
+    return beats
+
+
+def check(selector: str, dims: Dimensions, queries: Sequence[Sequence[int]], **rhythm) -> Beats:
+    """Run the queries through the selector and compare each one's kept keys."""
+    expected = [kept(levels, dims.spec.top_k) for levels in queries]
+    n_beats = sum(max(1, len(keys)) for keys in expected)
+    beats = run(SELECTORS[selector](dims), {"i": rows(dims, queries)}, {"o": n_beats}, **rhythm)
+    got: list[list[tuple[int, int]]] = [[]]
+    for beat in beats.payloads["o"]:
+        if beat.is_empty:
+            assert beat.last
+            assert not got[-1]
+        else:
+            got[-1].append((beat.deficit, beat.index))
+        if beat.last:
+            got.append([])
+    assert got.pop() == []
+    order = (lambda key: key[1]) if selector == "histogram" else (lambda key: (-key[0], -key[1]))
+    assert got == [sorted(keys, key=order) for keys in expected]
+    return beats
+
+
+@pytest.mark.parametrize("selector", SELECTORS)
+@pytest.mark.parametrize("n_lanes", [1, 2, 4])
+def test_every_row_of_four_keys(selector: str, n_lanes: int) -> None:
+    """All 4**4 rows of four keys with levels 0 to 3, for each `top_k`, back to back."""
+    queries = list(product(range(4), repeat=4))
+    for top_k in (1, 2, 3, 4):
+        check(selector, dimensions(selector, d_head=2, n_keys=4, top_k=top_k, n_lanes=n_lanes), queries)
+
+
+@pytest.mark.parametrize(("pause", "stall"), RHYTHMS)
+@pytest.mark.parametrize(("n_keys", "top_k", "n_lanes"), [(13, 5, 1), (21, 6, 4), (16, 16, 2), (9, 1, 8), (40, 7, 8)])
+@pytest.mark.parametrize("selector", SELECTORS)
+def test_random_rows(
+    selector: str, n_keys: int, top_k: int, n_lanes: int, pause: float, stall: float, rng: np.random.Generator
+) -> None:
+    """Rows of every length; few distinct levels, so that ties at the cut are the rule."""
+    dims = dimensions(selector, d_head=5, n_keys=n_keys, top_k=top_k, n_lanes=n_lanes)
+    queries: list[list[int]] = [[], [0] * n_keys, [6] * n_keys, [0, 3], list(range(1, 7))[:n_keys]]
+    for _ in range(30):
+        length = int(rng.choice([n_keys, rng.integers(0, n_keys + 1)]))
+        queries.append(rng.integers(0, rng.integers(2, 8), length).tolist())
+    check(selector, dims, queries, pause=pause, stall=stall)
+
+
+@pytest.mark.parametrize("scan_rows", [1, 2, 4, 8])
+def test_histogram_scans_several_rows_at_once(scan_rows: int, rng: np.random.Generator) -> None:
+    dims = dimensions("histogram", d_head=6, n_keys=29, top_k=9, n_lanes=4, scan_rows=scan_rows)
+    assert dims.scan_rows == scan_rows
+    check("histogram", dims, rng.integers(0, 8, (40, 29)).tolist(), stall=0.2)
+
+
+@pytest.mark.parametrize(("selector", "n_lanes"), [("histogram", 1), ("histogram", 4), ("insertion", 1)])
+def test_no_bubble_between_queries(selector: str, n_lanes: int, rng: np.random.Generator) -> None:
+    """Back to back, queries that see all keys cost what `cycle_terms` says, to the cycle."""
+    dims = dimensions(selector, d_head=16, n_keys=48, top_k=6, n_lanes=n_lanes)
+    queries = (1 + rng.binomial(16, 0.5, (20, 48))).tolist()
+    beats = check(selector, dims, queries)
+    terms = dims.cycle_terms()
+    assert np.ptp(beats.cycles["i"]) == 20 * max(terms["score"], terms["select"]) - 1
+
+
+def test_insertion_takes_a_cycle_for_each_key_that_ranks() -> None:
+    """Rising scores are the worst case: every key of a row of several lanes goes in."""
+    dims = dimensions("insertion", d_head=31, n_keys=32, top_k=4, n_lanes=4)
+    beats = check("insertion", dims, [list(range(1, 33))] * 10)
+    assert np.ptp(beats.cycles["i"]) <= 10 * dims.cycle_terms()["select"]
+    assert np.ptp(beats.cycles["i"]) >= 9 * dims.cycle_terms()["select"]

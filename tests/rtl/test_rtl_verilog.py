@@ -1,0 +1,128 @@
+"""The emitted Verilog and its manifest: what is promised of the text, and that the two agree."""
+# amaranth: UnusedElaboratable=no
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from golden.spec import AttentionSpec
+from rtl.config import EngineConfig
+from rtl.engine import Engine
+from rtl.manifest import manifest
+from rtl.verilog import emit
+
+SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=12, top_k=4, logit_scale=0.2)
+
+#: Each parameter away from its default, and what it must leave in the text.
+VARIANTS = {
+    "n_lanes": ({"n_lanes": 4}, r"reg \[31:0\] memory"),
+    "n_macs": ({"n_macs": 2}, r"output \[15:0\] values__data"),
+    "selector": ({"selector": "insertion"}, r"is_old_3"),
+    "scan_rows": ({"n_lanes": 2, "scan_rows": 4}, r"stored_7"),
+    "score_stages": ({"score_stages": 2}, r"valid_2"),
+    "quotient_bits": ({"quotient_bits": 5}, r"difference_3_4"),
+    "memory": ({"memory": "external"}, r"output key_read__en"),
+    "table": ({"table": "loadable"}, r"input i_weight__valid"),
+    "mask": ({"mask": True}, r"input i_mask__valid"),
+    "expose_index": ({"expose_index": False}, None),
+    "name": ({"name": "core"}, r"^module core\("),
+}
+
+
+def text_of(**engine) -> str:
+    config = EngineConfig(**engine)
+    return emit(Engine(SPEC, config), config.name)
+
+
+@pytest.fixture(scope="module")
+def default_text() -> str:
+    return text_of()
+
+
+def test_every_parameter_is_a_variant() -> None:
+    assert set(VARIANTS) == set(EngineConfig().to_dict())
+
+
+@pytest.mark.parametrize("parameter", VARIANTS)
+def test_parameter_reaches_the_verilog(parameter: str, default_text: str) -> None:
+    fields, trace = VARIANTS[parameter]
+    text = text_of(**fields)
+    assert text != default_text
+    if trace is None:
+        assert "o_selected" in default_text
+        assert "o_selected" not in text
+    else:
+        assert re.search(trace, text, flags=re.MULTILINE)
+        assert not re.search(trace, default_text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("parameter", [*VARIANTS, None])
+def test_manifest_lists_the_ports_of_the_verilog(parameter: str | None) -> None:
+    config = EngineConfig(**VARIANTS[parameter][0]) if parameter else EngineConfig()
+    engine = Engine(SPEC, config)
+    text = emit(engine, config.name)
+    facts = manifest(engine, text)
+    top = re.search(rf"^module {config.name}\((.*?)^endmodule", text, flags=re.MULTILINE | re.DOTALL)
+    assert top
+    declared = {
+        name: (direction, int(high or 0) + 1)
+        for direction, high, name in re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);", top[1], re.MULTILINE)
+    }
+    assert {port["name"]: (port["direction"], port["bits"]) for port in facts["ports"]} == declared
+    for name, stream in facts["streams"].items():
+        assert declared[stream["payload"]] == (stream["direction"], stream["bits"]), name
+        widths = [field["bits"] * (field["length"] or 1) for field in stream["fields"]]
+        offsets = [field["offset"] for field in stream["fields"]]
+        assert offsets == [sum(widths[:n]) for n in range(len(widths))]
+        assert sum(widths) == stream["bits"]
+    assert facts["verilog_sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert json.loads(json.dumps(facts)) == facts
+
+
+def test_memories_of_the_manifest_are_those_of_the_verilog() -> None:
+    engine = Engine(SPEC, EngineConfig(n_lanes=2, n_macs=2))
+    text = emit(engine, "engine")
+    declared = {
+        (int(high) + 1) * (int(last) + 1 if int(first) == 0 else int(first) + 1)
+        for high, first, last in re.findall(r"reg \[(\d+):0\] memory \[(\d+):(\d+)\];", text)
+    }
+    assert declared == {memory["bits"] for memory in manifest(engine, text)["memories"]}
+
+
+def test_text_is_plain_verilog_2005(default_text: str) -> None:
+    assert str(Path.cwd()) not in default_text
+    assert not re.search(r"\b(logic|always_ff|always_comb|typedef|interface)\b(?!\s*\.)", default_text)
+    assert "src =" not in default_text
+    assert "[-1:0]" not in default_text
+    for component in ("loader", "fetch", "score", "selector", "replay", "softmax", "weighted_sum", "normalizer"):
+        assert rf"module \hamming_engine.{component} " in default_text
+
+
+def test_same_bytes_in_every_process(default_text: str) -> None:
+    """Whatever the seed of Python's hashes, which orders sets."""
+    script = "from tests.rtl.test_rtl_verilog import text_of\nimport sys\nsys.stdout.write(text_of())"
+    for seed in ("1", "2"):
+        result = subprocess.run(
+            [sys.executable, "-c", script],
+            env={"PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin", "PYTHONPATH": "."},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert result.stdout == default_text
+
+
+def test_lines_hardly_grow_with_lanes() -> None:
+    spec = AttentionSpec.from_logit_scale(d_head=32, d_value=8, n_keys=256, top_k=16, logit_scale=0.1)
+    few, many = (
+        emit(Engine(spec, EngineConfig(n_lanes=n_lanes, selector="insertion")), "engine").count("\n")
+        for n_lanes in (2, 32)
+    )
+    assert many < 1.5 * few
