@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from cocotb.clock import Clock
 from numpy.typing import NDArray
 
+from golden.spec import AttentionSpec
+from rtl.config import EngineConfig
+from rtl.design import Design
 from sim import case
 from sim.coverage import of_streams
 from sim.harness import monitor
 from sim.payloads import Stream, read_streams
 from sim.runner import PROGRESS_FILE
 from sim.scoreboard import Runaway, Scoreboard
+from sim.steps import Steps
+from sim.stimulus import Vectors
 from sim.streams import Gate, Hang, Sink, Source, Stepped, exchange, pauses
 
 __all__ = ["Bench", "play_cases"]
 
-#: Codes of `sim/verilog/stream_monitor.v`.
+#: Codes of `sim/verilog/hamming_stream_monitor.v`.
 _VIOLATIONS = {
     1: "valid fell before the transfer",
     2: "the payload changed before the transfer",
@@ -72,9 +78,24 @@ class Bench:
         self._n_failures = 0
         self._n_cycles = 0
 
-    def source(self, name: str, payloads: Sequence[int], gates: Sequence[Gate] = ()) -> Source:
-        """Drive a stream."""
-        source = Source(self.dut, self.streams[name], payloads, pause=self._pause(name), gates=gates)
+    def steps(self) -> Steps:
+        """Return what components hand each other for the case's vectors (fields `spec`, `engine`; one head)."""
+        design = Design(AttentionSpec.from_dict(self.fields["spec"]), EngineConfig.from_dict(self.fields["engine"]))
+        return Steps(design, Vectors(**self.arrays), np.random.default_rng(self.fields["seed"]))
+
+    def encode(self, name: str, beats: Mapping[str, NDArray]) -> list[int]:
+        """Pack beats of a stream."""
+        return self.streams[name].encode(**beats)
+
+    def source(
+        self,
+        name: str,
+        payloads: Sequence[int],
+        gates: Sequence[Gate] = (),
+        beside: Mapping[str, Sequence[int]] | None = None,
+    ) -> Source:
+        """Drive a stream; arguments as of `Source`."""
+        source = Source(self.dut, self.streams[name], payloads, pause=self._pause(name), gates=gates, beside=beside)
         self._sources.append(source)
         return source
 
@@ -86,25 +107,39 @@ class Bench:
         packet: str = "packet",
         compare_as: Callable[[list[int]], list[int]] | None = None,
         keeps_ready: bool = False,
+        on_beat: Callable[[int], None] | None = None,
         counts: bool = False,
     ) -> tuple[Sink, Scoreboard]:
         """Take a stream and hold it against `expected`; arguments as of `Sink` and `Scoreboard`.
 
-        The run's progress is the number of packets of the sink that `counts`.
+        `on_beat` is called with the number of each beat, in the cycle of its transfer. The run's progress is the number
+        of packets of the sink that `counts`.
         """
         board = Scoreboard(self.streams[name], expected, packet=packet, compare_as=compare_as)
+
+        def receive(payload: int, cycle: int) -> None:
+            if on_beat is not None:
+                on_beat(len(board.payloads))
+            board.receive(payload, cycle)
+
         sink = Sink(
             self.dut,
             self.streams[name],
             board.n_expected,
             pause=self._pause(name),
-            receive=board.receive,
+            receive=receive,
             on_packet=self._count if counts else None,
             keeps_ready=keeps_ready,
         )
         self._sinks.append(sink)
         self._boards.append(board)
         return sink, board
+
+    def timing(self) -> dict[str, NDArray]:
+        """Return the cycle of each transfer, an array `cycles_STREAM` a stream."""
+        times = {source.stream.name: source.transferred_at for source in self._sources}
+        times |= {sink.stream.name: sink.beat_at for sink in self._sinks}
+        return {f"cycles_{name}": np.asarray(cycles, np.int64) for name, cycles in times.items()}
 
     def fail(self, message: str) -> None:
         """Note what is wrong beside the streams."""
@@ -151,7 +186,6 @@ class Bench:
             "mismatches": [*self._failures, *(message for board in self._boards for message in board.messages)],
             "violations": violations,
             "coverage": self.coverage | of_streams(streams),
-            "n_transfers": {name: seen["transfers"] for name, seen in streams.items()},
             "cycles": self._n_cycles,
         }
 

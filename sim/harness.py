@@ -11,7 +11,7 @@ from sim.payloads import Stream
 __all__ = ["TOP", "Port", "harness", "library"]
 
 #: Name of the harness's module.
-TOP = "harness"
+TOP = "hamming_harness"
 
 
 class Port(TypedDict):
@@ -74,7 +74,7 @@ def harness(
             "ready": stream.ready or "1'b1",
             "payload": stream.payload,
         }
-        lines += [_instance("stream_monitor", monitor(name), connections, {"BITS": stream.bits})]
+        lines += [_instance("hamming_stream_monitor", monitor(name), connections, {"BITS": stream.bits})]
     for name, memory in memories.items():
         connections = {"clk": "clk"}
         connections |= {f"{side}_{part}": memory[side][part] for side in ("read", "write") for part in memory[side]}
@@ -84,7 +84,7 @@ def harness(
             "LANES": widths[memory["write"]["en"]],
             "LANE_BITS": memory["lane_bits"],
         }
-        lines += [_instance("dual_port_memory", f"{name}_memory", connections, parameters)]
+        lines += [_instance("hamming_memory", f"{name}_memory", connections, parameters)]
     return "\n".join([*lines, "endmodule", ""])
 
 

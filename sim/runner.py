@@ -47,8 +47,8 @@ _OLDEST_VERILATOR = (5, 36)
 
 #: Signals that Python reaches; everything else may be optimised away, which makes builds and runs faster.
 _VISIBLE = """`verilator_config
-public_flat_rw -module "harness" -var "*"
-public_flat_rd -module "stream_monitor*" -var "*"
+public_flat_rw -module "hamming_harness" -var "*"
+public_flat_rd -module "hamming_stream_monitor*" -var "*"
 """
 
 _BUILD_ARGS = {

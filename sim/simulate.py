@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +20,11 @@ from rtl.design import Design
 from rtl.engine import Engine
 from rtl.manifest import manifest
 from rtl.verilog import emit
-from sim import case, coverage, runner
-from sim.harness import TOP, harness, library
-from sim.payloads import read_streams
+from sim import coverage, runner
 from sim.stimulus import Vectors
+from sim.testbench import Case, Result, Testbench
 
-__all__ = ["Outcome", "Report", "SimulationResult", "Testbench", "Traffic", "simulate"]
+__all__ = ["EngineTestbench", "Report", "SimulationResult", "Traffic", "hold_cycles", "simulate"]
 
 #: Cycles without a transfer after which an engine hangs, beyond four times its latency.
 _WATCHDOG_CYCLES = 1000
@@ -64,38 +61,7 @@ class Traffic:
     last_cycle: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Outcome:
-    """What came out for one traffic.
-
-    Attributes
-    ----------
-    out, index, is_empty
-        As of `golden.attention.Attention`, received from the Verilog; `index` is None if it is not exposed.
-    cycles
-        Of each query, from the completion of the one before, or its first offer if that is later, to its own.
-    mismatches, n_mismatches
-        What differs from the golden model, in words (the first ones), and how often.
-    violations
-        Breaches of the streams' protocol.
-    coverage
-        Counts by situation (`sim.coverage`).
-    n_cycles
-        Cycles simulated.
-    """
-
-    out: NDArray[np.int64]
-    index: NDArray[np.int64] | None
-    is_empty: NDArray[np.bool_]
-    cycles: NDArray[np.int64]
-    mismatches: list[str]
-    n_mismatches: int
-    violations: list[str]
-    coverage: dict[str, int]
-    n_cycles: int
-
-
-class Testbench:
+class EngineTestbench:
     """An engine, emitted and compiled, ready for traffic.
 
     Parameters
@@ -111,24 +77,17 @@ class Testbench:
         As given.
     manifest
         The engine's.
-    build
-        The compiled harness.
+    version
+        What the simulator calls itself.
     """
 
     def __init__(self, design: Design, *, simulator: str = "verilator", waves: bool = False) -> None:
-        runner.simulator_version(simulator)  # before the work, if it is missing
+        self.version = runner.simulator_version(simulator)  # before the work, should it be missing
         self.design = design
         engine = Engine(design.spec, design.config)
         verilog = emit(engine, design.config.name)
         self.manifest = manifest(engine, verilog)
-        top = harness(
-            design.config.name,
-            self.manifest["ports"],
-            read_streams(self.manifest["streams"]),
-            self.manifest["memory_ports"],
-        )
-        sources = {self.manifest["verilog"]: verilog, f"{TOP}.v": top, **library()}
-        self.build = runner.build(sources, TOP, simulator=simulator, waves=waves)
+        self._bench = EngineTestbench(verilog, self.manifest, "bench_engine", simulator=simulator, waves=waves)
 
     def run(
         self,
@@ -136,7 +95,7 @@ class Testbench:
         *,
         waves: Path | None = None,
         progress: Callable[[int], None] | None = None,
-    ) -> list[Outcome]:
+    ) -> list[Result]:
         """Play each traffic, from a reset on, in one run of the simulator.
 
         Parameters
@@ -148,67 +107,53 @@ class Testbench:
         progress
             Called with the number of queries completed.
 
+        Returns
+        -------
+        Results with arrays `out`, `index` (where exposed), `is_empty`, as of `golden.attention.Attention`, received
+        from the Verilog, and `cycles` of each query, from the completion of the one before, or its first offer if
+        that is later, to its own.
+
         Raises
         ------
         SimulationFailed
-            The simulator ended early; its folder is kept.
+            The simulator ended early.
         ValueError, TypeError
             The vectors do not fit the spec.
         """
-        folder = Path(tempfile.mkdtemp(prefix="hamming-"))
         expected = [part.expected or self._attend(part.vectors) for part in traffic]
-        for number, (part, attention) in enumerate(zip(traffic, expected, strict=True)):
-            self._save(folder, number, part, attention)
-        runner.run(self.build, "sim.bench_engine", folder, waves=waves, progress=progress)
-        outcomes = [
-            self._outcome(*case.load(folder, f"result_{number}"), part, attention)
-            for number, (part, attention) in enumerate(zip(traffic, expected, strict=True))
+        cases = [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
+        results = self._bench.run(cases, waves=waves, progress=progress)
+        return [
+            dataclasses.replace(result, coverage=coverage.of_queries(self.design, part.vectors, attention) | result.coverage)
+            if part.last_cycle is None
+            else result
+            for result, part, attention in zip(results, traffic, expected, strict=True)
         ]
-        shutil.rmtree(folder)
-        return outcomes
 
     def _attend(self, vectors: Vectors) -> Attention:
-        return attend(
-            self.design.spec, vectors.q, vectors.k, vectors.v, n_valid=vectors.n_valid, mask=vectors.mask
-        )
+        return attend(self.design.spec, vectors.q, vectors.k, vectors.v, n_valid=vectors.n_valid, mask=vectors.mask)
 
-    def _save(self, folder: Path, number: int, traffic: Traffic, expected: Attention) -> None:
-        fields = {
-            "streams": self.manifest["streams"],
-            "spec": self.manifest["spec"],
-            "engine": self.manifest["engine"],
-            "watchdog": _WATCHDOG_CYCLES + 4 * self.manifest["cycles"]["latency"]["cycles"],
-            "seed": traffic.seed,
-            "stall": traffic.stall,
-            "append": traffic.append,
-            "last_cycle": traffic.last_cycle,
-        }
+    def _case(self, traffic: Traffic, expected: Attention) -> Case:
         vectors = traffic.vectors
         score = np.stack([matches(q, k) for q, k in zip(vectors.q, vectors.k, strict=True)]).astype(np.int64)
         score = np.take_along_axis(score, np.maximum(expected.index, 0), axis=-1) if score.size else expected.index
-        arrays = vectors.arrays() | {
-            "expected_out": expected.out,
-            "expected_index": expected.index,
-            "expected_deficit": score[..., :1] - score,  # the best key comes first
-            "expected_is_empty": expected.is_empty,
-        }
-        case.save(folder, f"case_{number}", fields, arrays)
-
-    def _outcome(
-        self, report: dict[str, Any], arrays: dict[str, NDArray], traffic: Traffic, expected: Attention
-    ) -> Outcome:
-        is_whole = traffic.last_cycle is None
-        points = coverage.of_queries(self.design, traffic.vectors, expected) if is_whole else {}
-        return Outcome(
-            out=arrays["out"],
-            index=arrays.get("index"),
-            is_empty=arrays["is_empty"],
-            cycles=arrays["cycles"],
-            mismatches=report["mismatches"],
-            n_mismatches=report["n_mismatches"],
-            violations=report["violations"],
-            coverage=points | report["coverage"],
-            n_cycles=report["cycles"],
+        return Case(
+            fields={
+                "spec": self.manifest["spec"],
+                "engine": self.manifest["engine"],
+                "watchdog": _WATCHDOG_CYCLES + 4 * self.manifest["cycles"]["latency"]["cycles"],
+                "seed": traffic.seed,
+                "stall": traffic.stall,
+                "append": traffic.append,
+                "last_cycle": traffic.last_cycle,
+            },
+            arrays=vectors.arrays()
+            | {
+                "expected_out": expected.out,
+                "expected_is_empty": expected.is_empty,
+                "expected_index": expected.index,
+                "expected_deficit": score[..., :1] - score,  # the best key comes first
+            },
         )
 
 
@@ -223,7 +168,7 @@ class Report:
     queries
         Queries whose outputs were compared.
     mismatches, n_mismatches, violations, coverage
-        As of `Outcome`, over everything.
+        As of `sim.testbench.Result`, over everything.
     cycles_a_query
         Mean over the queries that were offered before the one before them was complete; None without such.
     cycles_expected, cycles_bound
@@ -263,14 +208,14 @@ class Report:
         """Return everything as JSON's types."""
         return dataclasses.asdict(self) | {"passed": self.passed}
 
-    def add(self, outcome: Outcome, n_queries: int) -> None:
-        """Take an outcome in."""
+    def add(self, result: Result, n_queries: int) -> None:
+        """Take a result in."""
         self.queries += n_queries
-        self.n_mismatches += outcome.n_mismatches
-        self.mismatches += outcome.mismatches
-        self.violations += outcome.violations
-        self.simulated_cycles += outcome.n_cycles
-        coverage.add(self.coverage, outcome.coverage)
+        self.n_mismatches += result.n_mismatches
+        self.mismatches += result.mismatches
+        self.violations += result.violations
+        self.simulated_cycles += result.cycles
+        coverage.add(self.coverage, result.coverage)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -279,8 +224,10 @@ class SimulationResult:
 
     Attributes
     ----------
-    out, index, is_empty, cycles
-        As of `Outcome`.
+    out, index, is_empty
+        As of `golden.attention.Attention`, received from the Verilog; `index` is None if it is not exposed.
+    cycles
+        Of each query, from the completion of the one before, or its first offer if that is later, to its own.
     report
         How it went.
     """
@@ -350,10 +297,10 @@ def simulate(
     vectors = _with_heads(len(expected.is_empty), q, k, v, n_valid, mask)
 
     began = time.monotonic()
-    bench = Testbench(Design(spec, config), simulator=simulator, waves=waves is not None)
+    bench = EngineTestbench(Design(spec, config), simulator=simulator, waves=waves is not None)
     built = time.monotonic()
     n_queries = vectors.n_valid.size
-    [outcome] = bench.run(
+    [result] = bench.run(
         [Traffic(vectors=vectors, expected=expected, stall=_STALL if stalls else 0.0, seed=seed)],
         waves=None if waves is None else Path(waves),
         progress=None if progress is None else lambda done: progress(done, n_queries),
@@ -361,32 +308,30 @@ def simulate(
     if progress is not None:
         progress(n_queries, n_queries)
     report = Report(
-        simulator=bench.build.version,
+        simulator=bench.version,
         notes=notes,
         build_seconds=built - began,
         seconds=time.monotonic() - built,
         waves=None if waves is None else str(waves),
     )
-    report.add(outcome, n_queries)
+    report.add(result, n_queries)
     if not stalls:
-        hold_cycles(report, bench.design, vectors, outcome)
+        hold_cycles(report, bench.design, vectors, result)
 
-    def shaped(array: Any) -> Any:
-        return array[0] if is_single and array is not None else array
-
+    arrays = {name: array[0] if is_single else array for name, array in result.arrays.items()}
     return SimulationResult(
-        out=shaped(outcome.out),
-        index=shaped(outcome.index),
-        is_empty=shaped(outcome.is_empty),
-        cycles=shaped(outcome.cycles),
+        out=arrays["out"],
+        index=arrays.get("index"),
+        is_empty=arrays["is_empty"],
+        cycles=arrays["cycles"],
         report=report,
     )
 
 
-def hold_cycles(report: Report, design: Design, vectors: Vectors, outcome: Outcome) -> None:
+def hold_cycles(report: Report, design: Design, vectors: Vectors, result: Result) -> None:
     """Note the mean cycles of queries that came back to back, and what the configuration says of the same ones."""
     # A head's first query waits for its rows, and fills the pipeline.
-    measured = outcome.cycles[:, 1:].ravel()
+    measured = result.arrays["cycles"][:, 1:].ravel()
     if not measured.size:
         return
     dims = design.dimensions

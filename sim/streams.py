@@ -3,13 +3,13 @@
 A coroutine wakes at each rising edge. cocotb runs it before the edge reaches a register, so what it reads are the
 settled values of the cycle that ends: exactly what decides the transfers at this edge. What it writes is applied
 after the edge. One Python resumption a cycle, reads of the scalars that matter and writes of what changes are all
-that a cycle costs; the protocol and the stalls are watched in Verilog (`sim/verilog/stream_monitor.v`).
+that a cycle costs; the protocol and the stalls are watched in Verilog (`sim/verilog/hamming_stream_monitor.v`).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -74,6 +74,8 @@ class Source:
         For each cycle in which a new beat could be offered, whether not to.
     gates
         Conditions on single beats.
+    beside
+        Values of further ports, by name: driven with each payload.
 
     Attributes
     ----------
@@ -89,6 +91,7 @@ class Source:
         *,
         pause: Iterator[bool],
         gates: Sequence[Gate] = (),
+        beside: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         self.stream = stream
         self.payloads = payloads
@@ -99,6 +102,7 @@ class Source:
         self._payload = getattr(dut, stream.payload)
         self._pause = pause
         self._gates = gates
+        self._beside = [(getattr(dut, port), values) for port, values in (beside or {}).items()]
         self._all_ones = (1 << stream.bits) - 1
         self._is_offering = False
         self._valid.value = 0
@@ -130,11 +134,15 @@ class Source:
         if may_offer:
             self.offered_at.append(cycle + 1)
             self._payload.value = self.payloads[number]
+            for port, values in self._beside:
+                port.value = values[number]
             if not self._is_offering:
                 self._valid.value = 1
         elif self._is_offering:
             self._valid.value = 0
             self._payload.value = self.payloads[number - 1] ^ self._all_ones
+            for port, values in self._beside:
+                port.value = ~values[number - 1] & ((1 << len(port)) - 1)
         self._is_offering = may_offer
         return is_transfer
 
@@ -167,8 +175,8 @@ class Sink:
 
     Attributes
     ----------
-    packet_at
-        Cycle of each packet's last beat.
+    beat_at, packet_at
+        Cycle of each beat, and of each packet's last beat.
     """
 
     def __init__(
@@ -184,6 +192,7 @@ class Sink:
     ) -> None:
         self.stream = stream
         self.n_packets = n_packets
+        self.beat_at: list[int] = []
         self.packet_at: list[int] = []
         self._valid = getattr(dut, stream.valid)
         self._ready = getattr(dut, stream.ready)
@@ -212,6 +221,7 @@ class Sink:
         is_transfer = self._is_ready and bool(self._valid.value)
         if is_transfer:
             payload = int(self._payload.value)
+            self.beat_at.append(cycle)
             self._receive(payload, cycle)
             if not self._last or payload & self._last:
                 self.packet_at.append(cycle)
@@ -250,7 +260,7 @@ class ReadMemory:
         self._data.value = 0
 
     def step(self, cycle: int) -> bool:
-        """Answer a read of the cycle that ends."""
+        """Take a read of the cycle that ends."""
         if bool(self._en.value):
             self.word_at = int(self._addr.value)
             self._data.value = self._words[self.word_at]
@@ -323,8 +333,9 @@ async def exchange(
         Nothing moved for `watchdog` cycles; the message says where each stream stands.
     """
     edge = dut.clk.rising_edge
-    # Memories first: what a source or sink decides depends on no order among them, since writes come later.
-    steps = [part.step for part in (*others, *sources, *sinks)]
+    # What is written is applied after all have read, so the order matters only to what one looks up in another:
+    # a sink finds a memory as it was in the cycle that ends.
+    steps = [part.step for part in (*sources, *sinks, *others)]
     waits = [*sources, *sinks]
     cycle = first_cycle
     quiet = 0

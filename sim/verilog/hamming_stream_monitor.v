@@ -2,7 +2,7 @@
 //
 // `violation` keeps the first breach of the protocol until reset; 0 is none:
 //   1 a stalled `valid` fell, 2 a stalled payload changed, 3 `valid`, `ready` or a valid payload is X.
-module stream_monitor #(parameter BITS = 1) (
+module hamming_stream_monitor #(parameter BITS = 1) (
   input clk,
   input rst,
   input valid,

@@ -1,6 +1,6 @@
 // Behavioural model of the memory that an engine with external memories expects: one read and one write port,
 // an enable bit for each of `LANES` parts of a word. Data follow an enabled read by a cycle, and hold.
-module dual_port_memory #(parameter DEPTH = 2, parameter ADDR_BITS = 1, parameter LANES = 1, parameter LANE_BITS = 1) (
+module hamming_memory #(parameter DEPTH = 2, parameter ADDR_BITS = 1, parameter LANES = 1, parameter LANE_BITS = 1) (
   input clk,
   input [ADDR_BITS-1:0] read_addr,
   input read_en,

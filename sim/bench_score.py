@@ -1,0 +1,24 @@
+"""Bench of `ScoreArray`: queries against rows of keys, levels against golden's matches."""
+
+from __future__ import annotations
+
+import cocotb
+from numpy.typing import NDArray
+
+from sim.bench import Bench, play_cases
+
+
+async def play(bench: Bench) -> dict[str, NDArray]:
+    """Run one case of vectors (`sim.component`); the keys stand beside each request, as the memory would hold them."""
+    steps = bench.steps()
+    rows = steps.key_rows()
+    bench.source("i", bench.encode("i", steps.requests()), beside={"keys": [rows[row] for row in steps.row]})
+    bench.sink("o", bench.encode("o", steps.levels()), packet="query", counts=True)
+    await bench.run()
+    return bench.timing()
+
+
+@cocotb.test()
+async def score(dut) -> None:
+    """Play the cases of this run."""
+    await play_cases(dut, play)

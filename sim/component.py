@@ -1,0 +1,68 @@
+"""Components by themselves: each one's bench, fed with what the golden model's steps hand on for random vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from amaranth.lib import wiring
+
+from rtl.design import Design
+from rtl.fetch import KeyFetch
+from rtl.histogram import HistogramSelector
+from rtl.insertion import InsertionSelector
+from rtl.loader import RowLoader
+from rtl.normalizer import Normalizer
+from rtl.replay import Replay
+from rtl.score import ScoreArray
+from rtl.softmax import SoftmaxTable
+from rtl.weighted_sum import WeightedSum
+from sim.stimulus import Vectors
+from sim.testbench import Case, Testbench
+
+__all__ = ["COMPONENTS", "case_of", "testbench"]
+
+_SELECTORS = {"histogram": HistogramSelector, "insertion": InsertionSelector}
+
+#: Component of each bench, in the order of the data path.
+COMPONENTS: dict[str, Any] = {
+    "loader": RowLoader,
+    "fetch": KeyFetch,
+    "score": ScoreArray,
+    "selector": lambda dims: _SELECTORS[dims.config.selector](dims),
+    "replay": Replay,
+    "softmax": SoftmaxTable,
+    "weighted_sum": WeightedSum,
+    "normalizer": Normalizer,
+}
+
+
+def testbench(bench: str, design: Design, **options: Any) -> Testbench:
+    """Return the testbench of a component: one of `COMPONENTS`, in a design."""
+    component: wiring.Component = COMPONENTS[bench](design.dimensions)
+    return Testbench.of(component, bench, f"bench_{bench}", **options)
+
+
+def case_of(design: Design, vectors: Vectors, *, stall: float | dict[str, float] = 0.0, seed: int = 0) -> Case:
+    """Return a case of any component's bench: what it gets and must give follows from vectors of one head.
+
+    Parameters
+    ----------
+    design
+        As of the testbench.
+    vectors
+        Queries, keys, values of one head, with a leading axis of 1.
+    stall
+        Share of cycles in which each stream pauses, for all or by name.
+    seed
+        Of pauses, orders and what may be anything.
+    """
+    fields = {
+        "spec": design.spec.to_dict(),
+        "engine": design.config.to_dict(),
+        "stall": stall,
+        "seed": seed,
+        "watchdog": 1000 + 4 * design.spec.n_keys * design.dimensions.fold,
+    }
+    return Case(fields=fields, arrays=vectors.arrays())

@@ -1,0 +1,191 @@
+"""What passes between the engine's components for given vectors, by the golden model's steps."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.score import matches
+from golden.softmax import weigh
+from golden.topk import Selection, absent_keys, select
+from golden.weighted_sum import normalize, weighted_sum
+from rtl.design import Design
+from sim.stimulus import Vectors
+
+__all__ = ["Steps"]
+
+Beats = dict[str, NDArray]
+
+
+class Steps:
+    """The beats of each stream along the data path, as fields by name (layouts of `rtl.payload`).
+
+    Parameters
+    ----------
+    design
+        Spec and configuration.
+    vectors
+        Queries of one head, with a leading axis of 1.
+    rng
+        Fills what a contract leaves open: index and deficit of an empty query's beat.
+    """
+
+    def __init__(self, design: Design, vectors: Vectors, rng: np.random.Generator) -> None:
+        if len(vectors.q) != 1:
+            raise ValueError(f"the vectors must be of one head, not {len(vectors.q)}")
+        self.design = design
+        self.spec = design.spec
+        self.dims = design.dimensions
+        self.q, self.k, self.v, self.n_valid = (getattr(vectors, name)[0] for name in ("q", "k", "v", "n_valid"))
+        self.mask = np.zeros((len(self.q), len(self.k)), bool) if vectors.mask is None else vectors.mask[0]
+        self._rng = rng
+
+    @cached_property
+    def query_of_row(self) -> NDArray[np.int64]:
+        """Query of each row of keys that is read: `max(1, ceil(n_valid / n_lanes))` a query."""
+        return np.repeat(np.arange(len(self.q)), np.maximum(1, -(-self.n_valid // self.dims.n_lanes)))
+
+    @cached_property
+    def row(self) -> NDArray[np.int64]:
+        """Number of each row that is read."""
+        first = np.searchsorted(self.query_of_row, self.query_of_row)
+        return np.arange(len(self.query_of_row)) - first
+
+    @property
+    def _ends_query(self) -> NDArray[np.bool_]:
+        return np.append(np.diff(self.query_of_row) != 0, True)
+
+    @cached_property
+    def _takes_part(self) -> NDArray[np.bool_]:
+        """Which lanes of each row that is read take part."""
+        absent = absent_keys(len(self.k), self.n_valid, self.mask)
+        return self._lanes(~absent if absent is not None else np.ones(self.mask.shape, bool))
+
+    def _lanes(self, of_keys: NDArray) -> NDArray:
+        """Return `(rows read, n_lanes)` of `(n_queries, n_keys)`, 0 beyond the last key."""
+        n_lanes, n_rows = self.dims.n_lanes, self.dims.n_rows
+        whole = np.zeros((len(self.q), n_rows * n_lanes), of_keys.dtype)
+        whole[:, : len(self.k)] = of_keys
+        return whole.reshape(len(self.q), n_rows, n_lanes)[self.query_of_row, self.row]
+
+    def key_rows(self) -> list[int]:
+        """Return the words of the key memory: `n_lanes` keys each, lane 0 lowest."""
+        bits = np.zeros((self.dims.n_rows * self.dims.n_lanes, self.spec.d_head), np.uint8)
+        bits[: len(self.k)] = self.k
+        return _words(bits.reshape(self.dims.n_rows, -1))
+
+    def value_slices(self) -> list[int]:
+        """Return the words of the value memory: slices of `n_macs` elements, offset by `2**(value_bits - 1)`."""
+        n_bits = self.spec.value_bits
+        offset = np.zeros((self.spec.n_keys, self.spec.d_value), np.int64)
+        offset[: len(self.v)] = self.v + (1 << (n_bits - 1))
+        bits = (offset[..., None] >> np.arange(n_bits) & 1).astype(np.uint8)
+        return _words(bits.reshape(self.spec.n_keys * self.dims.fold, -1))
+
+    def queries(self) -> Beats:
+        """Return the queries."""
+        return {"query": self.q, "n_valid": self.n_valid}
+
+    def masks(self) -> Beats:
+        """Return the masks, with anything for keys that a query does not see."""
+        seen = self._lanes(np.arange(len(self.k)) < self.n_valid[:, None])
+        masked = np.where(seen, self._lanes(self.mask), self._rng.integers(0, 2, seen.shape))
+        return {"payload": masked.astype(np.uint8)}
+
+    def requests(self) -> Beats:
+        """Return what `KeyFetch` asks `ScoreArray`."""
+        return {"query": self.q[self.query_of_row], "takes_part": self._takes_part, "last": self._ends_query}
+
+    def levels(self) -> Beats:
+        """Return what `ScoreArray` answers."""
+        level = self._lanes(matches(self.q, self.k).astype(np.int64) + 1)
+        return {"level": np.where(self._takes_part, level, 0), "last": self._ends_query}
+
+    @cached_property
+    def _selection(self) -> Selection:
+        absent = absent_keys(len(self.k), self.n_valid, self.mask)
+        return select(matches(self.q, self.k), self.spec.top_k, absent)
+
+    @cached_property
+    def _kept(self) -> Beats:
+        index, deficit = self._selection
+        if self.design.config.selector == "histogram":  # by index, absent ones last
+            order = np.argsort(np.where(index < 0, self.spec.n_keys, index), axis=1)
+        else:  # lowest rank first
+            n_kept = (index >= 0).sum(axis=1)[:, None]
+            place = np.arange(index.shape[1])
+            order = np.where(place < n_kept, n_kept - 1 - place, place)
+        index, deficit = (np.take_along_axis(array, order, axis=1) for array in (index, deficit))
+        is_empty = (index < 0) & (np.arange(index.shape[1]) == 0)
+        is_beat = (index >= 0) | is_empty
+        is_last = np.arange(index.shape[1]) == is_beat.sum(axis=1)[:, None] - 1
+        anything = self._rng.integers(0, self.spec.n_keys, index.shape), self._rng.integers(
+            0, self.spec.d_head + 1, index.shape
+        )
+        return {
+            "query": np.broadcast_to(np.arange(len(index))[:, None], index.shape)[is_beat],
+            "index": np.where(is_empty, anything[0], index)[is_beat],
+            "deficit": np.where(is_empty, anything[1], deficit)[is_beat],
+            "is_empty": is_empty[is_beat],
+            "last": is_last[is_beat],
+        }
+
+    def kept(self) -> Beats:
+        """Return what the selector puts out, in its order."""
+        return {name: array for name, array in self._kept.items() if name != "query"}
+
+    def replayed(self) -> Beats:
+        """Return what `Replay` makes of it: each query's kept keys, once a slice."""
+        query = self._kept["query"]
+        n_kept = np.bincount(query)
+        first = np.searchsorted(query, np.arange(len(n_kept)))
+        # A query's pass begins at its first beat again, `fold` times.
+        start = np.repeat(first, self.dims.fold)
+        length = np.repeat(n_kept, self.dims.fold)
+        place = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+        beat = np.repeat(start, length) + place
+        slice_number = np.repeat(np.tile(np.arange(self.dims.fold), len(n_kept)), length)
+        return {name: array[beat] for name, array in self.kept().items()} | {"slice": slice_number}
+
+    def weighted(self) -> Beats:
+        """Return what `SoftmaxTable` makes of it."""
+        beats = self.replayed()
+        deficit = beats.pop("deficit")
+        return beats | {"weight": np.where(beats["is_empty"], 0, weigh(deficit, self.spec.weights))}
+
+    @cached_property
+    def _sums(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        index, deficit = self._selection
+        return weighted_sum(self.spec, weigh(deficit, self.spec.weights), index, self.v)
+
+    def sums(self) -> Beats:
+        """Return what `WeightedSum` makes of it: sums over offset values; an empty query's weights sum to 1."""
+        acc, weight_sum = self._sums
+        fold = self.dims.fold
+        weight_sum = np.maximum(weight_sum, 1)
+        offset_acc = acc + (weight_sum << (self.spec.value_bits - 1))[:, None]
+        return {
+            "acc": offset_acc.reshape(-1, self.dims.n_macs),
+            "weight_sum": np.repeat(weight_sum, fold),
+            **self._flags(),
+        }
+
+    def outputs(self) -> Beats:
+        """Return what `Normalizer` makes of it."""
+        return {"value": normalize(self.spec, *self._sums).reshape(-1, self.dims.n_macs), **self._flags()}
+
+    def _flags(self) -> Beats:
+        """Return the flags of slices."""
+        fold = self.dims.fold
+        is_empty = self._selection.index[:, 0] < 0
+        return {
+            "is_empty": np.repeat(is_empty, fold),
+            "last": np.arange(len(is_empty) * fold) % fold == fold - 1,
+        }
+
+
+def _words(bits: NDArray[np.uint8]) -> list[int]:
+    """Return an integer a row of bits, lowest first."""
+    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(bits, axis=1, bitorder="little")]

@@ -1,0 +1,152 @@
+"""A module under test: emitted, put into its harness, compiled, and run on the cases of a bench."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amaranth.lib import wiring
+from numpy.typing import NDArray
+
+from rtl.manifest import ports, streams
+from rtl.verilog import emit
+from sim import case, runner
+from sim.harness import TOP, harness, library
+from sim.payloads import read_streams
+
+__all__ = ["Case", "Result", "Testbench"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """What a bench plays from a reset on: fields of JSON's types, and arrays, as its docstring asks for."""
+
+    fields: Mapping[str, Any]
+    arrays: Mapping[str, NDArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """What a bench found in one case.
+
+    Attributes
+    ----------
+    arrays
+        As its docstring says.
+    mismatches, n_mismatches
+        What differs from what was expected, in words (the first ones), and how often.
+    violations
+        Breaches of the streams' protocol.
+    coverage
+        Counts by situation (`sim.coverage`).
+    cycles
+        Cycles simulated.
+    """
+
+    arrays: Mapping[str, NDArray]
+    mismatches: list[str]
+    n_mismatches: int
+    violations: list[str]
+    coverage: dict[str, int]
+    cycles: int
+
+    @property
+    def failures(self) -> list[str]:
+        """Everything that was wrong, in words."""
+        return self.violations + self.mismatches
+
+
+class Testbench:
+    """A module's Verilog, compiled, and the bench that plays cases on it.
+
+    Parameters
+    ----------
+    verilog
+        The module, as emitted.
+    description
+        Of a manifest: `name`, `ports`, `streams` and, for memories outside, `memory_ports`.
+    bench
+        Name of a bench in `sim`, `bench_engine` say.
+    simulator, waves
+        As of `sim.runner.build`.
+
+    Attributes
+    ----------
+    description
+        As given.
+    build
+        The compiled harness.
+    """
+
+    #: Not a test, whatever pytest thinks of its name.
+    __test__ = False
+
+    def __init__(
+        self,
+        verilog: str,
+        description: Mapping[str, Any],
+        bench: str,
+        *,
+        simulator: str = "verilator",
+        waves: bool = False,
+    ) -> None:
+        name = description["name"]
+        self.description = description
+        self._bench = f"sim.{bench}"
+        # A module without registers has no clock, whatever its description says.
+        header = re.search(rf"^module {name}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
+        declared = set(re.findall(r"\w+", header[1])) if header else set()
+        top = harness(
+            name,
+            [port for port in description["ports"] if port["name"] in declared],
+            read_streams(description["streams"]),
+            description.get("memory_ports"),
+        )
+        sources = {f"{name}.v": verilog, f"{TOP}.v": top, **library()}
+        self.build = runner.build(sources, TOP, simulator=simulator, waves=waves)
+
+    @classmethod
+    def of(cls, component: wiring.Component, name: str, bench: str, **options: Any) -> Testbench:
+        """Return a testbench of a component by itself."""
+        description = {"name": name, "ports": ports(component), "streams": streams(component)}
+        return cls(emit(component, name), description, bench, **options)
+
+    def run(
+        self,
+        cases: Sequence[Case],
+        *,
+        waves: Path | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Result]:
+        """Play each case, from a reset on, in one run of the simulator.
+
+        Parameters
+        ----------
+        cases
+            One after the other; the streams are added to each one's fields.
+        waves
+            File of the trace, FST.
+        progress
+            Called with what the bench has counted.
+
+        Raises
+        ------
+        SimulationFailed
+            The simulator ended early; its folder is kept.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="hamming-"))
+        for number, one in enumerate(cases):
+            fields = {"streams": self.description["streams"], **one.fields}
+            case.save(folder, f"case_{number}", fields, one.arrays)
+        runner.run(self.build, self._bench, folder, waves=waves, progress=progress)
+        results = []
+        for number in range(len(cases)):
+            report, arrays = case.load(folder, f"result_{number}")
+            results.append(Result(arrays=arrays, **report))
+        shutil.rmtree(folder)
+        return results
