@@ -195,7 +195,7 @@ def run(config: str, overrides: tuple[str, ...], vectors: Path, output: Path) ->
 @_file_option("--vectors", metavar="FILE.npz", help="Send these, not random queries; see `hamming run --help`.")
 @_file_option("--output", metavar="OUT.npz", help="Gets out, index (if exposed), is_empty and cycles; with --vectors.")
 @_file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
-@_file_option("--waves", metavar="FILE", help="Leave a trace of the signals: FST, for GTKWave or Surfer.")
+@_file_option("--waves", metavar="FILE", help="Leave a trace of the signals, for GTKWave or Surfer.")
 @click.option("--queries", type=click.IntRange(1), help="Random queries (default: 1000); without --vectors.")
 @click.option("--stalls/--no-stalls", default=None, help="Pause streams at random (default: no); with --vectors.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of queries and stalls.")
