@@ -42,6 +42,7 @@ class KeyFetch(wiring.Component):
     i: stream.Interface
     i_mask: stream.Interface
     o: stream.Interface
+    keys: wiring.PureInterface
 
     def __init__(self, dims: Dimensions):
         self.dims = dims

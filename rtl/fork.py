@@ -15,6 +15,11 @@ class Fork(wiring.Component):
     Neither branch's `valid` depends on the other's `ready`, so each is a stream in its own right.
     """
 
+    i_valid: Signal
+    i_ready: Signal
+    o_valid: Signal
+    o_ready: Signal
+
     def __init__(self):
         super().__init__({"i_valid": In(1), "i_ready": Out(1), "o_valid": Out(2), "o_ready": In(2)})
 

@@ -38,6 +38,8 @@ class RowLoader(wiring.Component):
     """
 
     i: stream.Interface
+    keys: wiring.PureInterface
+    values: wiring.PureInterface
 
     def __init__(self, dims: Dimensions):
         self.dims = dims

@@ -15,6 +15,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In
 
+from rtl.config import DIVISION_HANDOVER
 from rtl.engine import Engine
 from rtl.memory import ReadPort, WritePort
 
@@ -27,7 +28,7 @@ FORMAT = 1
 def ports(component: wiring.Component) -> list[dict[str, Any]]:
     """Return the Verilog ports of `component`, clock and reset first."""
     result = [{"name": "clk", "direction": "input", "bits": 1}, {"name": "rst", "direction": "input", "bits": 1}]
-    for path, member, value in component.signature.flatten(component):
+    for path, member, _ in component.signature.flatten(component):
         direction = "input" if member.flow == In else "output"
         bits = Shape.cast(member.shape).width
         if bits:
@@ -163,14 +164,14 @@ def _cycles(engine: Engine) -> dict[str, Any]:
             "select": {"formula": select, "cycles": terms["select"]},
             "sum": {"formula": f"fold * {kept}", "cycles": terms["sum"]},
             "divide": {
-                "formula": f"fold * (ceil(quotient_steps / quotient_bits) + {dims.division_period() - dims.division_cycles()})",
+                "formula": f"fold * (ceil(quotient_steps / quotient_bits) + {DIVISION_HANDOVER})",
                 "cycles": terms["divide"],
             },
         },
         "a_query": max(terms.values()),
         "bound": dims.bound(),
         "latency": {
-            "formula": f"{take} + score_stages + {give} + (fold - 1) * max(kept, divide / fold) + divide / fold + 1, at most",
+            "formula": f"{take} + score_stages + {give} + (fold - 1) * max(kept, divide/fold) + divide/fold + 1, at most",
             "cycles": dims.latency(),
         },
     }

@@ -45,6 +45,9 @@ class DualPortMemory(wiring.Component):
     write : In(WritePort)
     """
 
+    read: wiring.PureInterface
+    write: wiring.PureInterface
+
     def __init__(self, *, depth: int, width: int, granularity: int):
         self.depth = depth
         self.width = width

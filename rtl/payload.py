@@ -7,7 +7,7 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 
 from rtl.config import Dimensions
 
-__all__ = ["key_row", "kept_key", "levels", "out_slice", "query", "score_request", "weight_entry", "weighted_key"]
+__all__ = ["kept_key", "key_row", "levels", "out_slice", "query", "score_request", "weight_entry", "weighted_key"]
 
 
 def query(dims: Dimensions) -> StructLayout:

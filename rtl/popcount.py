@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from amaranth.hdl import Cat, Module, Signal, ValueLike
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,7 +17,7 @@ __all__ = ["XnorPopcount", "count_ones", "tree_depth"]
 class _Word:
     """A word of the tree: one bit of the count in each of its positions, and when it is there."""
 
-    def __init__(self, value: ValueLike, depth: int = 0, stage: int = 0):
+    def __init__(self, value: Value, depth: int = 0, stage: int = 0):
         self.delayed = {stage: value}
         self.depth = depth
         self.last_stage = stage
@@ -64,12 +64,12 @@ def _compress(
 
 def count_ones(
     m: Module,
-    words: Sequence[ValueLike],
+    words: Sequence[Value],
     width: int,
     *,
-    enables: Sequence[ValueLike] = (),
+    enables: Sequence[Value] = (),
     name: str = "ones",
-) -> list[ValueLike]:
+) -> list[Value]:
     """Count, at each bit position, the ones among `words`: `count[p] = sum(word[p] for word in words)`.
 
     The tree is bit-sliced: each full adder is a pair of `width`-bit statements, so that its source and the time
@@ -103,7 +103,7 @@ def count_ones(
         serial += 1
         return Signal(width, name=f"{name}_{prefix}{column}_{serial}", **kwargs)
 
-    def at_stage(word: _Word, stage: int, column: int) -> ValueLike:
+    def at_stage(word: _Word, stage: int, column: int) -> Value:
         for s in range(word.last_stage + 1, stage + 1):
             register = signal("reg", column, reset_less=True)
             with m.If(enables[s - 1]):
@@ -149,6 +149,10 @@ class XnorPopcount(wiring.Component):
 
     Equals `golden.score.matches`.
     """
+
+    q: Signal
+    k: Signal
+    count: Signal
 
     def __init__(self, *, d_head: int):
         self.d_head = require_int("d_head", d_head, 1)

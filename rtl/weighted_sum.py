@@ -45,6 +45,7 @@ class WeightedSum(wiring.Component):
 
     i: stream.Interface
     o: stream.Interface
+    values: wiring.PureInterface
 
     def __init__(self, dims: Dimensions):
         self.dims = dims

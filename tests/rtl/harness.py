@@ -7,7 +7,7 @@ Verilog.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from amaranth.hdl import Module, Signal
@@ -114,6 +114,6 @@ def run(
 RHYTHMS = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.3, 0.3))
 
 
-def pack(bits: Sequence[int]) -> int:
+def pack(bits: Iterable[Any]) -> int:
     """Bits, first one lowest, as an integer."""
     return sum(int(bit) << position for position, bit in enumerate(bits))

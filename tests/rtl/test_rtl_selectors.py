@@ -80,7 +80,7 @@ def test_random_rows(
     dims = dimensions(selector, d_head=5, n_keys=n_keys, top_k=top_k, n_lanes=n_lanes)
     queries: list[list[int]] = [[], [0] * n_keys, [6] * n_keys, [0, 3], list(range(1, 7))[:n_keys]]
     for _ in range(30):
-        length = int(rng.choice([n_keys, rng.integers(0, n_keys + 1)]))
+        length = int(rng.choice([n_keys, int(rng.integers(0, n_keys + 1))]))
         queries.append(rng.integers(0, rng.integers(2, 8), length).tolist())
     check(selector, dims, queries, pause=pause, stall=stall)
 

@@ -22,7 +22,7 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=12, top_k=4, l
 
 #: Each parameter away from its default, and what it must leave in the text.
 VARIANTS = {
-    "n_lanes": ({"n_lanes": 4}, r"reg \[31:0\] memory"),
+    "n_lanes": ({"n_lanes": 4}, r"wire key_3|wire \[7:0\] key_3"),
     "n_macs": ({"n_macs": 2}, r"output \[15:0\] values__data"),
     "selector": ({"selector": "insertion"}, r"is_old_3"),
     "scan_rows": ({"n_lanes": 2, "scan_rows": 4}, r"stored_7"),
