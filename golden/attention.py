@@ -19,8 +19,9 @@ from golden.weighted_sum import normalize, sum_type, weighted_sum
 
 __all__ = ["Attention", "attend"]
 
-#: Scores that a thread computes at a time: their packed words, 8 bytes each, stay in a second-level cache.
-SCORES_A_PART = 2**17
+#: Scores that a thread computes at a time. Few enough for the 13 bytes that each takes to stay in a cache, and enough
+#: for the time that threads spend on handing the interpreter over not to count.
+SCORES_A_PART = 2**18
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -24,7 +24,7 @@ from rich.table import Table
 from golden.attention import attend
 from golden.spec import AttentionSpec
 
-__all__ = ["median_seconds", "peak_memory"]
+__all__ = ["peak_memory", "times"]
 
 D_HEAD, TOP_K = 64, 32
 N_KEYS, N_KEYS_LONG = 1024, 16384
@@ -40,8 +40,8 @@ def example(n_keys: int) -> tuple[AttentionSpec, NDArray, NDArray, NDArray]:
     return spec, q, k, rng.integers(-128, 128, (n_keys, D_HEAD), np.int8)
 
 
-def median_seconds(functions: dict[str, Callable[[], object]], n_rounds: int = 5, n_runs: int = 20) -> dict[str, float]:
-    """Median time of each function, over `n_rounds` in which each has `n_runs` in a row.
+def times(functions: dict[str, Callable[[], object]], n_rounds: int, n_runs: int) -> dict[str, list[float]]:
+    """Seconds that each function takes, in `n_rounds` in which each has `n_runs` in a row.
 
     In a row, since PyTorch's idle threads keep a processor busy for a moment; in rounds, so that whatever else the
     machine does disturbs all alike.
@@ -49,86 +49,87 @@ def median_seconds(functions: dict[str, Callable[[], object]], n_rounds: int = 5
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(n_rounds):
         for name, function in functions.items():
-            for run in range(-2, n_runs):
+            function()  # warm up
+            for _ in range(n_runs):
                 start = time.perf_counter()
                 function()
-                if run >= 0:  # the first ones warm up
-                    seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
 
 
-def peak_memory(n_keys: int) -> tuple[float, float]:
-    """Seconds that attending takes, and the most memory that its process ever held, in bytes.
+def peak_memory(n_keys: int) -> int:
+    """Return the most memory, in bytes, that a process ever holds which attends once.
 
-    It runs in a process of its own. Call this before PyTorch is loaded: a process starts with its parent's peak.
+    Call this before PyTorch is loaded: the new process starts with this one's peak.
     """
-    answer = subprocess.run(
-        [sys.executable, "-m", "golden.bench", str(n_keys)], check=True, capture_output=True, text=True
-    )
-    seconds, peak = map(float, answer.stdout.split())
-    return seconds, peak
+    command = [sys.executable, "-m", "golden.bench", str(n_keys)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def measure_here(n_keys: int) -> None:
-    """Print what `peak_memory` returns, of this process."""
-    arguments = example(n_keys)
-    start = time.perf_counter()
-    attend(*arguments)
-    seconds = time.perf_counter() - start
+def attend_once(n_keys: int) -> None:
+    """Attend, and print the most memory that this process ever held, in bytes."""
+    attend(*example(n_keys))
     unit = 1 if sys.platform == "darwin" else 1024
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
-def in_pytorch(q: NDArray, k: NDArray, v: NDArray) -> tuple[dict[str, Callable[[], object]], str]:
-    """Attention in float32, and PyTorch's version and threads.
-
-    The last function keeps the top keys as golden does, by `torch.topk` (which leaves the order of ties open).
-    """
+def in_pytorch(q: NDArray, k: NDArray, v: NDArray) -> dict[str, Callable[[], object]]:
+    """Attention in float32; the last function keeps the top keys, as golden does, but leaves the order of ties open."""
     import torch  # here, and not above: see peak_memory
 
     qf, kf, vf = (torch.tensor(x, dtype=torch.float32) for x in (2.0 * q - 1, 2.0 * k - 1, v))
     q4, k4, v4 = (x[None, None] for x in (qf, kf, vf))
     attention = torch.nn.functional.scaled_dot_product_attention
 
-    def had() -> torch.Tensor:
+    def top_keys() -> torch.Tensor:
         best = torch.topk(qf @ kf.T * D_HEAD**-0.5, TOP_K)
         return torch.softmax(best.values, dim=-1)[:, None] @ vf[best.indices]
 
     return {
-        "PyTorch, all keys, (1, 1, 1024, 64): fused": lambda: attention(q4, k4, v4),
-        "PyTorch, all keys, (1024, 64)": lambda: attention(qf, kf, vf),
-        "PyTorch, the top 32 keys, (1024, 64)": had,
-    }, f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
+        "PyTorch, all keys, 4 axes (fused)": lambda: attention(q4, k4, v4),
+        "PyTorch, all keys, 2 axes": lambda: attention(qf, kf, vf),
+        f"PyTorch, the top {TOP_K} keys": top_keys,
+    }
+
+
+def comparison(n_keys: int, n_others: int, n_rounds: int, n_runs: int) -> Table:
+    """Time golden and the first `n_others` of `in_pytorch`."""
+    spec, q, k, v = example(n_keys)
+    golden = "golden: packed bits, integers"
+    others = dict(list(in_pytorch(q, k, v).items())[:n_others])
+    seconds = times({golden: lambda: attend(spec, q, k, v)} | others, n_rounds, n_runs)
+    table = Table(title=f"{n_keys} queries on {n_keys} keys, d = {D_HEAD}, k = {TOP_K}; {n_rounds * n_runs} runs each")
+    table.add_column("attention", min_width=33)
+    for heading in ("median, ms", "time / golden's", "best, ms", "time / golden's"):
+        table.add_column(heading, justify="right")
+    for name, of_one in seconds.items():
+        figures = []
+        for statistic in (statistics.median, min):
+            figures.append(f"{1000 * statistic(of_one):.2f}")
+            figures.append(f"{statistic(of_one) / statistic(seconds[golden]):.2f}")
+        table.add_row(name, *figures)
+    return table
 
 
 def main() -> None:
-    """Print the table."""
+    """Print what was measured."""
     console = Console(width=100)
-    with console.status(f"{N_KEYS_LONG} queries on {N_KEYS_LONG} keys"):
-        seconds, peak = peak_memory(N_KEYS_LONG)
+    with console.status("Attending"):
+        peak = peak_memory(N_KEYS_LONG)
+        console.print(comparison(N_KEYS, n_others=3, n_rounds=5, n_runs=20))
+        console.print(comparison(N_KEYS_LONG, n_others=1, n_rounds=3, n_runs=1))
+    console.print(f"{N_KEYS_LONG} queries on {N_KEYS_LONG} keys: peak memory of a process {peak / 2**20:.0f} MiB")
 
-    spec, q, k, v = example(N_KEYS)
-    others, version = in_pytorch(q, k, v)
-    with console.status(f"{N_KEYS} queries on {N_KEYS} keys"):
-        medians = median_seconds({"golden: packed bits, integers": lambda: attend(spec, q, k, v)} | others)
+    import torch
 
-    table = Table(title=f"{N_KEYS} queries on {N_KEYS} keys, d = {D_HEAD}, k = {TOP_K}")
-    table.add_column("attention")
-    table.add_column("median, ms", justify="right")
-    table.add_column("time / golden's", justify="right")
-    golden, *_ = medians.values()
-    for name, median in medians.items():
-        table.add_row(name, f"{1000 * median:.2f}", f"{median / golden:.2f}")
-    console.print(table)
     console.print(
-        f"{N_KEYS_LONG} queries on {N_KEYS_LONG} keys: {seconds:.2f} s, peak memory {peak / 2**20:.0f} MiB\n"
-        f"NumPy {np.__version__}, {os.cpu_count()} threads; {version}; Python {platform.python_version()}, "
-        f"{platform.machine()}"
+        f"NumPy {np.__version__}, {os.cpu_count()} threads; PyTorch {torch.__version__}, {torch.get_num_threads()} "
+        f"threads; Python {platform.python_version()}, {platform.machine()}"
     )
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        measure_here(int(sys.argv[1]))
+        attend_once(int(sys.argv[1]))
     else:
         main()

@@ -20,24 +20,30 @@ def test_weights_and_padding():
     assert weigh(np.array([[0, 1, 2, 2], [0, -1, -1, -1]]), (15, 4, 1)).tolist() == [[15, 4, 1, 1], [15, 0, 0, 0]]
 
 
+def exactly(numerators, denominator) -> list[int]:
+    return [math.floor(Fraction(int(n), denominator) + Fraction(1, 2)) for n in numerators]
+
+
 def test_all_small_quotients():
     numerators = np.arange(-300, 301)
     for denominator in range(1, 41):
-        expected = [math.floor(Fraction(int(n), denominator) + Fraction(1, 2)) for n in numerators]
-        assert divide_half_up(numerators, np.array(denominator)).tolist() == expected
+        found = divide_half_up(numerators, np.array(denominator))
+        assert found.tolist() == exactly(numerators, denominator)
 
 
 def test_halves_go_up():
     # -2.5 to -2, -1.5 to -1, -0.5 to 0, 0.5 to 1, 1.5 to 2, 2.5 to 3
-    assert divide_half_up(np.array([-5, -3, -1, 1, 3, 5]), np.array(2)).tolist() == [-2, -1, 0, 1, 2, 3]
+    found = divide_half_up(np.array([-5, -3, -1, 1, 3, 5]), np.array(2))
+    assert found.tolist() == [-2, -1, 0, 1, 2, 3]
 
 
-def test_quotients_at_the_widest():
-    # 2 * numerator + denominator just fits: where floats would round, integers do not.
-    numerators = [2**61 - 1, 2**61 - 2, -(2**61), -(2**61) + 1, 2**60 + 1]
-    for denominator in (1, 2, 3, 2**32 - 1, 2**40 + 1):
-        expected = [math.floor(Fraction(n, denominator) + Fraction(1, 2)) for n in numerators]
-        assert divide_half_up(np.array(numerators), np.array(denominator)).tolist() == expected
+@pytest.mark.parametrize("denominator", [1, 2, 3, 4095, 2**20 + 7, 2**32 - 1, 2**40 + 1])
+def test_quotients_at_the_widest(denominator):
+    # At a half, and one step to either side of it, as large as 64 bits allow: the hardest quotients to round.
+    largest = (2**63 - 1 - denominator) // 2
+    halves = [denominator * step + denominator // 2 for step in (0, 1, 5, 1000, largest // denominator - 1)]
+    numerators = [sign * half + off for half in halves for off in (-1, 0, 1) for sign in (-1, 1)] + [largest, -largest]
+    assert divide_half_up(np.array(numerators), np.array(denominator)).tolist() == exactly(numerators, denominator)
 
 
 def test_normalize_by_hand():
