@@ -171,7 +171,8 @@ def _cycles(engine: Engine) -> dict[str, Any]:
         "a_query": max(terms.values()),
         "bound": dims.bound(),
         "latency": {
-            "formula": f"{take} + score_stages + {give} + (fold - 1) * max(kept, divide/fold) + divide/fold + 1, at most",
+            "formula": f"{take} + score_stages + {give} "
+            f"+ (fold - 1) * max(kept, D) + D + 1, at most; D = divide / fold",
             "cycles": dims.latency(),
         },
     }

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -38,7 +40,8 @@ def sign_extend(value: int, bits: int) -> int:
 @pytest.mark.parametrize("n_lanes", [1, 4])
 def test_loader_puts_key_and_values_where_they_belong(n_lanes: int, n_macs: int, rng: np.random.Generator) -> None:
     dims = dimensions(engine={"n_lanes": n_lanes, "n_macs": n_macs}, value_bits=3)
-    spec, dut = dims.spec, RowLoader(dims)
+    spec = dims.spec
+    dut: Any = RowLoader(dims)
     keys = rng.integers(0, 2**spec.d_head, spec.n_keys)
     values = rng.integers(-4, 4, (spec.n_keys, spec.d_value))
     values[0], values[1] = -4, 3
