@@ -84,8 +84,8 @@ def of_streams(streams: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
 def missing(counts: Mapping[str, int], design: Design) -> list[str]:
     """Return the situations that this design can meet and a thorough simulation of it did not.
 
-    A half needs particular weights, so `half_rounded` is never missing; streams whose `ready` may wait for
-    `valid`, all inputs, need not be starved.
+    A half needs particular weights, so `half_rounded` is never missing. Inputs may wait for `valid` with their
+    `ready`, so they need not be starved; a table, and rows that are written in one cycle, are never stalled.
     """
     spec, config = design.spec, design.config
     several_kept = spec.top_k > 1
@@ -98,12 +98,12 @@ def missing(counts: Mapping[str, int], design: Design) -> list[str]:
         "all_keys_equal": spec.n_keys == 1,
         "deficit_d_head": not several_kept,
         "weight_0": 0 not in spec.weights or not several_kept,
+        "stalled_i_weight": True,
+        "stalled_i_row": design.dimensions.fold == 1,
     }
-    return [name for name, count in counts.items() if not count and not cannot.get(name) and not _may_wait(name)]
-
-
-def _may_wait(name: str) -> bool:
-    return name.startswith("starved_i_")
+    return [
+        name for name, count in counts.items() if not count and not cannot.get(name) and not name.startswith("starved_i_")
+    ]
 
 
 def add(total: dict[str, int], counts: Mapping[str, int] | Iterable[tuple[str, int]]) -> None:

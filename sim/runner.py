@@ -252,15 +252,19 @@ def _digest(texts: list[str]) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:24]
 
 
-def _copy_objects(source: Path, target: Path) -> None:
-    """Copy what is the same in all of Verilator's builds, its run-time library, of which compiling takes longest."""
-    for file in source.glob("verilated*.o"):
-        shutil.copy(file, target)  # as new, or make would compile it again
+def _copy_objects(runtime: Path, work: Path) -> None:
+    """Copy what is the same in all of Verilator's builds, its run-time library, of which compiling takes longest.
+
+    The copies are dated ahead: make compiles what is older than the makefile, which Verilator is about to write.
+    """
+    ahead = time.time() + 3600
+    for file in runtime.glob("verilated*.o"):
+        os.utime(shutil.copy(file, work), (ahead, ahead))
 
 
 def _save_objects(work: Path, runtime: Path) -> None:
-    runtime.mkdir(exist_ok=True)
     for file in work.glob("verilated*.o"):
+        runtime.mkdir(exist_ok=True)
         if not (runtime / file.name).exists():
             partial = Path(shutil.copy(file, runtime / f".{os.getpid()}-{file.name}"))
             partial.rename(runtime / file.name)

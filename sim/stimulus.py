@@ -76,8 +76,8 @@ def _head(spec: AttentionSpec, rng: np.random.Generator, n_queries: int) -> tupl
             k = some[rng.integers(0, 2, spec.n_keys)] ^ (rng.random((spec.n_keys, spec.d_head)) < 0.05)
         case 3:
             k = np.repeat(some[:1], spec.n_keys, axis=0)
-        case _:  # a key and its complement
-            k = some[0] ^ rng.integers(0, 2, (spec.n_keys, 1), np.uint8)
+        case _:  # a key, often fewer times than are kept, and its complement
+            k = some[0] ^ (rng.random((spec.n_keys, 1)) < rng.choice([0.5, 0.5 * spec.top_k / spec.n_keys]))
     k = k.astype(np.uint8)
 
     near = k[rng.integers(0, spec.n_keys, n_queries)] ^ rng.integers(0, 2, (n_queries, 1), np.uint8)
