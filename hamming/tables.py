@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from rtl.design import Design
@@ -18,7 +19,9 @@ __all__ = ["manifest_table", "presets_table", "simulation_table"]
 
 def presets_table(designs: Mapping[str, Design]) -> Table:
     """A row a design; cycles are those of a query that sees all keys, back to back."""
-    table = _table("preset", "d_head", "d_value", "n_keys", "top_k", "n_lanes", "n_macs", "cycles")
+    table = Table("preset")
+    for column in ("d_head", "d_value", "n_keys", "top_k", "n_lanes", "n_macs", "cycles"):
+        table.add_column(column, justify="right")
     for name, design in designs.items():
         spec, dims = design.spec, design.dimensions
         cycles = max(dims.cycle_terms().values())
@@ -62,16 +65,9 @@ def simulation_table(report: Report, *, passed: bool, missing: Sequence[str] = (
         table.add_row("not met", ", ".join(missing))
     table.add_row("simulated", f"{report.simulated_cycles} cycles in {report.seconds:.1f} s, {report.simulator}")
     for note in report.notes:
-        table.add_row("note", note)
+        table.add_row("note", escape(note))
     return table
 
 
 def _count_and_list(count: int, lines: Sequence[str]) -> str:
-    return "\n".join([str(count), *lines])
-
-
-def _table(*columns: str) -> Table:
-    table = Table(*columns, box=SIMPLE_HEAD)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    return table
+    return "\n".join([str(count), *map(escape, lines)])
