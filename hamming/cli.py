@@ -269,7 +269,7 @@ def simulate(
                         progress=lambda done, total: update(done / total, f"{done} of {total} queries"),
                         **settings,
                     )
-                report, passed, missing = found.report, found.report.passed, []
+                report, passed, missing = found.report, found.report.passed, None
                 facts = _design_facts(design) | report.to_dict()
                 if output is not None:
                     arrays = {name: getattr(found, name) for name in ("out", "index", "is_empty", "cycles")}
