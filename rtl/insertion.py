@@ -53,16 +53,17 @@ class InsertionSelector(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         n_cells = self.dims.spec.top_k
-        level = [Signal(self.dims.level_bits, name=f"level_{c}") for c in range(n_cells)]
+        level = [Signal(self.dims.level_bits, name=f"level_{c}", reset_less=True) for c in range(n_cells)]
         index = [Signal(self.dims.spec.index_bits, name=f"index_{c}", reset_less=True) for c in range(n_cells)]
-        is_old = [Signal(name=f"is_old_{c}") for c in range(n_cells)]
+        is_old = [Signal(name=f"is_old_{c}", init=1) for c in range(n_cells)]
         max_level = Signal(self.dims.level_bits, reset_less=True)
 
-        # The tail leaves.
+        # The tail leaves. What the cells hold after a reset leaves unseen, while the first query comes in.
+        is_first_query = Signal(init=1)
         is_last_old = ~is_old[-2] if n_cells > 1 else 1
         must_give, may_shift = Signal(), Signal()
         m.d.comb += [
-            must_give.eq(is_old[-1] & ((level[-1] != 0) | is_last_old)),
+            must_give.eq(is_old[-1] & ~is_first_query & ((level[-1] != 0) | is_last_old)),
             may_shift.eq(~must_give | self.o.ready),
             self.o.valid.eq(must_give),
             self.o.p.index.eq(index[-1]),
@@ -96,6 +97,7 @@ class InsertionSelector(wiring.Component):
             with m.If(ends_query):
                 m.d.sync += is_old[c].eq(1)
         with m.If(ends_query):
+            m.d.sync += is_first_query.eq(0)
             m.d.sync += max_level.eq(Mux(stays[0], level[0], inserted_level))
         return m
 

@@ -87,7 +87,7 @@ class EngineTestbench:
         engine = Engine(design.spec, design.config)
         verilog = emit(engine, design.config.name)
         self.manifest = manifest(engine, verilog)
-        self._bench = EngineTestbench(verilog, self.manifest, "bench_engine", simulator=simulator, waves=waves)
+        self._bench = Testbench(verilog, self.manifest, "bench_engine", simulator=simulator, waves=waves)
 
     def run(
         self,
