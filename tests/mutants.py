@@ -1,0 +1,308 @@
+"""`python -m tests.mutants`: break the hardware in ways that engineers break hardware; a test must notice each.
+
+Each mutant is a change of one line of `rtl/`, made in a copy of the repository, and the test that must fail for it.
+The same test must pass without the change. A mutant that survives is a hole in the tests: the exit status says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Mutant(NamedTuple):
+    """What is broken, where, the text before and after, and the test that must notice."""
+
+    what: str
+    file: str
+    before: str
+    after: str
+    test: str
+
+
+POPCOUNT = "tests/rtl/test_rtl_popcount.py"
+SCORE = "tests/rtl/test_rtl_components.py::test_score_counts_matches_of_keys_that_take_part"
+FETCH = "tests/rtl/test_rtl_components.py::test_fetch_walks_the_rows"
+LOADER = "tests/rtl/test_rtl_components.py::test_loader_puts_key_and_values_where_they_belong"
+REPLAY = "tests/rtl/test_rtl_components.py::test_replay_repeats_each_query"
+SOFTMAX = "tests/rtl/test_rtl_components.py::test_softmax_looks_up"
+WEIGHTED_SUM = "tests/rtl/test_rtl_components.py::test_weighted_sum"
+NORMALIZER = "tests/rtl/test_rtl_components.py::test_normalizer_rounds_exactly"
+FORK = "tests/rtl/test_rtl_components.py::test_fork_hands_each_branch_every_payload_once"
+EVERY_ROW = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys"
+RANDOM_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows"
+ENGINE = "tests/rtl/test_rtl_engine.py::test_equals_golden"
+
+MUTANTS = [
+    Mutant(
+        "the carry of a full adder forgets a pair",
+        "popcount.py",
+        "(a & b) | (c & (a ^ b))",
+        "(a & b) | (c & a)",
+        POPCOUNT,
+    ),
+    Mutant(
+        "a stage of the popcount takes its word a stage too early",
+        "popcount.py",
+        "register.eq(word.delayed[s - 1])",
+        "register.eq(word.delayed[0])",
+        POPCOUNT,
+    ),
+    Mutant("XOR instead of XNOR", "score.py", "lanes ^ inverted_query[b]", "lanes ^ ~inverted_query[b]", SCORE),
+    Mutant(
+        "lanes that take no part are scored", "score.py", "word.eq(count & takes_part[-1])", "word.eq(count)", SCORE
+    ),
+    Mutant(
+        "a stall is dropped between score stages",
+        "score.py",
+        "enable[s].eq(~valid[s + 1] | following)",
+        "enable[s].eq(1)",
+        SCORE,
+    ),
+    Mutant("n_valid is off by one", "fetch.py", "remaining > lane", "remaining >= lane", FETCH),
+    Mutant(
+        "a query whose keys fill its rows gets one row more",
+        "fetch.py",
+        "is_last.eq(remaining <= n_lanes)",
+        "is_last.eq(remaining < n_lanes)",
+        FETCH,
+    ),
+    Mutant("the mask is ignored", "fetch.py", "below_n_valid & ~masked_out", "below_n_valid", FETCH),
+    Mutant("the fetch runs on while its request waits", "fetch.py", "(~self.o.valid | self.o.ready)", "1", FETCH),
+    Mutant(
+        "a row is acknowledged before its values are written",
+        "loader.py",
+        "self.i.ready.eq(is_last_piece)",
+        "self.i.ready.eq(1)",
+        LOADER,
+    ),
+    Mutant("values are stored without their offset", "loader.py", "^ sign_bits", "^ 0", LOADER),
+    Mutant(
+        "the cut is one key late",
+        "histogram.py",
+        "if (top_k - 1) >> b & 1 else 0, n_levels)",
+        "if top_k >> b & 1 else 0, n_levels)",
+        EVERY_ROW,
+    ),
+    Mutant(
+        "the quota at the cut is one short",
+        "histogram.py",
+        'cut["quota"].eq(_select(at_cut, room_above) + 1)',
+        'cut["quota"].eq(_select(at_cut, room_above))',
+        EVERY_ROW,
+    ),
+    Mutant("the quota is not used up", "histogram.py", "quota.eq(quota - pick_is_equal)", "quota.eq(quota)", EVERY_ROW),
+    Mutant(
+        "among equals the higher index wins",
+        "histogram.py",
+        "pick.eq(todo & (~todo + 1))",
+        "pick.eq(todo & ~(todo >> 1))",
+        RANDOM_ROWS,
+    ),
+    Mutant(
+        "a counter that was full counts on", "histogram.py", "Mux(is_first, 0, is_full) | borrow", "borrow", EVERY_ROW
+    ),
+    Mutant(
+        "counters keep the last query's counts",
+        "histogram.py",
+        "left.eq(Mux(is_first, start, room[b]) if b < room_bits else 0)",
+        "left.eq(room[b] if b < room_bits else 0)",
+        EVERY_ROW,
+    ),
+    Mutant(
+        "the scan starts while the last one runs",
+        "histogram.py",
+        "scan_is_free.eq(~is_scanning | ends_scan)",
+        "scan_is_free.eq(1)",
+        RANDOM_ROWS,
+    ),
+    Mutant(
+        "scan and count share a bank", "histogram.py", "bank.eq(bank ^ self.i.p.last)", "bank.eq(bank)", RANDOM_ROWS
+    ),
+    Mutant(
+        "a stalled scan steps on",
+        "histogram.py",
+        "may_step.eq(is_scanning & (~gives | self.o.ready))",
+        "may_step.eq(is_scanning)",
+        RANDOM_ROWS,
+    ),
+    Mutant(
+        "a later key goes in before its equals",
+        "insertion.py",
+        "(level[c] >= inserted_level)",
+        "(level[c] > inserted_level)",
+        EVERY_ROW,
+    ),
+    Mutant(
+        "the last query's keys are ranked among this one's",
+        "insertion.py",
+        "(~is_old[c] & (level[c] >= inserted_level))",
+        "(level[c] >= inserted_level)",
+        RANDOM_ROWS,
+    ),
+    Mutant(
+        "a query ends although the last one is still in the list",
+        "insertion.py",
+        "may_end.eq(~is_old[-1] | (is_last_old & may_shift))",
+        "may_end.eq(1)",
+        RANDOM_ROWS,
+    ),
+    Mutant(
+        "what a reset leaves in the list comes out",
+        "insertion.py",
+        "is_first_query = Signal(init=1)",
+        "is_first_query = Signal()",
+        RANDOM_ROWS,
+    ),
+    Mutant(
+        "the maximum is taken before the last key is in",
+        "insertion.py",
+        "max_level.eq(Mux(stays[0], level[0], inserted_level))",
+        "max_level.eq(level[0])",
+        EVERY_ROW,
+    ),
+    Mutant(
+        "the list shifts while its output stalls",
+        "insertion.py",
+        "may_shift.eq(~must_give | self.o.ready)",
+        "may_shift.eq(1)",
+        RANDOM_ROWS,
+    ),
+    Mutant(
+        "a pass begins at the key after the first",
+        "replay.py",
+        "[read.eq(first), n_unread",
+        "[read.eq(after(first)), n_unread",
+        REPLAY,
+    ),
+    Mutant(
+        "the list takes one key more than it holds",
+        "replay.py",
+        "self.i.ready.eq(n_stored != depth)",
+        "self.i.ready.eq(1)",
+        REPLAY,
+    ),
+    Mutant(
+        "an empty query's key has a weight", "softmax.py", "with m.If(self.i.p.is_empty):", "with m.If(0):", SOFTMAX
+    ),
+    Mutant(
+        "the accumulator is two bits too narrow",
+        "weighted_sum.py",
+        "acc = Signal(spec.acc_bits, name",
+        "acc = Signal(spec.acc_bits - 2, name",
+        WEIGHTED_SUM,
+    ),
+    Mutant(
+        "sums are not cleared between slices",
+        "weighted_sum.py",
+        "m.d.sync += restart.eq(last[2])",
+        "m.d.sync += restart.eq(0)",
+        WEIGHTED_SUM,
+    ),
+    Mutant(
+        "a slice ends while the divider is busy",
+        "weighted_sum.py",
+        "self.i.ready.eq(~self.i.p.last | (self.o.ready & ~last_on_the_way))",
+        "self.i.ready.eq(1)",
+        ENGINE,
+    ),
+    Mutant(
+        "a slice reads the value vector's first one",
+        "weighted_sum.py",
+        "self.i.p.index * dims.fold + self.i.p.slice",
+        "self.i.p.index * dims.fold",
+        WEIGHTED_SUM,
+    ),
+    Mutant(
+        "an exact fit does not divide",
+        "normalizer.py",
+        "difference.eq(remainder - divisor)",
+        "difference.eq(remainder - divisor - 1)",
+        NORMALIZER,
+    ),
+    Mutant(
+        "quotients are cut off instead of rounded",
+        "normalizer.py",
+        "(work[: dims.quotient_steps] + 1) >> 1",
+        "work[: dims.quotient_steps] >> 1",
+        NORMALIZER,
+    ),
+    Mutant(
+        "negative halves round away from zero",
+        "normalizer.py",
+        "((work[: dims.quotient_steps] + 1) >> 1)",
+        "((work[: dims.quotient_steps] + work[dims.quotient_steps - 1]) >> 1)",
+        NORMALIZER,
+    ),
+    Mutant(
+        "a quotient that waits is overwritten",
+        "normalizer.py",
+        "self.i.ready.eq(~is_busy)",
+        "self.i.ready.eq(cycles_left == 0)",
+        NORMALIZER,
+    ),
+    Mutant("a branch of the fork gets a payload twice", "fork.py", "& ~has_taken", "", FORK),
+]
+
+
+def fails(mutant: Mutant | None, test: str) -> bool:
+    """Run `test` in a copy of the repository with `mutant` in it; return whether it failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        ignored = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".pytest_cache", "*.npz")
+        shutil.copytree(ROOT, copy, ignore=ignored)
+        if mutant is not None:
+            file = copy / "rtl" / mutant.file
+            text = file.read_text()
+            if text.count(mutant.before) != 1:
+                raise SystemExit(f"{mutant.file} has {text.count(mutant.before)} times, not once: {mutant.before}")
+            file.write_text(text.replace(mutant.before, mutant.after))
+        result = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", test],
+            cwd=copy,
+            env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+        )
+        if result.returncode not in (0, 1):
+            raise SystemExit(f"{test} did not run:\n{result.stdout}{result.stderr}")
+        return result.returncode == 1
+
+
+def main() -> None:
+    """Run all mutants, two at a time, and print which test noticed each."""
+    console = Console()
+    tests = sorted({mutant.test for mutant in MUTANTS})
+    jobs = [(None, test) for test in tests] + [(mutant, mutant.test) for mutant in MUTANTS]
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(track(pool.map(lambda job: fails(*job), jobs), "mutants", len(jobs), console=console))
+    broken = [test for test, failed in zip(tests, outcomes, strict=False) if failed]
+    if broken:
+        raise SystemExit(f"without any mutant these fail: {', '.join(broken)}")
+    killed = outcomes[len(tests) :]
+
+    table = Table(title=f"{sum(killed)} of {len(MUTANTS)} mutants killed")
+    for heading in ("in", "mutant", "test", ""):
+        table.add_column(heading, overflow="fold")
+    for mutant, is_killed in zip(MUTANTS, killed, strict=True):
+        outcome = "killed" if is_killed else "[bold red]survived"
+        table.add_row(f"rtl/{mutant.file}", mutant.what, mutant.test.removeprefix("tests/rtl/"), outcome)
+    console.print(table)
+    if not all(killed):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
