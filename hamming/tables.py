@@ -58,7 +58,7 @@ def simulation_table(report: Report, *, passed: bool, missing: Sequence[str] | N
         share = report.cycles_bound / report.cycles_a_query
         table.add_row("cycles a query, back to back", f"{report.cycles_a_query:.2f}")
         table.add_row("by the manifest", f"{report.cycles_expected:.2f}")
-        table.add_row("bound of lanes and multipliers", f"{report.cycles_bound:.2f}: {share:.1%} of it reached")
+        table.add_row("bound of lanes and multipliers", f"{report.cycles_bound:.2f}: {share:.2%} of it reached")
     table.add_row("situations met", str(sum(map(bool, report.coverage.values()))))
     if missing is not None:
         table.add_row("situations not met, but possible", ", ".join(missing) or "none")
