@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -17,9 +17,16 @@ from hamming.files import Vectors, check_writable, read_vectors, staged
 from hamming.tables import manifest_table, presets_table, simulation_table
 from rtl.design import Design, load_design, preset_names, preset_text
 
+if TYPE_CHECKING:
+    from sim.regression import RegressionReport
+    from sim.simulate import SimulationResult
+
 # Golden model, hardware, simulator and synthesis are imported where they are used: --help and presets answer at once.
 
 __all__ = ["main"]
+
+#: Shows the share done, and the step.
+_Update = Callable[[float, str], None]
 
 
 class _Mistake(click.ClickException):
@@ -68,8 +75,8 @@ def _save_json(path: Path, facts: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _progress(first_step: str) -> Iterator[Callable[[float, str], None]]:
-    """Show a bar on standard error, if that is a terminal; gives `update(share_done, step)`."""
+def _progress(first_step: str) -> Iterator[_Update]:
+    """Show a bar on standard error, if that is a terminal; gives what updates it."""
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
@@ -239,41 +246,19 @@ def simulate(
         from sim.runner import SimulationFailed, SimulatorMissing
 
         path_of = dict(zip(targets, temporary, strict=True))
-        settings: dict[str, Any] = {"seed": seed, "simulator": simulator, "waves": waves}
+        settings = {"seed": seed, "simulator": simulator, "waves": waves}
         with _mistakes(SimulationFailed, SimulatorMissing):
             if given is None:
-                from sim.regression import regress
-
-                n_queries = queries or 1000
-                outcome = regress(
-                    design,
-                    n_queries,
-                    progress=lambda done: update(done / n_queries, f"{done} of {n_queries} queries"),
-                    **settings,
-                )
-                report, passed, missing = outcome.report, outcome.passed, outcome.missing
-                facts = outcome.to_dict()
+                outcome = _simulate_random(design, queries or 1000, update, settings)
+                report, passed, missing, facts = outcome.report, outcome.passed, outcome.missing, outcome.to_dict()
             else:
-                from sim.simulate import simulate as simulate_vectors
-
                 with _mistakes(TypeError, ValueError, where=str(vectors)):
-                    found = simulate_vectors(
-                        design.spec,
-                        design.config,
-                        given.q,
-                        given.k,
-                        given.v,
-                        n_valid=given.n_valid,
-                        mask=given.mask,
-                        stalls=bool(stalls),
-                        progress=lambda done, total: update(done / total, f"{done} of {total} queries"),
-                        **settings,
-                    )
+                    found = _simulate_vectors(design, given, update, settings | {"stalls": bool(stalls)})
                 report, passed, missing = found.report, found.report.passed, None
                 facts = _design_facts(design) | report.to_dict()
                 if output is not None:
-                    arrays = {name: getattr(found, name) for name in ("out", "index", "is_empty", "cycles")}
-                    _save_arrays(path_of[output], **{k: array for k, array in arrays.items() if array is not None})
+                    index = {} if found.index is None else {"index": found.index}
+                    _save_arrays(path_of[output], out=found.out, **index, is_empty=found.is_empty, cycles=found.cycles)
         if json_file is not None:
             _save_json(path_of[json_file], facts)
     Console().print(simulation_table(report, passed=passed, missing=missing))
@@ -281,15 +266,36 @@ def simulate(
         raise SystemExit(1)
 
 
+def _simulate_random(design: Design, n_queries: int, update: _Update, settings: dict[str, Any]) -> RegressionReport:
+    from sim.regression import regress
+
+    def progress(done: int) -> None:
+        update(done / n_queries, f"{done} of {n_queries} queries")
+
+    return regress(design, n_queries, progress=progress, **settings)
+
+
+def _simulate_vectors(design: Design, given: Vectors, update: _Update, settings: dict[str, Any]) -> SimulationResult:
+    from sim.simulate import simulate as simulate_vectors
+
+    def progress(done: int, total: int) -> None:
+        update(done / total, f"{done} of {total} queries")
+
+    arrays = {"n_valid": given.n_valid, "mask": given.mask}
+    return simulate_vectors(
+        design.spec, design.config, given.q, given.k, given.v, **arrays, progress=progress, **settings
+    )
+
+
 @main.command()
 @_takes_design
 @click.option("--library", default="nangate45", show_default=True, help="nangate45, osu018, or a Liberty file's path.")
 @click.option(
     "--mapping",
-    type=click.Choice(["auto", "abc", "adders"]),
+    type=click.Choice(["auto", "abc", "adders", "ripple"]),
     default="auto",
     show_default=True,
-    help="Adders by ABC, from the library's adder cells, or what is smaller.",
+    help="How adders are made: by ABC, of adder cells, as ripple chains of these; auto: what is smallest.",
 )
 @_file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
 def synthesize(config: str, overrides: tuple[str, ...], library: str, mapping: str, json_file: Path | None) -> None:
