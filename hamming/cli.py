@@ -202,7 +202,7 @@ def run(config: str, overrides: tuple[str, ...], vectors: Path, output: Path) ->
 @_file_option("--vectors", metavar="FILE.npz", help="Send these, not random queries; see `hamming run --help`.")
 @_file_option("--output", metavar="OUT.npz", help="Gets out, index (if exposed), is_empty and cycles; with --vectors.")
 @_file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
-@_file_option("--waves", metavar="FILE", help="Leave a trace of the signals, for GTKWave or Surfer.")
+@_file_option("--waves", metavar="FILE", help="Leave a trace of the signals: .vcd of Verilator, .fst of Icarus.")
 @click.option("--queries", type=click.IntRange(1), help="Random queries (default: 1000); without --vectors.")
 @click.option("--stalls/--no-stalls", default=None, help="Pause streams at random (default: no); with --vectors.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of queries and stalls.")
@@ -239,7 +239,10 @@ def simulate(
     design = _design(config, overrides)
     given = None if vectors is None else _vectors(vectors)
     if waves is not None:
+        from sim.runner import check_waves
+
         with _mistakes(ValueError):
+            check_waves(simulator, waves)
             check_writable(waves)  # and not staged: the trace of a run that failed is the one to look at
     targets = [path for path in (output, json_file) if path is not None]
     with _outputs(*targets) as temporary, _progress(f"building {design.config.name}") as update:

@@ -326,12 +326,12 @@ def test_simulate_leaves_out_what_the_engine_does_not_expose():
 
 
 def test_simulate_sends_random_queries_and_leaves_waves():
-    result = call("simulate", "tiny", "--queries", "40", "--waves", "new/waves")
+    result = call("simulate", "tiny", "--queries", "40", "--waves", "new/waves.vcd")
     assert result.exit_code == 0, result.output
     rows = [line.split() for line in result.stdout.splitlines()]
     assert ["result", "passed"] in rows
     assert any(row[:1] == ["queries"] and int(row[1]) >= 40 for row in rows)
-    assert Path("new/waves").stat().st_size > 1000
+    assert Path("new/waves.vcd").stat().st_size > 1000
 
 
 def test_simulate_ends_with_status_1_where_something_differs(monkeypatch):
@@ -384,8 +384,14 @@ def test_missing_simulator_is_one_line_that_says_what_to_install(options, monkey
 
 def test_waves_that_cannot_be_written_are_found_before_the_work():
     Path("file").touch()
-    result = call("simulate", "tiny", "--waves", "file/waves.fst")
-    assert_mistake(result, "cannot write 'file/waves.fst': Not a directory")
+    result = call("simulate", "tiny", "--waves", "file/waves.vcd")
+    assert_mistake(result, "cannot write 'file/waves.vcd': Not a directory")
+
+
+def test_waves_named_after_another_format_are_refused():
+    result = call("simulate", "tiny", "--waves", "waves.fst")
+    assert_mistake(result, "verilator writes waves as .vcd, so the file must not be named 'waves.fst'")
+    assert files() == set()
 
 
 # --- synthesize
