@@ -35,6 +35,7 @@ _VIOLATIONS = {
 }
 
 _RESET_CYCLES = 2
+_DRAIN_CYCLES = 16
 
 
 class Bench:
@@ -46,8 +47,8 @@ class Bench:
         Handle of the harness.
     fields, arrays
         The case. Used here: `streams`, a manifest's; `seed`; `stall`, the share of cycles in which a source or a
-        sink pauses (0: full rate), for all streams or by name; `watchdog`, in cycles; `last_cycle`, where to break
-        the case off (absent: run to the end).
+        sink pauses (0: full rate), for all streams or by name; `watchdog`, in cycles; `drain`, cycles to look for
+        surplus beats at the end (absent: 16); `last_cycle`, where to break the case off (absent: run to the end).
 
     count
         Called for each packet that counts as progress.
@@ -162,6 +163,7 @@ class Bench:
                 self._sinks,
                 others,
                 watchdog=self.fields["watchdog"],
+                drain=self.fields.get("drain", _DRAIN_CYCLES),
                 last_cycle=last_cycle,
             )
         except (Hang, Runaway) as error:

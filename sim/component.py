@@ -41,7 +41,7 @@ COMPONENTS: dict[str, Any] = {
 def testbench(bench: str, design: Design, **options: Any) -> Testbench:
     """Return the testbench of a component: one of `COMPONENTS`, in a design."""
     component: wiring.Component = COMPONENTS[bench](design.dimensions)
-    return Testbench.of(component, bench, f"bench_{bench}", **options)
+    return Testbench.of(component, bench, f"sim.bench_{bench}", **options)
 
 
 def case_of(design: Design, vectors: Vectors, *, stall: float | dict[str, float] = 0.0, seed: int = 0) -> Case:

@@ -102,7 +102,7 @@ def regress(
     simulator
         `verilator` or `icarus`.
     waves
-        File in which to leave a trace (FST).
+        File in which to leave a trace, slower: VCD from Verilator, FST from Icarus.
     progress
         Called with the number of queries completed.
 
@@ -112,7 +112,7 @@ def regress(
         As of `sim.simulate.simulate`.
     """
     began = time.monotonic()
-    bench = EngineTestbench(design, simulator=simulator, waves=waves is not None)
+    bench = EngineTestbench(design, simulator=simulator, waves=waves)
     built = time.monotonic()
     rng = np.random.default_rng(seed)
     names = list(bench.manifest["streams"])
@@ -129,7 +129,7 @@ def regress(
         _traffic(design, rng, round(share * n_queries), all_valid=number == n_shares - 1, **how)
         for number, (share, how) in enumerate(shares)
     ]
-    results = bench.run(traffic, waves=waves, progress=progress)
+    results = bench.run(traffic, progress=progress)
 
     report = Report(
         simulator=bench.version,

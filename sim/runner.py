@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import hashlib
 import importlib.metadata
@@ -31,6 +32,7 @@ __all__ = [
     "SimulatorMissing",
     "build",
     "cache_folder",
+    "check_waves",
     "run",
     "simulator_version",
 ]
@@ -66,7 +68,18 @@ _MAKE_VARIABLES = {
     "OPT_SLOW": "-O0",
     "OPT_GLOBAL": "-O1",
 }
-_TRACE_ARGS = {"verilator": ["--trace-fst"], "icarus": []}
+
+#: What each simulator's traces are (Verilator's FST needs a library's headers that a plain machine does not have).
+_WAVES_SUFFIX = {"verilator": ".vcd", "icarus": ".fst"}
+
+#: A second top module for Icarus (cocotb's own needs more than Verilog-2005).
+_ICARUS_WAVES = """module hamming_waves;
+  initial begin
+    $dumpfile("waves.fst");
+    $dumpvars;
+  end
+endmodule
+"""
 
 
 class SimulatorMissing(RuntimeError):
@@ -176,9 +189,7 @@ def _runner(simulator: str) -> Runner:
     return runner
 
 
-def build(
-    sources: Mapping[str, str], top: str, *, simulator: str = "verilator", waves: bool = False
-) -> Build:
+def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator", waves: bool = False) -> Build:
     """Compile Verilog, or find it compiled.
 
     Safe beside other processes: a build is made in a folder of its own and moved into the cache when complete.
@@ -203,49 +214,58 @@ def build(
     """
     version = simulator_version(simulator)
     files = dict(sources)
+    arguments = _BUILD_ARGS[simulator]
     if simulator == "verilator":
         files["visible.vlt"] = _VISIBLE
-    arguments = _BUILD_ARGS[simulator] + (_TRACE_ARGS[simulator] if waves else [])
+    elif waves:
+        files["hamming_waves.v"] = _ICARUS_WAVES
+        arguments = [*arguments, "-s", "hamming_waves"]
     tools = [simulator, version, *(f"{name}={value}" for name, value in _MAKE_VARIABLES.items()), str(waves)]
     bench = [top, cocotb.__version__, str(cocotb_tools.config.libs_dir), *arguments]
-    key = _digest([*tools, *bench, *(text for item in sorted(files.items()) for text in item)])
-    folder = cache_folder() / key
-    if folder.is_dir():
-        os.utime(folder)  # the cache forgets what was not used for longest
-        return Build(simulator, version, top, folder, waves, 0.0)
-
+    folder = cache_folder() / _digest([*tools, *bench, *(text for item in sorted(files.items()) for text in item)])
+    runtime = cache_folder() / f"runtime-{_digest(tools)}"
     began = time.monotonic()
     cache_folder().mkdir(parents=True, exist_ok=True)
-    runtime = cache_folder() / f"runtime-{_digest(tools)}"
-    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="building-") as name:
-        work = Path(name)
-        for file, text in files.items():
-            (work / file).write_text(text, encoding="utf-8")
-        _copy_objects(runtime, work)
-        log = work / "build.log"
-        try:
-            with _environment():
-                _runner(simulator).build(
-                    sources=[VerilatorControlFile(work / f) if f.endswith(".vlt") else work / f for f in files],
-                    hdl_toplevel=top,
-                    build_dir=work,
-                    build_args=arguments,
-                    timescale=("1ns", "1ns") if simulator == "icarus" else None,
-                    waves=waves,
-                    log_file=log,
-                )
-        except RuntimeError as error:
-            raise SimulationFailed(f"{simulator} cannot build {top}: {_first_error(log)}") from error
-        _save_objects(work, runtime)
-        finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="built-"))
-        for file in ("sim.vvp", "cmds.f") if simulator == "icarus" else (top,):
-            shutil.copy2(work / file, finished / file)
-        try:
+    # Processes that need the same build, or are the first ever, wait for the one that makes it.
+    with _lock(folder if runtime.is_dir() or simulator == "icarus" else runtime):
+        if folder.is_dir():
+            os.utime(folder)  # the cache forgets what was not used for longest
+            return Build(simulator, version, top, folder, waves, 0.0)
+        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="building-") as name:
+            work = Path(name)
+            for file, text in files.items():
+                (work / file).write_text(text, encoding="utf-8")
+            _copy_objects(runtime, work)
+            log = work / "build.log"
+            try:
+                with _environment():
+                    _runner(simulator).build(
+                        sources=[VerilatorControlFile(work / f) if f.endswith(".vlt") else work / f for f in files],
+                        hdl_toplevel=top,
+                        build_dir=work,
+                        build_args=arguments,
+                        timescale=("1ns", "1ns") if simulator == "icarus" else None,
+                        waves=waves and simulator == "verilator",
+                        log_file=log,
+                    )
+            except RuntimeError as error:
+                raise SimulationFailed(f"{simulator} cannot build {top}: {_first_error(log)}") from error
+            _save_objects(work, runtime)
+            finished = work / "finished"
+            finished.mkdir()
+            product = "sim.vvp" if simulator == "icarus" else top
+            (work / product).rename(finished / product)
             finished.rename(folder)
-        except OSError:  # another process was faster
-            shutil.rmtree(finished)
     _forget_old_builds()
     return Build(simulator, version, top, folder, waves, time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Keep other processes out that lock the same path."""
+    with path.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _digest(texts: list[str]) -> str:
@@ -263,11 +283,14 @@ def _copy_objects(runtime: Path, work: Path) -> None:
 
 
 def _save_objects(work: Path, runtime: Path) -> None:
-    for file in work.glob("verilated*.o"):
-        runtime.mkdir(exist_ok=True)
-        if not (runtime / file.name).exists():
-            partial = Path(shutil.copy(file, runtime / f".{os.getpid()}-{file.name}"))
-            partial.rename(runtime / file.name)
+    objects = list(work.glob("verilated*.o"))
+    if objects and not runtime.is_dir():
+        saved = work / runtime.name
+        saved.mkdir()
+        for file in objects:
+            shutil.copy(file, saved)
+        with contextlib.suppress(OSError):  # another process was faster
+            saved.rename(runtime)
 
 
 def _forget_old_builds() -> None:
@@ -276,12 +299,20 @@ def _forget_old_builds() -> None:
         builds.sort(key=lambda path: path.stat().st_mtime)
         for path in builds[:-MAX_CACHED_BUILDS]:
             shutil.rmtree(path, ignore_errors=True)
+            path.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _first_error(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     errors = [line for line in lines if re.match(r"%(Warning|Error)|.*error:", line)]
     return (errors or lines or ["no log was written"])[0].strip()
+
+
+def check_waves(simulator: str, waves: Path) -> None:
+    """Raise `ValueError` if the name of a trace's file promises another format than the simulator writes."""
+    suffix = _WAVES_SUFFIX[simulator]
+    if waves.suffix in _WAVES_SUFFIX.values() and waves.suffix != suffix:
+        raise ValueError(f"{simulator} writes waves as {suffix}, so the file must not be named {str(waves)!r}")
 
 
 def run(
@@ -303,7 +334,7 @@ def run(
     folder
         Where the bench finds its case and leaves its results (`sim.case`), and where `simulation.log` is written.
     waves
-        File of the trace (FST); the build must be one with waves.
+        File of the trace: VCD from Verilator, FST from Icarus. The build must be one with waves.
     progress
         Called now and then with what the bench has counted in `PROGRESS_FILE`.
 
@@ -313,10 +344,7 @@ def run(
         The simulator did not get to the bench's end. What a bench found wrong is in its results, no error here.
     """
     log = folder / "simulation.log"
-    arguments: list[str] = []
-    if waves is not None:
-        waves.parent.mkdir(parents=True, exist_ok=True)
-        arguments = ["--trace-file", str(waves.resolve())] if build.simulator == "verilator" else []
+    trace = folder / f"waves{_WAVES_SUFFIX[build.simulator]}"
     runner = _runner(build.simulator)
     environment = {
         "HAMMING_CASE": str(folder.resolve()),
@@ -334,8 +362,7 @@ def run(
                 build_dir=build.folder,
                 test_dir=folder,
                 results_xml=str(folder.resolve() / "results.xml"),
-                test_args=arguments,
-                plusargs=[f"+dumpfile_path={waves.resolve()}"] if waves and build.simulator == "icarus" else [],
+                test_args=["--trace-file", trace.name] if waves and build.simulator == "verilator" else [],
                 extra_env=environment,
                 waves=waves is not None,
                 seed=0,
@@ -350,6 +377,9 @@ def run(
             if progress is not None and (now := _read_count(folder / PROGRESS_FILE)) > done:
                 progress(done := now)
         running.result()
+    if waves is not None and trace.exists():
+        waves.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(trace, waves)
     missing = [path.name for path in folder.glob("case_*.json") if not (folder / _result_of(path)).exists()]
     if missing:
         raise SimulationFailed(f"{build.version} ended without a result of {missing[0]}: {_reason(log)} (log: {log})")

@@ -103,7 +103,7 @@ class Scoreboard:
             self._note(f"{self._where(0)}: ended within the {self._packet}, after {len(self._beats)} beats")
         missing = len(self._expected) - self._number
         if missing:
-            self._note(f"{self.stream.name}: {missing} of {len(self._expected)} {self._packet} packets never came")
+            self._note(f"{self._where(0)} never came, the first of {missing} missing")
 
     def _split(self, payloads: Sequence[int]) -> list[list[int]]:
         """Cut payloads into packets."""

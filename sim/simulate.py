@@ -68,8 +68,10 @@ class EngineTestbench:
     ----------
     design
         Spec and configuration.
-    simulator, waves
-        As of `sim.runner.build`.
+    simulator
+        One of `sim.runner.SIMULATORS`.
+    waves
+        File in which to leave a trace, slower: VCD from Verilator, FST from Icarus. None: no trace.
 
     Attributes
     ----------
@@ -81,19 +83,22 @@ class EngineTestbench:
         What the simulator calls itself.
     """
 
-    def __init__(self, design: Design, *, simulator: str = "verilator", waves: bool = False) -> None:
-        self.version = runner.simulator_version(simulator)  # before the work, should it be missing
+    def __init__(self, design: Design, *, simulator: str = "verilator", waves: Path | None = None) -> None:
+        # What can be wrong, before the work.
+        self.version = runner.simulator_version(simulator)
+        if waves is not None:
+            runner.check_waves(simulator, waves)
+        self._waves = waves
         self.design = design
         engine = Engine(design.spec, design.config)
         verilog = emit(engine, design.config.name)
         self.manifest = manifest(engine, verilog)
-        self._bench = Testbench(verilog, self.manifest, "bench_engine", simulator=simulator, waves=waves)
+        self._bench = Testbench(verilog, self.manifest, "sim.bench_engine", simulator=simulator, waves=waves is not None)
 
     def run(
         self,
         traffic: Sequence[Traffic],
         *,
-        waves: Path | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> list[Result]:
         """Play each traffic, from a reset on, in one run of the simulator.
@@ -102,8 +107,6 @@ class EngineTestbench:
         ----------
         traffic
             One after the other.
-        waves
-            File of the trace, FST.
         progress
             Called with the number of queries completed.
 
@@ -122,7 +125,7 @@ class EngineTestbench:
         """
         expected = [part.expected or self._attend(part.vectors) for part in traffic]
         cases = [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
-        results = self._bench.run(cases, waves=waves, progress=progress)
+        results = self._bench.run(cases, waves=self._waves, progress=progress)
         return [
             dataclasses.replace(result, coverage=coverage.of_queries(self.design, part.vectors, attention) | result.coverage)
             if part.last_cycle is None
@@ -135,13 +138,15 @@ class EngineTestbench:
 
     def _case(self, traffic: Traffic, expected: Attention) -> Case:
         vectors = traffic.vectors
+        latency = self.manifest["cycles"]["latency"]["cycles"]
         score = np.stack([matches(q, k) for q, k in zip(vectors.q, vectors.k, strict=True)]).astype(np.int64)
         score = np.take_along_axis(score, np.maximum(expected.index, 0), axis=-1) if score.size else expected.index
         return Case(
             fields={
                 "spec": self.manifest["spec"],
                 "engine": self.manifest["engine"],
-                "watchdog": _WATCHDOG_CYCLES + 4 * self.manifest["cycles"]["latency"]["cycles"],
+                "watchdog": _WATCHDOG_CYCLES + 4 * latency,
+                "drain": latency,
                 "seed": traffic.seed,
                 "stall": traffic.stall,
                 "append": traffic.append,
@@ -266,7 +271,7 @@ def simulate(
     simulator
         `verilator` or `icarus`.
     waves
-        File in which to leave a trace (FST); slower.
+        File in which to leave a trace, slower: VCD from Verilator, FST from Icarus.
     stalls
         Pause all streams at random. Without, everything runs at full rate.
     seed
@@ -284,6 +289,7 @@ def simulate(
         As of `golden.attention.attend`.
     """
     notes = []
+    waves = None if waves is None else Path(waves)
     if mask is not None and not config.mask:
         config = dataclasses.replace(config, mask=True)
         notes.append("the vectors have a mask: the engine was built with mask = true")
@@ -297,12 +303,11 @@ def simulate(
     vectors = _with_heads(len(expected.is_empty), q, k, v, n_valid, mask)
 
     began = time.monotonic()
-    bench = EngineTestbench(Design(spec, config), simulator=simulator, waves=waves is not None)
+    bench = EngineTestbench(Design(spec, config), simulator=simulator, waves=waves)
     built = time.monotonic()
     n_queries = vectors.n_valid.size
     [result] = bench.run(
         [Traffic(vectors=vectors, expected=expected, stall=_STALL if stalls else 0.0, seed=seed)],
-        waves=None if waves is None else Path(waves),
         progress=None if progress is None else lambda done: progress(done, n_queries),
     )
     if progress is not None:

@@ -301,8 +301,7 @@ async def exchange(
     others: Sequence[Stepped] = (),
     *,
     watchdog: int,
-    first_cycle: int = 1,
-    drain: int = 16,
+    drain: int,
     last_cycle: int | None = None,
 ) -> int:
     """Run until every source is empty and every sink has its packets, and `drain` cycles more.
@@ -315,8 +314,6 @@ async def exchange(
         Everybody who acts at each edge.
     watchdog
         Cycles without a transfer on any stream after which it is a hang.
-    first_cycle
-        Number of the cycle that ends at the next edge.
     drain
         Cycles run beyond the end, so that beats too many show.
     last_cycle
@@ -325,7 +322,7 @@ async def exchange(
     Returns
     -------
     int
-        Number of the last cycle.
+        Number of the last cycle; the one that ends at the first edge is 1.
 
     Raises
     ------
@@ -337,7 +334,7 @@ async def exchange(
     # a sink finds a memory as it was in the cycle that ends.
     steps = [part.step for part in (*sources, *sinks, *others)]
     waits = [*sources, *sinks]
-    cycle = first_cycle
+    cycle = 1
     quiet = 0
     remaining = drain
     while True:

@@ -71,7 +71,7 @@ class Testbench:
     description
         Of a manifest: `name`, `ports`, `streams` and, for memories outside, `memory_ports`.
     bench
-        Name of a bench in `sim`, `bench_engine` say.
+        Module of the bench, `sim.bench_engine` say.
     simulator, waves
         As of `sim.runner.build`.
 
@@ -97,7 +97,7 @@ class Testbench:
     ) -> None:
         name = description["name"]
         self.description = description
-        self._bench = f"sim.{bench}"
+        self._bench = bench
         # A module without registers has no clock, whatever its description says.
         header = re.search(rf"^module {name}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
         declared = set(re.findall(r"\w+", header[1])) if header else set()
@@ -130,7 +130,7 @@ class Testbench:
         cases
             One after the other; the streams are added to each one's fields.
         waves
-            File of the trace, FST.
+            File of the trace (`sim.runner.run`).
         progress
             Called with what the bench has counted.
 
