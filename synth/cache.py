@@ -1,0 +1,40 @@
+"""Results that took long, kept by what they follow from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["load", "store"]
+
+
+def _path(kind: str, request: Mapping[str, Any]) -> Path:
+    own = os.environ.get("HAMMING_CACHE")
+    folder = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hamming"
+    key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+    return folder / "synth" / f"{kind}-{key}.json"
+
+
+def load(kind: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the result kept for `request`, None if there is none that can be read."""
+    try:
+        return json.loads(_path(kind, request).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def store(kind: str, request: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    """Keep `result` for `request`, whole or not at all; a cache that cannot be written is no error."""
+    path = _path(kind, request)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as file:
+            json.dump(result, file)
+        Path(file.name).replace(path)
+    except OSError:
+        pass
