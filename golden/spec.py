@@ -192,4 +192,8 @@ class AttentionSpec:
         unknown = sorted(set(fields) - known)
         if unknown:
             raise ValueError(f"unknown spec key {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        required = {field.name for field in dataclasses.fields(cls) if field.default is dataclasses.MISSING}
+        missing = sorted(required - set(fields))
+        if missing:
+            raise ValueError(f"missing spec key {missing[0]!r}; needed: {', '.join(sorted(required))}")
         return cls(**fields)

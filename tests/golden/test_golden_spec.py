@@ -129,3 +129,11 @@ def test_spec_is_hashable_and_frozen():
     assert len({spec_of(), spec_of()}) == 1
     with pytest.raises(dataclasses.FrozenInstanceError):
         spec_of().top_k = 2  # type: ignore[misc]
+
+
+def test_dict_without_a_needed_key_is_refused():
+    fields = {name: value for name, value in FIELDS.items() if name != "top_k"}
+    with pytest.raises(
+        ValueError, match=r"^missing spec key 'top_k'; needed: d_head, d_value, n_keys, top_k, weights$"
+    ):
+        AttentionSpec.from_dict(fields)
