@@ -63,9 +63,7 @@ class Bench:
         As given.
     """
 
-    def __init__(
-        self, dut: Any, fields: dict[str, Any], arrays: dict[str, NDArray], count: Callable[[], None]
-    ) -> None:
+    def __init__(self, dut: Any, fields: dict[str, Any], arrays: dict[str, NDArray], count: Callable[[], None]) -> None:
         self.dut = dut
         self._count = count
         self.fields = fields

@@ -1,4 +1,4 @@
-"""What crosses between the process that asks for a simulation and the one that runs it: fields and arrays in a folder."""
+"""What passes between who asks for a simulation and the process that runs it: fields and arrays, in a folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["load", "save"]
 
 def save(folder: Path, name: str, fields: Mapping[str, Any], arrays: Mapping[str, NDArray] | None = None) -> None:
     """Write `fields`, of JSON's types, to `NAME.json`, and `arrays` to `NAME.npz`."""
-    np.savez(folder / f"{name}.npz", **dict(arrays or {}))
+    np.savez(folder / f"{name}.npz", allow_pickle=False, **dict(arrays or {}))
     # Last, so that whoever finds it finds both.
     (folder / f"{name}.json").write_text(json.dumps(fields), encoding="utf-8")
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from amaranth.lib import wiring
 
 from rtl.design import Design
@@ -21,7 +19,7 @@ from rtl.weighted_sum import WeightedSum
 from sim.stimulus import Vectors
 from sim.testbench import Case, Testbench
 
-__all__ = ["COMPONENTS", "case_of", "testbench"]
+__all__ = ["COMPONENTS", "case_of", "component_testbench"]
 
 _SELECTORS = {"histogram": HistogramSelector, "insertion": InsertionSelector}
 
@@ -38,7 +36,7 @@ COMPONENTS: dict[str, Any] = {
 }
 
 
-def testbench(bench: str, design: Design, **options: Any) -> Testbench:
+def component_testbench(bench: str, design: Design, **options: Any) -> Testbench:
     """Return the testbench of a component: one of `COMPONENTS`, in a design."""
     component: wiring.Component = COMPONENTS[bench](design.dimensions)
     return Testbench.of(component, bench, f"sim.bench_{bench}", **options)

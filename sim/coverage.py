@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from golden.attention import Attention
 from golden.score import matches
@@ -102,7 +101,9 @@ def missing(counts: Mapping[str, int], design: Design) -> list[str]:
         "stalled_i_row": design.dimensions.fold == 1,
     }
     return [
-        name for name, count in counts.items() if not count and not cannot.get(name) and not name.startswith("starved_i_")
+        name
+        for name, count in counts.items()
+        if not count and not cannot.get(name) and not name.startswith("starved_i_")
     ]
 
 

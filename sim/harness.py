@@ -58,9 +58,9 @@ def harness(
     memories = memories or {}
     widths = {port["name"]: port["bits"] for port in ports}
     inside = {name for memory in memories.values() for side in ("read", "write") for name in memory[side].values()}
-    outside = [
-        Port(name=name, direction="input", bits=1) for name in ("clk", "rst")
-    ] + [port for port in ports if port["name"] not in {"clk", "rst", *inside}]
+    outside = [Port(name=name, direction="input", bits=1) for name in ("clk", "rst")] + [
+        port for port in ports if port["name"] not in {"clk", "rst", *inside}
+    ]
 
     lines = [f"module {TOP} ("]
     lines += [",\n".join(f"  {port['direction']} {_range(port['bits'])}{port['name']}" for port in outside), ");"]
@@ -71,7 +71,7 @@ def harness(
             "clk": "clk",
             "rst": "rst",
             "valid": stream.valid,
-            "ready": stream.ready or "1'b1",
+            "ready": stream.ready,
             "payload": stream.payload,
         }
         lines += [_instance("hamming_stream_monitor", monitor(name), connections, {"BITS": stream.bits})]

@@ -44,11 +44,12 @@ class Field:
             return values.astype(np.uint8)
         if values.ndim != 1 + (self.length is not None) or (self.length is not None and values.shape[1] != self.length):
             raise ValueError(f"{self.name} must have {self.length or 'no'} elements a beat, not a shape {values.shape}")
+        values = values.astype(np.int64)
         low, high = (-(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1) if self.signed else (0, (1 << self.bits) - 1)
-        if values.size and not (low <= int(values.min()) and int(values.max()) <= high):
-            raise ValueError(f"{self.name} must be {low} to {high}, not {values.min()} to {values.max()}")
+        if values.size and (wrong := [value for value in (values.min(), values.max()) if not low <= value <= high]):
+            raise ValueError(f"{self.name} must be {low} to {high}, not {wrong[0]}")
         bits = (values[..., None] >> np.arange(self.bits)) & 1
-        return bits.reshape(len(values), -1).astype(np.uint8)
+        return bits.reshape(len(values), self.span.stop - self.span.start).astype(np.uint8)
 
     def from_bits(self, bits: NDArray[np.uint8]) -> NDArray:
         """Invert `to_bits`."""
@@ -76,7 +77,7 @@ class Stream:
     fields
         Its fields; one whose values are all of no bits is left out.
     valid, ready, payload
-        Names of ports; `ready` is None where a stream is always ready.
+        Names of ports.
     """
 
     name: str
@@ -84,7 +85,7 @@ class Stream:
     bits: int
     fields: tuple[Field, ...]
     valid: str
-    ready: str | None
+    ready: str
     payload: str
 
     def encode(self, **values: ArrayLike) -> list[int]:
@@ -130,7 +131,7 @@ def read_streams(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Stream]:
             bits=entry["bits"],
             fields=tuple(Field(**field) for field in entry["fields"]),
             valid=entry["valid"],
-            ready=entry.get("ready"),
+            ready=entry["ready"],
             payload=entry["payload"],
         )
         for name, entry in entries.items()

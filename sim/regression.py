@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -20,17 +19,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from golden.spec import AttentionSpec, exponential_table
-from rtl.config import EngineConfig
 from rtl.design import Design
 from sim import coverage, runner
 from sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
-from sim.stimulus import random_vectors
+from sim.stimulus import random_design, random_vectors
 
 __all__ = ["RegressionReport", "random_design", "regress"]
 
 #: Queries between two loads of the memories.
 QUERIES_A_HEAD = 50
+
+#: Fewest queries by which cycles are measured: how long each one's selection takes depends on its keys.
+BACK_TO_BACK_QUERIES = 64
 
 #: Share of the cycles that the manifest states, back to back, above which a measured mean is too slow.
 MAX_CYCLES_SHARE = 1.05
@@ -117,19 +117,14 @@ def regress(
     rng = np.random.default_rng(seed)
     names = list(bench.manifest["streams"])
     own_rates = {name: float(rng.choice([0.0, 0.2, 0.8, 0.95], p=[0.3, 0.3, 0.3, 0.1])) for name in names}
-    shares: list[tuple[float, dict[str, Any]]] = [
-        (0.4, {"stall": 0.5, "append": True}),
-        (0.2, {"stall": own_rates, "append": True}),
-        (0.3, {}),
-        (0.1, {}),
+    traffic = [
+        _traffic(design, rng, QUERIES_A_HEAD, stall=0.3, last_cycle=int(rng.integers(1, 40 * QUERIES_A_HEAD))),
+        _traffic(design, rng, round(0.4 * n_queries), stall=0.5, append=True),
+        _traffic(design, rng, round(0.2 * n_queries), stall=own_rates, append=True),
+        _traffic(design, rng, round(0.3 * n_queries)),
+        _traffic(design, rng, max(BACK_TO_BACK_QUERIES, round(0.1 * n_queries)), all_valid=True),
     ]
-    n_shares = len(shares)
-    traffic = [_traffic(design, rng, QUERIES_A_HEAD, stall=0.3, last_cycle=int(rng.integers(1, 40 * QUERIES_A_HEAD)))]
-    traffic += [
-        _traffic(design, rng, round(share * n_queries), all_valid=number == n_shares - 1, **how)
-        for number, (share, how) in enumerate(shares)
-    ]
-    results = bench.run(traffic, progress=progress)
+    results = bench.run(traffic, progress=None if progress is None else lambda done: progress(min(done, n_queries)))
 
     report = Report(
         simulator=bench.version,
@@ -146,71 +141,195 @@ def regress(
 def _traffic(
     design: Design, rng: np.random.Generator, n_queries: int, *, all_valid: bool = False, **how: Any
 ) -> Traffic:
-    """Draw at least `n_queries` queries, over heads of equal length."""
-    n_heads = 1 if all_valid else -(-n_queries // QUERIES_A_HEAD)
+    """Draw at least `n_queries` queries, over heads of equal length, or of one head where all keys are valid."""
+    n_heads = 1 if all_valid else max(1, -(-n_queries // QUERIES_A_HEAD))
     vectors = random_vectors(
         design.spec,
         rng,
         n_heads=n_heads,
-        n_queries=max(16, -(-n_queries // n_heads)),
+        n_queries=max(1, -(-n_queries // n_heads)),
         has_mask=design.config.mask,
         all_valid=all_valid,
     )
     return Traffic(vectors=vectors, seed=int(rng.integers(2**31)), **how)
 
 
-def random_design(rng: np.random.Generator) -> Design:
-    """Draw a design: sizes that are odd as often as round, every option of the configuration."""
-    while True:
-        try:
-            return _draw(rng)
-        except ValueError:  # a combination that is refused, say an accumulator too wide
-            continue
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """One design of a regression of many."""
+
+    number: int
+    design: Design
+    n_queries: int
+    seed: int
+    simulator: str
 
 
-def _draw(rng: np.random.Generator) -> Design:
-    def flip() -> bool:
-        return bool(rng.integers(2))
+def _run(job: _Job) -> tuple[_Job, RegressionReport | str]:
+    """Run one design; a simulator that breaks down is a result, too."""
+    try:
+        counts = _progress_counts
+        return job, regress(
+            job.design,
+            job.n_queries,
+            job.seed,
+            simulator=job.simulator,
+            progress=None if counts is None else lambda done: counts.put((job.number, done)),
+        )
+    except runner.SimulationFailed as error:
+        return job, str(error)
 
-    d_head = int(rng.choice([1, 2, 3, 5, 7, 8, 11, 16, 20, 31, 32, 33, 48, 64, 65, 80, 96, 128]))
-    d_value = int(rng.choice([1, 2, 3, 4, 5, 6, 8, 9, 12, 15, 16, 24, 32, 64]))
-    n_keys = int(rng.choice([rng.integers(1, 9), rng.integers(9, 65), rng.integers(65, 200), 2 ** rng.integers(8)]))
-    top_k = int(min(n_keys, rng.choice([1, 2, 3, n_keys, rng.integers(1, 33)])))
-    weight_bits = int(rng.choice([1, 2, 8, 12, 16]))
-    highest = 2**weight_bits - 1
-    if flip():
-        weights = exponential_table(d_head, float(rng.choice([0.0, 0.02, 0.1, 0.5])), weight_bits)
-    else:
-        falling = -np.sort(-rng.integers(0, highest + 1, d_head + 1))
-        weights = (int(rng.integers(1, highest + 1)),)
-        weights += tuple(int(min(weights[0], weight)) for weight in falling[1:])
-    spec = AttentionSpec(
-        d_head=d_head,
-        d_value=d_value,
-        n_keys=n_keys,
-        top_k=top_k,
-        weights=weights,
-        value_bits=int(rng.choice([2, 3, 5, 8, 8, 11, 16])),
-        weight_bits=weight_bits,
-        out_frac_bits=int(rng.choice([0, 1, 4, 8, 8, 12])),
+
+#: In a worker process, where it reports `(number of the job, queries done)`.
+_progress_counts: multiprocessing.Queue | None = None
+
+
+def _set_progress(counts: multiprocessing.Queue) -> None:
+    global _progress_counts
+    _progress_counts = counts
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status, 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sim.regression",
+        description="Random queries through random engines, every output bit against the golden model.",
     )
-    selector = str(rng.choice(["histogram", "insertion"]))
-    n_lanes = 2 ** int(rng.integers(0, 6))
-    if n_lanes * d_head > 2048:
-        raise ValueError("built too slowly")
-    n_rows = -(-n_keys // n_lanes)
-    divisors = [n for n in range(1, d_value + 1) if d_value % n == 0]
-    config = EngineConfig(
-        name="engine",
-        n_lanes=n_lanes,
-        n_macs=None if flip() else int(rng.choice(divisors)),
-        selector=selector,
-        scan_rows=2 ** int(rng.integers(0, n_rows.bit_length())) if selector == "histogram" and flip() else None,
-        score_stages=int(rng.integers(0, 5)),
-        quotient_bits=None if flip() else int(rng.integers(1, 9)),
-        memory=str(rng.choice(["internal", "external"])),
-        table=str(rng.choice(["rom", "loadable"])),
-        mask=flip(),
-        expose_index=flip(),
+    parser.add_argument("--queries", type=int, default=100_000, help="in all (default: %(default)s)")
+    parser.add_argument("--configurations", type=int, default=40, help="random designs (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of designs and queries (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=2, help="designs at a time (default: %(default)s)")
+    parser.add_argument("--simulator", choices=runner.SIMULATORS, default=runner.SIMULATORS[0])
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
+    options = parser.parse_args(arguments)
+    for name in ("queries", "configurations", "processes"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be 1 or more, not {getattr(options, name)}")
+    try:
+        version = runner.simulator_version(options.simulator)
+    except runner.SimulatorMissing as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+
+    n_queries = -(-options.queries // options.configurations)
+    jobs = [
+        _Job(
+            number=number,
+            design=random_design(np.random.default_rng([options.seed, number])),
+            n_queries=n_queries,
+            seed=options.seed,
+            simulator=options.simulator,
+        )
+        for number in range(options.configurations)
+    ]
+    console = Console()
+    began = time.monotonic()
+    results = _run_all(jobs, options.processes, console)
+    seconds = time.monotonic() - began
+
+    reports = [result for result in results if isinstance(result, RegressionReport)]
+    totals = {
+        "simulator": version,
+        "seed": options.seed,
+        "configurations": len(results),
+        "queries": sum(one.report.queries for one in reports),
+        "mismatches": sum(one.report.n_mismatches for one in reports),
+        "violations": sum(len(one.report.violations) for one in reports),
+        "simulated_cycles": sum(one.report.simulated_cycles for one in reports),
+        "seconds": round(seconds, 1),
+        "passed": all(isinstance(result, RegressionReport) and result.passed for result in results),
+    }
+    console.print(_table(jobs, results))
+    for job, result in zip(jobs, results, strict=True):
+        for failure in _failures(result):
+            console.print(f"#{job.number}: {failure}", style="red", markup=False, highlight=False)
+    console.print(
+        f"{totals['queries']:,} queries through {totals['configurations']} engines in {version}, "
+        f"{totals['simulated_cycles']:,} cycles, {seconds:.0f} s: {totals['mismatches']} mismatches, "
+        f"{totals['violations']} protocol violations; {'passed' if totals['passed'] else 'FAILED'}",
+        highlight=False,
     )
-    return Design(spec, config)
+    if options.output is not None:
+        designs = [
+            result.to_dict()
+            if isinstance(result, RegressionReport)
+            else {"spec": job.design.spec.to_dict(), "engine": job.design.config.to_dict(), "failure": result}
+            for job, result in zip(jobs, results, strict=True)
+        ]
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(json.dumps(totals | {"designs": designs}, indent=1) + "\n", encoding="utf-8")
+    return 0 if totals["passed"] else 1
+
+
+def _run_all(jobs: Sequence[_Job], n_processes: int, console: Console) -> list[RegressionReport | str]:
+    """Run jobs side by side behind a progress bar; return their results in order."""
+    results: list[RegressionReport | str] = [""] * len(jobs)
+    done = [0] * len(jobs)
+    context = multiprocessing.get_context("spawn")
+    counts: multiprocessing.Queue = context.Queue()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with (
+        Progress(*columns, console=console) as bar,
+        ProcessPoolExecutor(n_processes, context, _set_progress, (counts,)) as pool,
+    ):
+        task = bar.add_task("queries", total=sum(job.n_queries for job in jobs))
+        waiting = {pool.submit(_run, job) for job in jobs}
+        while waiting:
+            finished, waiting = futures.wait(waiting, timeout=0.5)
+            while not counts.empty():
+                number, n_done = counts.get()
+                done[number] = min(n_done, jobs[number].n_queries)
+            for future in finished:
+                job, result = future.result()
+                results[job.number] = result
+                done[job.number] = job.n_queries
+            n_left = len(waiting)
+            bar.update(task, completed=sum(done), description=f"queries ({len(jobs) - n_left} of {len(jobs)} engines)")
+    return results
+
+
+def _failures(result: RegressionReport | str) -> list[str]:
+    if isinstance(result, str):
+        return [result]
+    slow = []
+    if not result.is_fast:
+        slow = [f"{result.report.cycles_a_query:.1f} cycles a query, expected {result.report.cycles_expected:.1f}"]
+    return [*result.report.violations, *result.report.mismatches, *slow]
+
+
+def _table(jobs: Sequence[_Job], results: Sequence[RegressionReport | str]) -> Table:
+    table = Table(title="Random engines")
+    for name in ("#", "d", "d_value", "n", "k", "lanes", "macs", "selector", "options"):
+        table.add_column(name, justify="left" if name in ("selector", "options") else "right")
+    for name in ("queries", "mismatches", "cycles a query", "expected", "not met"):
+        table.add_column(name, justify="left" if name == "not met" else "right")
+    for job, result in zip(jobs, results, strict=True):
+        spec, config = job.design.spec, job.design.config
+        options = [config.memory, config.table, *(["mask"] if config.mask else [])]
+        options += ["index"] if config.expose_index else []
+        row: list[Any] = [job.number, spec.d_head, spec.d_value, spec.n_keys, spec.top_k, config.n_lanes]
+        row += [job.design.dimensions.n_macs, config.selector, " ".join(options)]
+        if isinstance(result, RegressionReport):
+            report = result.report
+            row += [
+                report.queries,
+                report.n_mismatches,
+                f"{report.cycles_a_query:.1f}",
+                f"{report.cycles_expected:.1f}",
+            ]
+            row += [" ".join(result.missing)]
+        else:
+            row += ["broke down", "", "", "", ""]
+        passed = isinstance(result, RegressionReport) and result.passed
+        table.add_row(*map(str, row), style=None if passed else "red")
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -57,7 +57,15 @@ _BUILD_ARGS = {
     # Undo the runner's choice of making every signal public (_VISIBLE says which are); the code is split so that
     # what runs once is compiled without optimisation, and in parallel. Warnings are errors, but for what Yosys writes
     # as Verilog allows it: operands extended to the result's width, numbers as conditions, cases with a default before.
-    "verilator": ["--no-public-flat-rw", "--output-split", "100000", "-Wno-WIDTH", "-Wno-CASEINCOMPLETE", "-Wno-CMPCONST", "-Wno-ASCRANGE"],
+    "verilator": [
+        "--no-public-flat-rw",
+        "--output-split",
+        "100000",
+        "-Wno-WIDTH",
+        "-Wno-CASEINCOMPLETE",
+        "-Wno-CMPCONST",
+        "-Wno-ASCRANGE",
+    ],
     # Without it Icarus leaves some combinational outputs X after reset.
     "icarus": ["-g2005"],
 }

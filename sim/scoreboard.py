@@ -83,7 +83,7 @@ class Scoreboard:
         """
         self.payloads.append(payload)
         if self._number == len(self._expected):
-            self._note(f"{self._where(0)}: unexpected beat 0x{payload:x} after the last {self._packet} (cycle {cycle})")
+            self._note(f"{self._where}: unexpected beat 0x{payload:x} after the last {self._packet} (cycle {cycle})")
             self._n_surplus += 1
             if self._n_surplus > MAX_SURPLUS:
                 raise Runaway(f"{self.stream.name}: more than {MAX_SURPLUS} beats beyond the expected ones")
@@ -91,7 +91,7 @@ class Scoreboard:
         self._beats.append(payload)
         if self._last and not payload & self._last:
             if len(self._beats) > len(self._expected[self._number]) + MAX_SURPLUS:
-                raise Runaway(f"{self._where(0)}: more than {MAX_SURPLUS} beats beyond the expected ones")
+                raise Runaway(f"{self._where}: more than {MAX_SURPLUS} beats beyond the expected ones")
             return
         self._compare(self._expected[self._number], self._beats, cycle)
         self._beats = []
@@ -100,10 +100,10 @@ class Scoreboard:
     def finish(self) -> None:
         """Note what is still missing."""
         if self._beats:
-            self._note(f"{self._where(0)}: ended within the {self._packet}, after {len(self._beats)} beats")
+            self._note(f"{self._where}: ended within the {self._packet}, after {len(self._beats)} beats")
         missing = len(self._expected) - self._number
         if missing:
-            self._note(f"{self._where(0)} never came, the first of {missing} missing")
+            self._note(f"{self._where} never came, the first of {missing} missing")
 
     def _split(self, payloads: Sequence[int]) -> list[list[int]]:
         """Cut payloads into packets."""
@@ -124,31 +124,32 @@ class Scoreboard:
             if expected == got:
                 return
         if len(expected) != len(got):
-            self._note(f"{self._where(0)}: expected {len(expected)} beats, got {len(got)} (cycle {cycle})")
+            self._note(f"{self._where}: expected {len(expected)} beats, got {len(got)} (cycle {cycle})")
             return
         for beat, pair in enumerate(zip(expected, got, strict=True)):
             if pair[0] != pair[1]:
-                self._note(f"{self._where(beat)}, {self._difference(beat, *pair)} (cycle {cycle})")
+                self._note(f"{self._where}, {self._difference(beat, *pair)} (cycle {cycle})")
                 return
 
     def _difference(self, beat: int, expected: int, got: int) -> str:
         """Name the first field and element that differ; elements count through the packet."""
         want, have = self.stream.decode([expected]), self.stream.decode([got])
+        which = f"beat {beat}, " if beat else ""
         for field in self.stream.fields:
-            if not np.array_equal(want[field.name], have[field.name]):
-                if field.length is None:
-                    if field.is_bits:
-                        return f"{field.name}: expected 0x{expected:x}, got 0x{got:x} (whole payloads)"
-                    return f"{field.name}: expected {want[field.name][0]}, got {have[field.name][0]}"
-                element = int(np.flatnonzero(want[field.name][0] != have[field.name][0])[0])
-                return (
-                    f"{field.name}[{beat * field.length + element}]: expected {want[field.name][0, element]}, "
-                    f"got {have[field.name][0, element]}"
-                )
-        return f"payload: expected 0x{expected:x}, got 0x{got:x}"
+            a, b = want[field.name][0], have[field.name][0]
+            if np.array_equal(a, b):
+                continue
+            if field.is_bits:
+                return f"{which}{field.name}: expected 0x{expected:x}, got 0x{got:x} (whole payloads)"
+            if field.length is None:
+                return f"{which}{field.name}: expected {a}, got {b}"
+            element = int(np.flatnonzero(a != b)[0])
+            return f"{field.name}[{beat * field.length + element}]: expected {a[element]}, got {b[element]}"
+        return f"{which}payload: expected 0x{expected:x}, got 0x{got:x}"
 
-    def _where(self, beat: int) -> str:
-        return f"{self.stream.name}: {self._packet} {self._number}" + (f", beat {beat}" if beat else "")
+    @property
+    def _where(self) -> str:
+        return f"{self.stream.name}: {self._packet} {self._number}"
 
     def _note(self, message: str) -> None:
         self.n_mismatches += 1

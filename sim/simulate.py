@@ -93,7 +93,9 @@ class EngineTestbench:
         engine = Engine(design.spec, design.config)
         verilog = emit(engine, design.config.name)
         self.manifest = manifest(engine, verilog)
-        self._bench = Testbench(verilog, self.manifest, "sim.bench_engine", simulator=simulator, waves=waves is not None)
+        self._bench = Testbench(
+            verilog, self.manifest, "sim.bench_engine", simulator=simulator, waves=waves is not None
+        )
 
     def run(
         self,
@@ -127,7 +129,9 @@ class EngineTestbench:
         cases = [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
         results = self._bench.run(cases, waves=self._waves, progress=progress)
         return [
-            dataclasses.replace(result, coverage=coverage.of_queries(self.design, part.vectors, attention) | result.coverage)
+            dataclasses.replace(
+                result, coverage=coverage.of_queries(self.design, part.vectors, attention) | result.coverage
+            )
             if part.last_cycle is None
             else result
             for result, part, attention in zip(results, traffic, expected, strict=True)
@@ -296,7 +300,9 @@ def simulate(
     # Checks the vectors, too.
     expected = attend(spec, q, k, v, n_valid=n_valid, mask=mask)
     if expected.is_empty.ndim > 2:
-        raise ValueError(f"q, k and v must have one leading axis at most, for heads, not {expected.is_empty.shape[:-1]}")
+        raise ValueError(
+            f"q, k and v must have one leading axis at most, for heads, not {expected.is_empty.shape[:-1]}"
+        )
     is_single = expected.is_empty.ndim == 1
     if is_single:
         expected = Attention(**{name: array[None] for name, array in vars(expected).items()})

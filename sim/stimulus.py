@@ -1,4 +1,4 @@
-"""Random vectors for a design, drawn so that what is rare in uniform ones happens often."""
+"""Random vectors and designs, drawn so that what is rare in uniform ones happens often."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.spec import AttentionSpec
+from golden.spec import AttentionSpec, exponential_table
+from rtl.config import MEMORIES, SELECTORS, TABLES, EngineConfig
+from rtl.design import Design
 
-__all__ = ["Vectors", "random_vectors"]
+__all__ = ["Vectors", "random_design", "random_vectors"]
+
+#: Widest row of keys of a random design.
+_MAX_LANE_BITS = 2048
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,3 +115,61 @@ def _head(spec: AttentionSpec, rng: np.random.Generator, n_queries: int) -> tupl
     else:
         n_valid = kinds[rng.integers(0, len(kinds), n_queries), np.arange(n_queries)]
     return q, k, v.astype(np.int64), n_valid.astype(np.int64)
+
+
+def random_design(rng: np.random.Generator) -> Design:
+    """Draw a design: sizes that are odd as often as round, every option of the configuration."""
+    while True:
+        try:
+            return _draw(rng)
+        except ValueError:  # a combination that is refused: an accumulator too wide, more lanes than keys
+            continue
+
+
+def _draw(rng: np.random.Generator) -> Design:
+    def flip() -> bool:
+        return bool(rng.integers(2))
+
+    def pick(*choices: int) -> int:
+        return int(rng.choice(choices))
+
+    def between(low: int, high: int) -> int:
+        return int(rng.integers(low, high + 1))
+
+    d_head = pick(1, 2, 3, 5, 7, 8, 11, 16, 20, 31, 32, 33, 48, 64, 65, 80, 96, 128)
+    d_value = pick(1, 2, 3, 4, 5, 6, 8, 9, 12, 15, 16, 24, 32, 64)
+    n_keys = pick(between(1, 8), between(9, 64), between(65, 199), 2 ** between(0, 7))
+    weight_bits = pick(1, 2, 8, 12, 16)
+    if flip():
+        weights = exponential_table(d_head, float(rng.choice([0.0, 0.02, 0.1, 0.5])), weight_bits)
+    else:
+        weights = tuple(sorted(rng.integers(0, 2**weight_bits, d_head + 1).tolist(), reverse=True))
+    spec = AttentionSpec(
+        d_head=d_head,
+        d_value=d_value,
+        n_keys=n_keys,
+        top_k=min(n_keys, pick(1, 2, 3, n_keys, between(1, 32))),
+        weights=weights,
+        value_bits=pick(2, 3, 5, 8, 8, 11, 16),
+        weight_bits=weight_bits,
+        out_frac_bits=pick(0, 1, 4, 8, 8, 12),
+    )
+    selector = str(rng.choice(SELECTORS))
+    n_lanes = 2 ** between(0, 5)
+    if n_lanes * d_head > _MAX_LANE_BITS:
+        raise ValueError("compiling it would take longer than simulating it")
+    n_rows = -(-n_keys // n_lanes)
+    config = EngineConfig(
+        name="engine",
+        n_lanes=n_lanes,
+        n_macs=None if flip() else pick(*(n for n in range(1, d_value + 1) if d_value % n == 0)),
+        selector=selector,
+        scan_rows=2 ** between(0, (n_rows - 1).bit_length()) if selector == "histogram" and flip() else None,
+        score_stages=between(0, 4),
+        quotient_bits=None if flip() else between(1, 8),
+        memory=str(rng.choice(MEMORIES)),
+        table=str(rng.choice(TABLES)),
+        mask=flip(),
+        expose_index=flip(),
+    )
+    return Design(spec, config)

@@ -98,7 +98,7 @@ class Source:
         self.offered_at: list[int] = []
         self.transferred_at: list[int] = []
         self._valid = getattr(dut, stream.valid)
-        self._ready = getattr(dut, stream.ready) if stream.ready else None
+        self._ready = getattr(dut, stream.ready)
         self._payload = getattr(dut, stream.payload)
         self._pause = pause
         self._gates = gates
@@ -120,7 +120,7 @@ class Source:
 
     def step(self, cycle: int) -> bool:
         """Take note of the edge that ends `cycle`, and offer the next beat after it; True if a beat was transferred."""
-        is_transfer = self._is_offering and (self._ready is None or bool(self._ready.value))
+        is_transfer = self._is_offering and bool(self._ready.value)
         if is_transfer:
             self.transferred_at.append(cycle)
         elif self._is_offering:
@@ -276,7 +276,9 @@ class WriteLog:
     writes: list[tuple[int, int, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._addr, self._en, self._data = (getattr(self.dut, f"{self.port}__{part}") for part in ("addr", "en", "data"))
+        self._addr, self._en, self._data = (
+            getattr(self.dut, f"{self.port}__{part}") for part in ("addr", "en", "data")
+        )
 
     def step(self, cycle: int) -> bool:
         """Note a write of the cycle that ends."""

@@ -81,7 +81,11 @@ class Testbench:
         As given.
     build
         The compiled harness.
+    component
+        What `of` was given.
     """
+
+    component: Any = None
 
     #: Not a test, whatever pytest thinks of its name.
     __test__ = False
@@ -112,9 +116,11 @@ class Testbench:
 
     @classmethod
     def of(cls, component: wiring.Component, name: str, bench: str, **options: Any) -> Testbench:
-        """Return a testbench of a component by itself."""
+        """Return the testbench of a component by itself, of which it keeps the attribute `component`."""
         description = {"name": name, "ports": ports(component), "streams": streams(component)}
-        return cls(emit(component, name), description, bench, **options)
+        testbench = cls(emit(component, name), description, bench, **options)
+        testbench.component = component
+        return testbench
 
     def run(
         self,

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 
 from sim.streams import pauses
 from sim.testbench import Case, Testbench
@@ -16,54 +13,70 @@ from sim.testbench import Case, Testbench
 N_BEATS = 200
 WATCHDOG = 100
 
-# What the register does wrong.
+# What the register does wrong, once 100 beats have left it.
 NOTHING, WITHDRAWS, CHANGES, HANGS, FLIPS_A_BIT, REPEATS, RUNS_AWAY = range(7)
 
+REGISTER = f"""
+module register(
+  input clk, input rst, input [2:0] defect,
+  input i__valid, output i__ready, input [69:0] i__payload,
+  output reg o__valid, input o__ready, output reg [69:0] o__payload
+);
+  reg [15:0] n_beats;
+  wire [2:0] now = n_beats >= 100 ? defect : {NOTHING};
+  assign i__ready = (!o__valid || o__ready) && now != {HANGS} && now != {RUNS_AWAY};
 
-class Register(wiring.Component):
-    """A register between two streams, with the defect that `defect` asks for, once 100 beats have left it."""
+  always @(posedge clk)
+    if (rst) begin
+      o__valid <= 0;
+      n_beats <= 0;
+    end else begin
+      n_beats <= n_beats + (o__valid && o__ready);
+      if (i__ready) begin
+        o__valid <= i__valid;
+        o__payload <= now == {FLIPS_A_BIT} && n_beats == 100 ? i__payload ^ (70'h1 << 69) : i__payload;
+      end
+      if (now == {WITHDRAWS} && o__valid && !o__ready) o__valid <= 0;
+      if (now == {CHANGES} && o__valid && !o__ready) o__payload <= o__payload ^ 1;
+      if (now == {HANGS}) o__valid <= 0;
+      if (now == {REPEATS} && o__valid && o__ready && n_beats == {N_BEATS - 1}) o__valid <= 1;
+      if (now == {RUNS_AWAY}) o__valid <= 1;
+    end
+endmodule
+"""
 
-    def __init__(self):
-        super().__init__({"i": In(stream.Signature(70)), "o": Out(stream.Signature(70)), "defect": In(3)})
 
-    def elaborate(self, platform):
-        m = Module()
-        n_beats = Signal(16)
-        is_due = n_beats >= 100
+def stream(name, direction):
+    parts = {part: f"{name}__{part}" for part in ("valid", "ready", "payload")}
+    fields = [{"name": "payload", "offset": 0, "bits": 70, "length": None, "signed": False}]
+    return {"direction": direction, "bits": 70, "fields": fields, **parts}
 
-        m.d.comb += self.i.ready.eq(~self.o.valid | self.o.ready)
-        with m.If(self.i.ready):
-            m.d.sync += [self.o.valid.eq(self.i.valid), self.o.payload.eq(self.i.payload)]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += n_beats.eq(n_beats + 1)
 
-        with m.If(is_due):
-            with m.Switch(self.defect):
-                with m.Case(WITHDRAWS), m.If(self.o.valid & ~self.o.ready):
-                    m.d.sync += self.o.valid.eq(0)
-                with m.Case(CHANGES), m.If(self.o.valid & ~self.o.ready):
-                    m.d.sync += self.o.payload.eq(self.o.payload ^ 1)
-                with m.Case(HANGS):
-                    m.d.comb += self.i.ready.eq(0)
-                    m.d.sync += self.o.valid.eq(0)
-                with m.Case(FLIPS_A_BIT), m.If(self.i.ready & (n_beats == 100)):
-                    m.d.sync += self.o.payload.eq(self.i.payload ^ (1 << 69))
-                with m.Case(REPEATS), m.If(self.o.valid & self.o.ready & (n_beats == N_BEATS - 1)):
-                    m.d.sync += self.o.valid.eq(1)
-                with m.Case(RUNS_AWAY):
-                    m.d.comb += self.i.ready.eq(0)
-                    m.d.sync += self.o.valid.eq(1)
-        return m
+DESCRIPTION = {
+    "name": "register",
+    "ports": [
+        {"name": name, "direction": direction, "bits": bits}
+        for direction, bits, names in [
+            ("input", 1, "clk rst i__valid o__ready"),
+            ("output", 1, "i__ready o__valid"),
+            ("input", 3, "defect"),
+            ("input", 70, "i__payload"),
+            ("output", 70, "o__payload"),
+        ]
+        for name in names.split()
+    ],
+    "streams": {"i": stream("i", "input"), "o": stream("o", "output")},
+}
 
 
 @pytest.fixture(scope="module")
 def testbench():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent)
-        yield Testbench.of(Register(), "register", "bench_register")  # beside this file
+        yield Testbench(REGISTER, DESCRIPTION, "bench_register")  # beside this file
 
 
-def case(*, defect=NOTHING, stall=0.0, expected=None):
+def case(*, defect=NOTHING, stall: float | dict[str, float] = 0.0, expected=None):
     payloads = np.random.default_rng(5).integers(0, 2**63, N_BEATS)
     arrays = {"payloads": payloads, "expected": payloads if expected is None else expected(payloads)}
     return Case(fields={"defect": defect, "stall": stall, "seed": 1, "watchdog": WATCHDOG}, arrays=arrays)

@@ -1,0 +1,145 @@
+"""Every component's emitted Verilog on its bench: against golden's steps, with stalls, in the cycles it states."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from golden.spec import AttentionSpec
+from rtl.config import EngineConfig
+from rtl.design import Design
+from sim.component import COMPONENTS, case_of, component_testbench
+from sim.stimulus import Vectors, random_vectors
+
+# Sizes that fit nothing, every option away from its default.
+ODD = Design(
+    AttentionSpec(
+        d_head=7,
+        d_value=6,
+        n_keys=13,
+        top_k=5,
+        weights=(60, 41, 41, 9, 3, 1, 0, 0),
+        value_bits=5,
+        weight_bits=6,
+        out_frac_bits=3,
+    ),
+    EngineConfig(
+        n_lanes=4,
+        n_macs=2,
+        scan_rows=2,
+        score_stages=2,
+        quotient_bits=2,
+        mask=True,
+        table="loadable",
+        selector="histogram",
+    ),
+)
+# A lane, no fold, a flat table (halves are frequent), everything kept.
+PLAIN = Design(
+    AttentionSpec(
+        d_head=8, d_value=3, n_keys=6, top_k=6, weights=(1,) * 9, value_bits=4, weight_bits=1, out_frac_bits=0
+    ),
+    EngineConfig(selector="insertion"),
+)
+DESIGNS = {"odd": ODD, "plain": PLAIN}
+
+
+def directed(design):
+    """Queries that meet what random ones might not: no key, one, all; equal keys; the largest deficit; extremes."""
+    spec = design.spec
+    low, high = -(1 << (spec.value_bits - 1)), (1 << (spec.value_bits - 1)) - 1
+    k = np.ones((spec.n_keys, spec.d_head), np.uint8)
+    k[1] = 0
+    v = np.full((spec.n_keys, spec.d_value), low)
+    v[1::2] = high
+    n_valid = np.array([0, 1, 2, spec.top_k, spec.n_keys, 0, spec.n_keys])
+    q = np.ones((len(n_valid), spec.d_head), np.uint8)
+    q[3] = 0
+    return Vectors(q=q[None], k=k[None], v=v[None], n_valid=n_valid[None])
+
+
+def cases(design, rng):
+    yield case_of(design, directed(design))
+    for number, stall in enumerate([0.0, 0.5, 0.9, {"i": 0.8}, {"o": 0.8}]):
+        vectors = random_vectors(design.spec, rng, n_heads=1, n_queries=40, has_mask=design.config.mask)
+        yield case_of(design, vectors, stall=stall, seed=number)
+
+
+@pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
+@pytest.mark.parametrize("bench", COMPONENTS)
+def test_component(bench, design, rng):
+    played = list(cases(design, rng))
+    testbench = component_testbench(bench, design)
+    results = testbench.run(played)
+    assert [result.failures for result in results] == [[]] * len(played)
+
+    # Stalls did happen, wherever they can.
+    counts = results[2].coverage
+    never = {"stalled_i_weight"} | ({"stalled_i"} if bench == "loader" and design.dimensions.fold == 1 else set())
+    outputs = {f"{point}_o" for point in ("stalled", "starved")} if bench != "loader" else set()
+    if bench == "weighted_sum":
+        outputs -= {"stalled_o"}  # its sink must be ready
+    assert [name for name in {"stalled_i", *outputs} - never if not counts[name]] == []
+
+    # At full rate, the cycles that its docstring states.
+    full_rate = results[1].arrays
+    if bench in TIMING:
+        TIMING[bench](testbench.component, full_rate)
+
+
+def loader_timing(component, cycles):
+    assert np.all(np.diff(cycles["cycles_i"]) == component.dims.fold)
+
+
+def fetch_timing(component, cycles):
+    assert np.all(np.diff(cycles["cycles_o"]) == 1)
+    # A query is transferred with the read of its last row, a cycle before the request.
+    assert np.all(np.isin(cycles["cycles_i"] + 1, cycles["cycles_o"]))
+
+
+def score_timing(component, cycles):
+    assert component.latency == component.dims.config.score_stages
+    assert np.all(cycles["cycles_o"] - cycles["cycles_i"] == component.latency)
+
+
+def replay_timing(component, cycles):
+    assert cycles["cycles_o"][0] - cycles["cycles_i"][0] == 1
+    assert np.all(np.diff(cycles["cycles_o"]) == 1)
+
+
+def softmax_timing(component, cycles):
+    assert np.all(cycles["cycles_o"] - cycles["cycles_i"] == 1)
+
+
+def weighted_sum_timing(component, cycles):
+    # A slice leaves `latency` cycles after the last key of its pass.
+    assert np.all(np.isin(cycles["cycles_o"] - component.latency, cycles["cycles_i"]))
+
+
+def normalizer_timing(component, cycles):
+    assert np.all(cycles["cycles_o"] - cycles["cycles_i"] == component.latency)
+    assert np.all(np.diff(cycles["cycles_o"]) == component.latency + 1)
+
+
+TIMING = {
+    "loader": loader_timing,
+    "fetch": fetch_timing,
+    "score": score_timing,
+    "replay": replay_timing,
+    "softmax": softmax_timing,
+    "weighted_sum": weighted_sum_timing,
+    "normalizer": normalizer_timing,
+}
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@pytest.mark.parametrize("bench", COMPONENTS)
+def test_icarus_sees_the_same_cycle_by_cycle(bench, rng):
+    played = list(cases(ODD, rng))[:3]
+    verilator, icarus = (
+        component_testbench(bench, ODD, simulator=name).run(played) for name in ("verilator", "icarus")
+    )
+    for one, other in zip(verilator, icarus, strict=True):
+        assert other.failures == []
+        assert one.coverage == other.coverage
+        assert all(np.array_equal(one.arrays[name], other.arrays[name]) for name in one.arrays)
