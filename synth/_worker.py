@@ -7,7 +7,7 @@ the second argument.
 import sys
 from pathlib import Path
 
-from pyosys import libyosys
+from pyosys import libyosys  # pyright: ignore[reportAttributeAccessIssue]  (native, without stubs)
 
 
 def main(script: str, mark: str) -> None:

@@ -13,36 +13,19 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from golden.checks import require_bool, require_choice, require_int
 from synth import cache as result_cache
-from synth import yosys
+from synth import flow, yosys
+from synth.flow import MAPPINGS
 from synth.library import Library
 from synth.yosys import SynthesisError
 
 __all__ = ["MAPPINGS", "AreaReport", "Block", "Figures", "Memory", "Progress", "SynthesisError", "synthesize"]
-
-#: How arithmetic becomes cells: `abc` leaves all of it to ABC, `adders` puts the library's full-adder cell wherever
-#: three bits are added to two, `ripple` does so in carry-propagate adders as well, which makes them slow. `auto` takes,
-#: for each module, the smaller of `abc` and `adders`.
-MAPPINGS = ("auto", "abc", "adders", "ripple")
-
-#: ABC's commands: clean up, shrink (with the script known as compress2rs in the middle), collect alternatives, and map
-#: for area. Timing plays no part. docs/synthesis.md compares it with Yosys' own script.
-ABC_COMMANDS = (
-    "strash; &get -n; &fraig -x; &put; dc2; "
-    "balance -l; resub -K 6 -l; rewrite -l; resub -K 6 -N 2 -l; refactor -l; resub -K 8 -l; balance -l; "
-    "resub -K 8 -N 2 -l; rewrite -l; resub -K 10 -l; rewrite -z -l; resub -K 10 -N 2 -l; balance -l; resub -K 12 -l; "
-    "refactor -z -l; resub -K 12 -N 2 -l; rewrite -z -l; balance -l; "
-    "dch -f; amap"
-)
-
-_MACRO = "$__memory_macro"
-_FOLDER = Path(__file__).parent
 
 
 class Progress(NamedTuple):
@@ -61,6 +44,16 @@ class Figures:
     sequential_area: float
     cells_by_type: Mapping[str, int] = field(repr=False)
 
+    @classmethod
+    def of(cls, cells: Mapping[str, int], library: Library) -> Figures:
+        """Add up the cells that `cells` counts by type."""
+        return cls(
+            area=library.area(cells),
+            cells=sum(cells.values()),
+            sequential_area=library.area({cell: n for cell, n in cells.items() if cell in library.sequential}),
+            cells_by_type=dict(sorted(cells.items())),
+        )
+
     @property
     def sequential_share(self) -> float:
         """Share of the area that flip-flops and latches take, 0 to 1."""
@@ -68,13 +61,15 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block(Figures):
+class Block:
     """A child of the top, with all that is inside it.
 
     Attributes
     ----------
     name
         The instance's name; `(top)` is what the top itself holds beside its children.
+    figures
+        Its cells.
     mapping
         How its arithmetic was mapped; `mixed` where its modules differ.
     candidates
@@ -82,6 +77,7 @@ class Block(Figures):
     """
 
     name: str
+    figures: Figures
     mapping: str
     candidates: Mapping[str, float]
 
@@ -125,8 +121,8 @@ class AreaReport:
     memories
         Storage arrays.
     yosys_version, abc_commands, script, verilog_sha256
-        Tool, flags and input. `script` is a Yosys script that ends with the figures of `total` and `flat`, to be run
-        where the Verilog lies as `design.v`, the library as `cells.lib`, and the two Verilog files of `synth/`.
+        Tool, flags and input. `script` is a Yosys script that ends with the figures of `total` (in `blocks.json`) and
+        `flat` (in `flat.json`); `synth.flow` names the files that it reads.
     """
 
     top: str
@@ -137,7 +133,7 @@ class AreaReport:
     flat: Figures | None
     memories: tuple[Memory, ...]
     yosys_version: str
-    abc_commands: str
+    abc_commands: str = field(repr=False)
     script: str = field(repr=False)
     verilog_sha256: str
 
@@ -155,16 +151,12 @@ class AreaReport:
         """Rebuild a report from `to_dict`'s result."""
         if fields.get("format") != 1:
             raise ValueError(f"an area report has format 1, not {fields.get('format')!r}")
-        fields = {key: value for key, value in fields.items() if key not in ("format", "memory_bits")}
-        return cls(
-            **{
-                **fields,
-                "total": Figures(**fields["total"]),
-                "blocks": tuple(Block(**block) for block in fields["blocks"]),
-                "flat": Figures(**fields["flat"]) if fields["flat"] else None,
-                "memories": tuple(Memory(**memory) for memory in fields["memories"]),
-            }
-        )
+        own = {key: value for key, value in fields.items() if key not in ("format", "memory_bits")}
+        own["total"] = Figures(**fields["total"])
+        own["blocks"] = tuple(Block(**{**block, "figures": Figures(**block["figures"])}) for block in fields["blocks"])
+        own["flat"] = Figures(**fields["flat"]) if fields["flat"] else None
+        own["memories"] = tuple(Memory(**memory) for memory in fields["memories"])
+        return cls(**own)
 
 
 def synthesize(
@@ -175,7 +167,7 @@ def synthesize(
     mapping: str = "auto",
     flat: bool = True,
     macro_bits: int = 0,
-    abc_commands: str = ABC_COMMANDS,
+    abc_commands: str = flow.ABC_COMMANDS,
     cache: bool = True,
     progress: Callable[[Progress], None] | None = None,
 ) -> AreaReport:
@@ -190,14 +182,14 @@ def synthesize(
     library
         Cells to map onto.
     mapping
-        One of `MAPPINGS`: how arithmetic becomes cells.
+        One of `MAPPINGS`: how arithmetic becomes cells. A library without a full adder leaves only `abc`.
     flat
         Whether to flatten the design too, for a second total.
     macro_bits
         Least bits of a memory for it to be a macro. A macro is written to, and each of its read ports is registered
         and does not see a write of the same cycle; every other storage becomes flip-flops.
     abc_commands
-        What ABC does, from a netlist to mapped cells.
+        What ABC does, from gates to cells.
     cache
         Whether a result that is known may be taken from the cache, and a new one left there.
     progress
@@ -216,12 +208,14 @@ def synthesize(
     if not re.fullmatch(r"[A-Za-z_][\w$.]*", top):
         raise ValueError(f"top must be the name of a module, not {top!r}")
     text = _read(verilog) if isinstance(verilog, Path) else verilog
+    if "module" not in text:
+        raise ValueError(f"verilog must be Verilog text or a Path, not {text[:80]!r}")
     request = {
         "verilog": hashlib.sha256(text.encode()).hexdigest(),
         "library": library.to_dict(),
         "options": [top, mapping, flat, macro_bits, abc_commands],
         "yosys": yosys.version(),
-        "code": [hashlib.sha256(path.read_bytes()).hexdigest() for path in (Path(__file__), *_TECHMAPS)],
+        "code": [_sha256(path) for path in (Path(__file__), Path(flow.__file__), *flow.FILES)],
     }
     if cache and (known := result_cache.load("area", request)):
         return AreaReport.from_dict(known)
@@ -229,11 +223,9 @@ def synthesize(
         folder = Path(name)
         (folder / "design.v").write_text(text, encoding="utf-8")
         (folder / "cells.lib").symlink_to(library.path)
-        for techmap in _TECHMAPS:
-            shutil.copy(techmap, folder)
-        report = _Synthesis(folder, top, library, macro_bits, abc_commands, progress).report(
-            mapping, flat, verilog_sha256=request["verilog"]
-        )
+        for file in flow.FILES:
+            shutil.copy(file, folder)
+        report = _Synthesis(folder, top, library, abc_commands, progress).report(mapping, flat, macro_bits)
     if cache:
         result_cache.store("area", request, report.to_dict())
     return report
@@ -247,148 +239,82 @@ def _read(path: Path) -> str:
         raise SynthesisError(f"cannot read {str(path)!r}: {reason}") from error
 
 
-_TECHMAPS = (_FOLDER / "full_adder.v", _FOLDER / "ripple_carry.v")
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
-#: Share of the time that the steps take, for progress.
-_ELABORATION, _MAPPING, _FLAT = 1.0, 2.0, 2.5
+
+#: Parts of the work, by the time they take, for progress.
+_ELABORATION, _MAPPING, _FLAT = 1.0, 2.0, 3.0
 
 
 class _Synthesis:
-    """One design in one folder, which holds `design.v` and `cells.lib`."""
+    """One design, in a folder that holds the files of `synth.flow`."""
 
     def __init__(
         self,
         folder: Path,
         top: str,
         library: Library,
-        macro_bits: int,
         abc_commands: str,
         progress: Callable[[Progress], None] | None,
     ):
         self.folder = folder
         self.top = top
         self.library = library
-        self.macro_bits = macro_bits
         self.abc_commands = abc_commands
         self.progress = progress
-        self.work_done = 0.0
-        self.work = 0.0
+        self.work = self.work_done = 0.0
 
-    def report(self, mapping: str, flat: bool, *, verilog_sha256: str) -> AreaReport:
+    def report(self, mapping: str, flat: bool, macro_bits: int) -> AreaReport:
         tried = ("abc", "adders") if mapping == "auto" else (mapping,)
         if self.library.full_adder is None:
             tried = ("abc",)
-        self.work = _ELABORATION + _MAPPING * len(tried) + (_FLAT if flat else 0)
+        self.work = _ELABORATION + _MAPPING * len(tried) + _FLAT * flat
 
-        elaborate = self._elaborate()
+        elaborate = flow.elaborate(self.top)
         self._run("elaborating", _ELABORATION, [*elaborate, "write_json design.json", "write_rtlil design.il"])
         design = self._json("design.json")
-        modules = design["modules"]
-        memories = self._memories(modules)
-        macros = self._macros(memories)
+        hierarchy = _Hierarchy(design["modules"])
+        memories = _memories(design["modules"], hierarchy, self.top, macro_bits)
+        macros = flow.set_memories_apart(cell for cell, memory in memories if memory.is_macro)
 
-        own: dict[str, dict[str, Counter[str]]] = {}
+        cells = {}
         for choice in tried:
-            commands = [*macros, *self._arithmetic({name: choice for name in modules}), *self._map("blocks.json")]
-            self._run(f"mapping ({choice})", _MAPPING, ["read_rtlil design.il", *commands])
-            own[choice] = self._cells("blocks.json")
+            gates = flow.to_gates(self.top, dict.fromkeys(hierarchy.modules, choice), self.library)
+            mapped = flow.map_cells(self.abc_commands, "blocks.json")
+            self._run(f"mapping ({choice})", _MAPPING, ["read_rtlil design.il", *macros, *gates, *mapped])
+            cells[choice] = self._cells("blocks.json", hierarchy.modules)
+        # Modules are mapped one by one, so that each may take its best.
         chosen = {
-            name: min(tried, key=lambda choice: self._area(own[choice].get(name, Counter()))) for name in modules
+            module: min(tried, key=lambda choice, module=module: self.library.area(cells[choice][module]))
+            for module in hierarchy.modules
         }
-        flat_figures = None
-        arithmetic = self._arithmetic(chosen)
-        if flat:
-            commands = ["flatten", "opt -full", *self._map("flat.json")]
-            self._run("flattening", _FLAT, ["read_rtlil design.il", *macros, *arithmetic, *commands])
-            flat_figures = self._figures(self._cells("flat.json")[self.top])
 
-        script = [*elaborate, *macros, *arithmetic]
+        flat_figures = None
+        gates = flow.to_gates(self.top, chosen, self.library)
+        script = [*elaborate, *macros, *gates, "design -save gates"]
+        script += flow.map_cells(self.abc_commands, "blocks.json")
         if flat:
-            script += ["design -save gates", *self._map("blocks.json"), "design -load gates", "flatten", "opt -full"]
-        script += self._map("flat.json" if flat else "blocks.json")
+            flattened = ["flatten", "opt -full", *flow.map_cells(self.abc_commands, "flat.json")]
+            self._run("flattening", _FLAT, ["read_rtlil design.il", *macros, *gates, *flattened])
+            flat_figures = Figures.of(self._cells("flat.json", [self.top])[self.top], self.library)
+            script += ["design -load gates", *flattened]
         return AreaReport(
             top=self.top,
             library=self.library.to_dict(),
             mapping=mapping,
-            total=self._figures(self._with_children(self.top, {m: own[chosen[m]].get(m, Counter()) for m in modules})),
-            blocks=self._blocks(modules, own, chosen),
+            total=self._figures(hierarchy.below(self.top), cells, chosen),
+            blocks=self._blocks(hierarchy, cells, chosen),
             flat=flat_figures,
             memories=tuple(memory for _, memory in memories),
             yosys_version=design["creator"],
             abc_commands=self.abc_commands,
             script="\n".join(script) + "\n",
-            verilog_sha256=verilog_sha256,
+            verilog_sha256=_sha256(self.folder / "design.v"),
         )
 
-    # Yosys commands.
-
-    def _elaborate(self) -> list[str]:
-        return [
-            "read_verilog design.v",
-            f"hierarchy -check -top {self.top}",
-            "proc",
-            # A flip-flop has no value before its reset.
-            "setattr -unset init w:*",
-            f"synth -noabc -top {self.top} -run begin:fine",
-        ]
-
-    def _macros(self, memories: Sequence[tuple[str, Memory]]) -> list[str]:
-        """Make memories cells that no command knows, so that what is before and after them stays."""
-        macros = [cell for cell, memory in memories if memory.is_macro]
-        if not macros:
-            return []
-        return [
-            f"select -set macros {' '.join(macros)}",
-            "setattr -set keep 1 @macros",
-            f"chtype -set {_MACRO} @macros",
-        ]
-
-    def _arithmetic(self, mappings: Mapping[str, str]) -> list[str]:
-        """Put full-adder cells where they are wanted, and make gates of all that is left."""
-        commands = []
-        with_adders = [module for module, mapping in mappings.items() if mapping != "abc"]
-        if with_adders:
-            cell = self.library.full_adder
-            assert cell is not None
-            a, b, c = cell.inputs
-            names = {"FA": cell.cell, "A": a, "B": b, "C": c, "TOTAL": cell.total, "CARRY": cell.carry}
-            defines = " ".join(f"-D {name}={value}" for name, value in names.items())
-            commands += [
-                f"select -set adding {' '.join(with_adders)}",
-                # Sums of several words become 3:2 compressors and one carry-propagate adder.
-                "maccmap @adding",
-                "opt @adding",
-            ]
-            with_ripple = [module for module, mapping in mappings.items() if mapping == "ripple"]
-            if with_ripple:
-                commands += [
-                    f"select -set rippling {' '.join(with_ripple)}",
-                    "techmap -map ripple_carry.v -map +/techmap.v @rippling t:$alu %i",
-                ]
-            # Other carry-propagate adders stay whole here, so that their prefix trees are not taken apart.
-            commands += [
-                "techmap @adding t:$fa %i",
-                "select -set bitwise t:$and t:$or t:$xor t:$xnor t:$not",
-                "simplemap @adding @bitwise %i",
-                "opt -full @adding",
-                "extract_fa -fa -ha @adding",
-                "opt_clean @adding",
-                f"techmap -map full_adder.v {defines} @adding t:$fa %i",
-                "opt_clean @adding",
-            ]
-        return [*commands, f"synth -noabc -top {self.top} -run fine:check", "setattr -unset init w:*"]
-
-    def _map(self, statistics: str) -> list[str]:
-        abc_script = "+" + ";".join(command.strip().replace(" ", ",") for command in self.abc_commands.split(";"))
-        return [
-            "dfflibmap -liberty cells.lib",
-            f"abc -liberty cells.lib -script {abc_script}",
-            "opt_clean -purge",
-            f"tee -q -o {statistics} stat -json",
-        ]
-
     def _run(self, step: str, work: float, commands: Sequence[str]) -> None:
-        weights = [10 if command.startswith("abc ") else 3 if command.startswith("synth ") else 1 for command in commands]
+        weights = [{"abc": 10, "synth": 3}.get(command.split()[0], 1) for command in commands]
 
         def tell(number: int) -> None:
             if self.progress is not None:
@@ -398,109 +324,90 @@ class _Synthesis:
         yosys.run(commands, self.folder, progress=tell)
         self.work_done += work
 
-    # What Yosys says.
-
     def _json(self, name: str) -> dict[str, Any]:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
-    def _memories(self, modules: Mapping[str, Any]) -> list[tuple[str, Memory]]:
-        """Return each storage array's cell, as Yosys selects it, and what it is."""
-        memories = []
-        for path, module in _instances(modules, self.top):
-            for name, cell in modules[module]["cells"].items():
-                if cell["type"] != "$mem_v2":
-                    continue
-                parameters = cell["parameters"]
-                depth, bits = (int(parameters[key], 2) for key in ("SIZE", "WIDTH"))
-                if int(parameters["WR_PORTS"], 2) == 0:
-                    continue  # a table: logic
-                is_macro = (
-                    "0" not in parameters["RD_CLK_ENABLE"]
-                    and "1" not in parameters["RD_TRANSPARENCY_MASK"]
-                    and depth * bits >= self.macro_bits
-                )
-                memory = Memory(
-                    name=".".join((*path, _plain(parameters["MEMID"]))), depth=depth, bits_a_word=bits, is_macro=is_macro
-                )
-                memories.append((f"{module}/{name}", memory))
-        return memories
-
-    def _cells(self, name: str) -> dict[str, Counter[str]]:
-        """Return each module's own cells, and its children, by type."""
-        statistics = self._json(name)["modules"]
-        modules = {module.removeprefix("\\"): Counter(found["num_cells_by_type"]) for module, found in statistics.items()}
-        for module, cells in modules.items():
-            del cells[_MACRO]
-            for cell in cells:
-                if cell not in self.library.areas and cell not in modules:
-                    raise SynthesisError(
-                        f"the library {self.library.name} has no cell for the {cell} in module {module}"
-                    )
-        return modules
-
-    def _with_children(self, module: str, own: Mapping[str, Counter[str]]) -> Counter[str]:
-        cells: Counter[str] = Counter()
-        for cell, count in own[module].items():
-            if cell in own:
-                cells += Counter({name: n * count for name, n in self._with_children(cell, own).items()})
-            else:
-                cells[cell] += count
+    def _cells(self, statistics: str, modules: Sequence[str]) -> dict[str, Counter[str]]:
+        """Return each module's own cells, by type: no macros, and not what its children hold."""
+        counts = {name.removeprefix("\\"): found for name, found in self._json(statistics)["modules"].items()}
+        cells = {}
+        for module in modules:
+            by_type = counts.get(module, {}).get("num_cells_by_type", {})
+            cells[module] = Counter({c: n for c, n in by_type.items() if c != flow.MACRO and c not in modules})
+            if unknown := sorted(set(cells[module]) - set(self.library.areas)):
+                raise SynthesisError(f"the library {self.library.name} has no cell for {unknown[0]} in module {module}")
         return cells
 
-    def _area(self, cells: Mapping[str, int]) -> float:
-        return sum(self.library.areas.get(cell, 0.0) * count for cell, count in cells.items())
-
-    def _figures(self, cells: Mapping[str, int]) -> Figures:
-        stored = {cell: count for cell, count in cells.items() if cell in self.library.sequential}
-        return Figures(
-            area=round(self._area(cells), 6),
-            cells=sum(cells.values()),
-            sequential_area=round(self._area(stored), 6),
-            cells_by_type=dict(sorted(cells.items())),
-        )
+    def _figures(
+        self, part: Counter[str], cells: Mapping[str, Mapping[str, Counter[str]]], chosen: Mapping[str, str]
+    ) -> Figures:
+        """Add up the modules of `part`, each under the mapping chosen for it."""
+        total: Counter[str] = Counter()
+        for module, count in part.items():
+            for cell, n in cells[chosen[module]][module].items():
+                total[cell] += n * count
+        return Figures.of(total, self.library)
 
     def _blocks(
-        self, modules: Mapping[str, Any], own: Mapping[str, Mapping[str, Counter[str]]], chosen: Mapping[str, str]
+        self, hierarchy: _Hierarchy, cells: Mapping[str, Mapping[str, Counter[str]]], chosen: Mapping[str, str]
     ) -> tuple[Block, ...]:
-        mapped = {module: own[chosen[module]].get(module, Counter()) for module in modules}
-        children = {
-            _plain(name): cell["type"] for name, cell in modules[self.top]["cells"].items() if cell["type"] in modules
-        }
+        parts = {name: hierarchy.below(module) for name, module in hierarchy.children[self.top].items()}
         blocks = []
-        for name, module in [*children.items(), ("(top)", self.top)]:
-            inside = {m for _, m in _instances(modules, module)} if module != self.top else {module}
-
-            def cells_under(mapping: Mapping[str, Counter[str]]) -> Counter[str]:
-                cells = {m: mapping.get(m, Counter()) for m in inside}
-                if module == self.top:
-                    return Counter({cell: n for cell, n in cells[module].items() if cell not in modules})
-                return self._with_children(module, cells)
-
-            used = {chosen[m] for m in inside}
-            figures = self._figures(cells_under(mapped))
-            if figures.cells:
-                blocks.append(
-                    Block(
-                        **{f.name: getattr(figures, f.name) for f in dataclasses.fields(figures)},
-                        name=name,
-                        mapping=used.pop() if len(used) == 1 else "mixed",
-                        candidates={choice: round(self._area(cells_under(own[choice])), 6) for choice in own},
-                    )
-                )
-        return tuple(sorted(blocks, key=lambda block: (-block.area, block.name)))
+        for name, part in (parts | {"(top)": Counter([self.top])}).items():
+            used = {chosen[module] for module in part}
+            block = Block(
+                name=name,
+                figures=self._figures(part, cells, chosen),
+                mapping=used.pop() if len(used) == 1 else "mixed",
+                candidates={choice: self._figures(part, cells, dict.fromkeys(part, choice)).area for choice in cells},
+            )
+            if block.figures.cells:
+                blocks.append(block)
+        return tuple(sorted(blocks, key=lambda block: (-block.figures.area, block.name)))
 
 
-def _instances(
-    modules: Mapping[str, Any], module: str, path: tuple[str, ...] = ()
-) -> list[tuple[tuple[str, ...], str]]:
-    """Return the path and the module of every instance below `module`, itself first."""
-    found = [(path, module)]
-    for name, cell in modules[module]["cells"].items():
-        if cell["type"] in modules:
-            found += _instances(modules, cell["type"], (*path, _plain(name)))
-    return found
+class _Hierarchy:
+    """Which module holds which, by the JSON of Yosys' `write_json`."""
+
+    def __init__(self, modules: Mapping[str, Any]):
+        self.modules = tuple(modules)
+        self.children = {
+            name: {_plain(cell): found["type"] for cell, found in module["cells"].items() if found["type"] in modules}
+            for name, module in modules.items()
+        }
+
+    def instances(self, module: str, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield path and module of `module` and of every instance below it."""
+        yield path, module
+        for name, child in self.children[module].items():
+            yield from self.instances(child, (*path, name))
+
+    def below(self, module: str) -> Counter[str]:
+        """Count the instances of each module in `module`, itself included."""
+        return Counter(found for _, found in self.instances(module))
+
+
+def _memories(modules: Mapping[str, Any], hierarchy: _Hierarchy, top: str, macro_bits: int) -> list[tuple[str, Memory]]:
+    """Return each storage array's cell, as Yosys selects it, and what it is. A table that nobody writes is logic."""
+    memories = []
+    for path, module in hierarchy.instances(top):
+        for name, cell in modules[module]["cells"].items():
+            parameters = cell["parameters"]
+            if cell["type"] != "$mem_v2" or "1" not in parameters["WR_PORTS"]:
+                continue
+            depth, bits_a_word = (int(parameters[key], 2) for key in ("SIZE", "WIDTH"))
+            is_registered = "0" not in parameters["RD_CLK_ENABLE"]
+            sees_writes = "1" in parameters["RD_TRANSPARENCY_MASK"]
+            memory = Memory(
+                name=".".join((*path, _plain(parameters["MEMID"]))),
+                depth=depth,
+                bits_a_word=bits_a_word,
+                is_macro=is_registered and not sees_writes and depth * bits_a_word >= macro_bits,
+            )
+            memories.append((f"{module}/{name}", memory))
+    return memories
 
 
 def _plain(name: str) -> str:
-    """Drop what makes Amaranth's names unique."""
+    """Drop Verilog's mark of an escaped name, and the number by which Amaranth tells equal names apart."""
     return re.sub(r"\$\d+$", "", name.removeprefix("\\"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,6 +61,10 @@ class Library:
     areas: Mapping[str, float] = field(repr=False)
     sequential: frozenset[str] = field(repr=False)
     full_adder: FullAdder | None
+
+    def area(self, cells: Mapping[str, int]) -> float:
+        """Return the area of so many cells of each type."""
+        return round(sum((self.areas[cell] * count for cell, count in cells.items()), 0.0), 6)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what identifies the library, as plain JSON types; no path of the machine."""
@@ -151,9 +156,7 @@ def _cells(content: bytes, path: Path) -> tuple[dict[str, float], frozenset[str]
     kinds = {cell: {gate["type"] for gate in module["cells"].values()} for cell, module in modules.items()}
     if not any(kind.startswith("$_DFF") for gates in kinds.values() for kind in gates):
         raise LibraryError(f"the library {str(path)!r} has no flip-flop")
-    sequential = frozenset(
-        cell for cell, gates in kinds.items() if any("DFF" in kind or "LATCH" in kind or "SR_" in kind for kind in gates)
-    )
+    sequential = frozenset(cell for cell, gates in kinds.items() if any(re.search("DFF|LATCH|SR_", g) for g in gates))
     adders = [adder for cell in modules if (adder := _full_adder(cell, modules[cell]))]
     return areas, sequential, min(adders, key=lambda adder: (areas[adder.cell], adder.cell), default=None)
 

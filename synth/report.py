@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,13 +15,13 @@ __all__ = ["area_table"]
 def area_table(report: AreaReport) -> RenderableType:
     """Lay out a report: a row a block, totals with hierarchy kept and flattened, memories in bits, tool and library."""
     library = report.library
-    table = Table(title=f"{report.top} in {library['name']}", title_justify="left", title_style="bold")
+    table = _table(f"{report.top} in {library['name']}")
     table.add_column("block")
     for heading in (f"area, {library['area_unit']}", "share", "cells", "sequential"):
         table.add_column(heading, justify="right")
     table.add_column("mapping")
     for block in report.blocks:
-        table.add_row(block.name, *_figures(block, report.total), block.mapping)
+        table.add_row(block.name, *_figures(block.figures, report.total), block.mapping)
     table.add_section()
     table.add_row("total", *_figures(report.total, report.total), "", style="bold")
     if report.flat is not None:
@@ -28,7 +29,7 @@ def area_table(report: AreaReport) -> RenderableType:
 
     parts: list[RenderableType] = [table]
     if report.memories:
-        memories = Table(title="storage", title_justify="left", title_style="bold")
+        memories = _table("storage")
         memories.add_column("array")
         for heading in ("words", "bits a word", "bits"):
             memories.add_column(heading, justify="right")
@@ -45,6 +46,10 @@ def area_table(report: AreaReport) -> RenderableType:
         )
     )
     return Group(*parts)
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
 
 
 def _figures(figures: Figures, total: Figures) -> tuple[str, ...]:

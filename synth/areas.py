@@ -1,0 +1,141 @@
+"""The presets' areas, kept in `synth/areas.csv` so that a change shows them moving.
+
+`python -m synth.areas` measures and rewrites the file, `--check` only compares.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import Progress as ProgressBar
+from rich.table import Table
+
+from rtl.design import load_design, preset_names
+from rtl.engine import Engine
+from rtl.verilog import emit
+from synth.area import Progress, SynthesisError, synthesize
+from synth.library import LibraryError, load_library
+
+__all__ = ["AREAS", "AreaRow", "difference", "measure", "read", "write"]
+
+#: The file in the repository.
+AREAS = Path(__file__).with_name("areas.csv")
+
+
+@dataclass(frozen=True)
+class AreaRow:
+    """One block of one preset; `total` and `flat` are blocks too, and have the macros' bits.
+
+    Areas are in the library's unit.
+    """
+
+    preset: str
+    library: str
+    block: str
+    mapping: str
+    area: float
+    cells: int
+    sequential_area: float
+    memory_bits: int
+
+
+def measure(preset: str, library: str, progress: Callable[[Progress], None] | None = None) -> list[AreaRow]:
+    """Synthesize a preset and return its rows: blocks from the largest down, then `total` and `flat`."""
+    design = load_design(preset)
+    verilog = emit(Engine(design.spec, design.config), design.config.name)
+    report = synthesize(verilog, top=design.config.name, library=load_library(library), progress=progress)
+    parts = [(block.name, block.mapping, block.figures, 0) for block in report.blocks]
+    parts.append(("total", report.mapping, report.total, report.memory_bits))
+    if report.flat is not None:
+        parts.append(("flat", report.mapping, report.flat, report.memory_bits))
+    return [
+        AreaRow(preset, library, name, mapping, figures.area, figures.cells, figures.sequential_area, bits)
+        for name, mapping, figures, bits in parts
+    ]
+
+
+def read(path: Path = AREAS) -> list[AreaRow]:
+    """Return the rows of a file that `write` wrote."""
+    kinds = {field.name: {"float": float, "int": int}.get(str(field.type), str) for field in fields(AreaRow)}
+    with path.open(encoding="utf-8", newline="") as file:
+        return [AreaRow(**{key: kinds[key](value) for key, value in row.items()}) for row in csv.DictReader(file)]
+
+
+def write(rows: Iterable[AreaRow], path: Path = AREAS) -> None:
+    """Write rows as CSV, presets and libraries in alphabetical order."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(AreaRow)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in sorted(rows, key=lambda row: (row.preset, row.library)))
+
+
+def difference(before: Iterable[AreaRow], after: Iterable[AreaRow]) -> list[tuple[AreaRow | None, AreaRow | None]]:
+    """Return what moved: rows of the same block that differ, with None for one that is missing."""
+
+    def by_block(rows: Iterable[AreaRow]) -> dict[tuple[str, str, str], AreaRow]:
+        return {(row.preset, row.library, row.block): row for row in rows}
+
+    old, new = by_block(before), by_block(after)
+    return [(old.get(key), new.get(key)) for key in old | new if old.get(key) != new.get(key)]
+
+
+def _difference_table(moved: Sequence[tuple[AreaRow | None, AreaRow | None]]) -> Table:
+    table = Table("preset", "block", box=SIMPLE_HEAD)
+    for heading in ("area before", "after", "", "cells before", "after"):
+        table.add_column(heading, justify="right")
+    for before, after in moved:
+        row = after or before
+        assert row is not None
+        change = f"{after.area / before.area - 1:+.1%}" if before and after and before.area else ""
+        areas = [f"{side.area:,.1f}" if side else "-" for side in (before, after)]
+        cells = [f"{side.cells:,}" if side else "-" for side in (before, after)]
+        table.add_row(row.preset, row.block, *areas, change, *cells)
+    return table
+
+
+@click.command()
+@click.argument("presets", nargs=-1, metavar="[PRESET]...")
+@click.option("--library", default="nangate45", show_default=True, help="Name of a known cell library.")
+@click.option("--check", is_flag=True, help="Compare with the file and change nothing; status 1 if something moved.")
+def main(presets: tuple[str, ...], library: str, check: bool) -> None:
+    """Measure the areas of PRESETs (all by default), show what moved, and update synth/areas.csv."""
+    if unknown := sorted(set(presets) - set(preset_names())):
+        raise click.ClickException(f"no preset {unknown[0]!r}; presets: {', '.join(preset_names())}")
+    presets = presets or preset_names()
+    known = read() if AREAS.exists() else []
+    measured = []
+    with ProgressBar(console=Console(stderr=True), transient=True) as bar:
+        for preset in presets:
+            task = bar.add_task(preset, total=1.0)
+            try:
+                measured += measure(
+                    preset,
+                    library,
+                    lambda now, task=task, preset=preset: bar.update(
+                        task, completed=now.done, description=f"{preset}: {now.step}"
+                    ),
+                )
+            except (LibraryError, SynthesisError) as error:
+                raise click.ClickException(str(error)) from error
+            bar.update(task, completed=1.0, description=preset)
+    kept = [row for row in known if row.library != library or row.preset not in presets]
+    moved = difference(known, [*kept, *measured])
+    console = Console()
+    if moved:
+        console.print(_difference_table(moved))
+    else:
+        console.print(f"nothing moved: {', '.join(presets)} in {library}")
+    if not check:
+        write([*kept, *measured])
+    elif moved:
+        raise click.exceptions.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""`python -m synth.selectors`: what the two selectors cost, by `top_k` and lanes: the figures behind the choice."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from golden.spec import AttentionSpec
+from rtl.config import SELECTORS, EngineConfig
+from rtl.histogram import HistogramSelector
+from rtl.insertion import InsertionSelector
+from rtl.verilog import emit
+from synth.area import synthesize
+from synth.library import load_library
+
+COMPONENTS = {"histogram": HistogramSelector, "insertion": InsertionSelector}
+SHAPES = [(1, 128), (16, 1024)]  # lanes, keys
+TOP_K = (4, 8, 16, 32, 64)
+
+
+def main() -> None:
+    """Print area without memories, bits of memory, and cycles a query, of each selector for each shape."""
+    library = load_library()
+    console = Console()
+    table = Table(title=f"Selectors, d_head = 64, in {library.name}: area in {library.area_unit}, memories apart")
+    for heading in (
+        "lanes",
+        "keys",
+        "top_k",
+        *(f"{s}, {what}" for s in SELECTORS for what in ("area", "bits", "cycles")),
+    ):
+        table.add_column(heading, justify="right")
+    cases = [(n_lanes, n_keys, top_k) for n_lanes, n_keys in SHAPES for top_k in TOP_K]
+    for n_lanes, n_keys, top_k in track(cases, "selectors", console=console):
+        spec = AttentionSpec.from_logit_scale(d_head=64, d_value=64, n_keys=n_keys, top_k=top_k, logit_scale=0.125)
+        row = [str(n_lanes), str(n_keys), str(top_k)]
+        for name in SELECTORS:
+            dims = EngineConfig(selector=name, n_lanes=n_lanes).dimensions(spec)
+            report = synthesize(emit(COMPONENTS[name](dims), "selector"), top="selector", library=library, flat=False)
+            cycles = max(dims.cycle_terms()["score"], dims.cycle_terms()["select"])
+            bits = sum(memory.bits for memory in report.memories)
+            row += [f"{report.total.area:,.0f}", f"{bits:,}", f"{cycles:,}"]
+        table.add_row(*row)
+    console.print(table)
+    console.print(f"{report.yosys_version}; cycles are the worst case; cells of each selector alone, hierarchy kept")
+
+
+if __name__ == "__main__":
+    main()
