@@ -41,7 +41,7 @@ $(VENV)/test.stamp: pyproject.toml $(VENV)/base.stamp
 	$(call install,.[test])
 
 $(VENV)/lint.stamp: pyproject.toml $(VENV)/test.stamp
-	$(call install,.[test,lint])
+	$(call install,.[lint])
 
 # --- what users come for ---------------------------------------------------------------------------------------------
 

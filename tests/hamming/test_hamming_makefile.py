@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,10 @@ def test_every_target_can_be_planned_on_a_fresh_machine(target, tmp_path):
     plan = make("--dry-run", target, f"VENV={tmp_path}/venv")
     assert plan.returncode == 0, plan.stderr
     assert f"-m venv {tmp_path}/venv" in plan.stdout
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    installed = re.findall(r"--editable '(.*)'", plan.stdout)
+    assert installed[0] == "."
+    assert set(installed[1:]) <= {f".[{extra}]" for extra in extras}
 
 
 def test_missing_python_is_one_clear_line(tmp_path):
