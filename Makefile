@@ -70,7 +70,7 @@ synth: $(VENV)/base.stamp ## area by block of each CONFIG, as tables and as JSON
 # --- what shows that it holds ----------------------------------------------------------------------------------------
 
 test: $(VENV)/test.stamp ## the tests
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 lint: $(VENV)/lint.stamp ## ruff and pyright
 	@$(BIN)/ruff check .
