@@ -19,7 +19,7 @@ __all__ = ["manifest_table", "presets_table", "simulation_table"]
 
 def presets_table(designs: Mapping[str, Design]) -> Table:
     """A row a design; cycles are those of a query that sees all keys, back to back."""
-    table = Table("preset")
+    table = Table("preset", box=SIMPLE_HEAD)
     for column in ("d_head", "d_value", "n_keys", "top_k", "n_lanes", "n_macs", "cycles"):
         table.add_column(column, justify="right")
     for name, design in designs.items():
