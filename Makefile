@@ -78,7 +78,7 @@ lint: $(VENV)/lint.stamp ## ruff and pyright
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 regression: $(VENV)/base.stamp ## 100,000 random queries through 40 random engines
-	@$(BIN)/python -m sim.regression --queries 100000 --configurations 40 --seed 1 --processes $(WORKERS) \
+	@$(BIN)/python -m sim.regression --queries 100000 --configurations 40 --seed 0 --processes $(WORKERS) \
 	  --output $(BUILD)/regression.json
 
 mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a test must fail
