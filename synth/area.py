@@ -272,7 +272,8 @@ class _Synthesis:
         self.work = _ELABORATION + _MAPPING * len(tried) + _FLAT * flat
 
         elaborate = flow.elaborate(self.top)
-        self._run("elaborating", _ELABORATION, [*elaborate, "write_json design.json", "write_rtlil design.il"])
+        look = ["write_rtlil design.il", "memory_dff", "write_json design.json"]
+        self._run("elaborating", _ELABORATION, [*elaborate, *look])
         design = self._json("design.json")
         hierarchy = _Hierarchy(design["modules"])
         memories = _memories(design["modules"], hierarchy, self.top, macro_bits)

@@ -107,6 +107,10 @@ def main(presets: tuple[str, ...], library: str, check: bool) -> None:
     """Measure the areas of PRESETs (all by default), show what moved, and update synth/areas.csv."""
     if unknown := sorted(set(presets) - set(preset_names())):
         raise click.ClickException(f"no preset {unknown[0]!r}; presets: {', '.join(preset_names())}")
+    try:
+        load_library(library)
+    except LibraryError as error:
+        raise click.ClickException(str(error)) from error
     presets = presets or preset_names()
     known = read() if AREAS.exists() else []
     measured = []
@@ -121,7 +125,7 @@ def main(presets: tuple[str, ...], library: str, check: bool) -> None:
                         task, completed=now.done, description=f"{preset}: {now.step}"
                     ),
                 )
-            except (LibraryError, SynthesisError) as error:
+            except SynthesisError as error:
                 raise click.ClickException(str(error)) from error
             bar.update(task, completed=1.0, description=preset)
     kept = [row for row in known if row.library != library or row.preset not in presets]

@@ -35,26 +35,32 @@ MACRO = "$__memory_macro"
 
 
 def elaborate(top: str) -> list[str]:
-    """From Verilog to words: adders, multiplexers, registers, memories; nothing is flattened."""
+    """From Verilog to words: adders, multiplexers, registers, memories; nothing is flattened.
+
+    Registers at memories are left outside: they become part of a macro, not of flip-flop storage.
+    """
     return [
         "read_verilog design.v",
         f"hierarchy -check -top {top}",
-        "proc",
-        # A flip-flop has no value before its reset.
-        "setattr -unset init w:*",
-        f"synth -noabc -top {top} -run begin:fine",
+        f"synth -noabc -nordff -top {top} -run begin:fine",
     ]
 
 
 def set_memories_apart(memories: Iterable[str]) -> list[str]:
-    """Make memories cells that no command looks into, so that the logic before and after them stays.
+    """Make memories, with their read registers, cells that no command looks into, so that the logic around them stays.
 
     `memories` are named as Yosys selects them, `module/cell`.
     """
     names = " ".join(memories)
     if not names:
         return []
-    return [f"select -set macros {names}", "setattr -set keep 1 @macros", f"chtype -set {MACRO} @macros"]
+    return [
+        f"select -set macros {names}",
+        "memory_dff @macros",
+        "opt_clean",
+        "setattr -set keep 1 @macros",
+        f"chtype -set {MACRO} @macros",
+    ]
 
 
 def to_gates(top: str, mappings: Mapping[str, str], library: Library) -> list[str]:
@@ -79,12 +85,12 @@ def to_gates(top: str, mappings: Mapping[str, str], library: Library) -> list[st
             "select -set bitwise t:$and t:$or t:$xor t:$xnor t:$not",
             "simplemap @adding @bitwise %i",
             "opt -full @adding",
-            "extract_fa -fa -ha @adding",
+            "extract_fa -fa @adding",
             "opt_clean @adding",
             f"techmap -map full_adder.v {defines} @adding t:$fa %i",
             "opt_clean @adding",
         ]
-    return [*commands, f"synth -noabc -top {top} -run fine:check", "setattr -unset init w:*"]
+    return [*commands, f"synth -noabc -top {top} -run fine:check"]
 
 
 def map_cells(abc_commands: str, statistics: str) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 __all__ = ["SynthesisError", "run", "version"]
 
 _MARK = "@command "
+_WORKER = Path(__file__).with_name("_worker.py")
 
 
 class SynthesisError(RuntimeError):
@@ -64,7 +65,7 @@ def run(commands: Sequence[str], folder: Path, *, progress: Callable[[int], None
     version()
     (folder / "script.ys").write_text("\n".join(commands) + "\n", encoding="utf-8")
     log_path = folder / "yosys.log"
-    worker = [sys.executable, str(Path(__file__).with_name("_worker.py")), "script.ys", _MARK]
+    worker = [sys.executable, str(_WORKER), "script.ys", _MARK]
     strays = []
     with (
         log_path.open("wb") as log_file,

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rtl.design import preset_names
+from synth import areas
+from synth.areas import AreaRow, difference, measure, read, write
+
+TOTAL = AreaRow("tiny", "toy", "total", "auto", 12.5, 7, 10.0, 128)
+BLOCK = AreaRow("tiny", "toy", "score", "adders", 2.5, 6, 0.0, 0)
+OTHER = AreaRow("bert", "toy", "total", "auto", 99.0, 70, 10.0, 256)
+
+
+def test_rows_survive_the_file(tmp_path: Path):
+    path = tmp_path / "areas.csv"
+    write([BLOCK, TOTAL, OTHER], path)
+    assert read(path) == [OTHER, BLOCK, TOTAL]
+    assert path.read_text().splitlines() == [
+        "preset,library,block,mapping,area,cells,sequential_area,memory_bits",
+        "bert,toy,total,auto,99.0,70,10.0,256",
+        "tiny,toy,score,adders,2.5,6,0.0,0",
+        "tiny,toy,total,auto,12.5,7,10.0,128",
+    ]
+
+
+def test_difference_is_what_moved_came_or_went():
+    moved = AreaRow("tiny", "toy", "total", "auto", 13.5, 8, 10.0, 128)
+    assert difference([TOTAL, OTHER], [TOTAL, OTHER]) == []
+    assert difference([TOTAL, OTHER], [moved, OTHER]) == [(TOTAL, moved)]
+    assert difference([TOTAL], [TOTAL, BLOCK]) == [(None, BLOCK)]
+    assert difference([TOTAL, BLOCK], [BLOCK]) == [(TOTAL, None)]
+
+
+def test_the_file_has_every_preset_and_its_blocks_add_up():
+    totals, blocks, flat = {}, defaultdict(float), {}
+    for row in read():
+        assert row.library == "nangate45"
+        if row.block == "total":
+            totals[row.preset] = row
+        elif row.block == "flat":
+            flat[row.preset] = row
+        else:
+            blocks[row.preset] += row.area
+    assert tuple(sorted(totals)) == tuple(sorted(flat)) == preset_names()
+    for preset, total in totals.items():
+        assert blocks[preset] == pytest.approx(total.area, abs=1e-6)
+        assert flat[preset].area == pytest.approx(total.area, rel=0.05)
+        assert flat[preset].memory_bits == total.memory_bits > 0
+
+
+def test_the_area_of_tiny_is_the_one_in_the_file():
+    """Fails when a change moves an area: look at what moved, then rewrite the file (`python -m synth.areas`)."""
+    known = [row for row in read() if row.preset == "tiny"]
+    assert difference(known, measure("tiny", "nangate45")) == []
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of its own, and a measurement that always yields the same."""
+    path = tmp_path / "areas.csv"
+    monkeypatch.setattr(areas, "AREAS", path)
+    monkeypatch.setattr(areas, "read", lambda: read(path))
+    monkeypatch.setattr(areas, "write", lambda rows: write(rows, path))
+    monkeypatch.setattr(areas, "load_library", lambda name: None)
+    monkeypatch.setattr(areas, "measure", lambda preset, library, progress: [BLOCK, TOTAL])
+    return path
+
+
+def test_the_command_rewrites_what_it_measured_and_keeps_the_rest(file: Path):
+    other_library = AreaRow("tiny", "osu018", "total", "auto", 1.0, 1, 1.0, 1)
+    gone = AreaRow("tiny", "toy", "old", "abc", 1.0, 1, 1.0, 1)
+    write([gone, OTHER, other_library], file)
+    done = CliRunner().invoke(areas.main, ["tiny", "--library", "toy"])
+    assert done.exit_code == 0
+    assert read(file) == [OTHER, other_library, BLOCK, TOTAL]
+    assert [line.split()[:2] for line in done.output.splitlines() if line.strip().startswith("tiny")] == [
+        ["tiny", "old"],
+        ["tiny", "score"],
+        ["tiny", "total"],
+    ]
+
+
+def test_check_tells_by_its_status_and_changes_nothing(file: Path):
+    write([BLOCK, TOTAL], file)
+    assert CliRunner().invoke(areas.main, ["tiny", "--library", "toy", "--check"]).exit_code == 0
+    write([TOTAL], file)
+    done = CliRunner().invoke(areas.main, ["tiny", "--library", "toy", "--check"])
+    assert done.exit_code == 1
+    assert read(file) == [TOTAL]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tinny"], "Error: no preset 'tinny'; presets: "),
+        (["tiny", "--library", "no"], "Error: no cell library 'no': give nangate45 or osu018, "),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], message: str):
+    done = CliRunner().invoke(areas.main, arguments)
+    assert done.exit_code == 1
+    assert done.output.startswith(message)
+    assert done.output.count("\n") == 1
