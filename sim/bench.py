@@ -49,7 +49,6 @@ class Bench:
         The case. Used here: `streams`, a manifest's; `seed`; `stall`, the share of cycles in which a source or a
         sink pauses (0: full rate), for all streams or by name; `watchdog`, in cycles; `drain`, cycles to look for
         surplus beats at the end (absent: 16); `last_cycle`, where to break the case off (absent: run to the end).
-
     count
         Called for each packet that counts as progress.
 
@@ -166,6 +165,8 @@ class Bench:
             )
         except (Hang, Runaway) as error:
             self.fail(str(error))
+        except ValueError as error:  # cocotb's, where a number is asked of X
+            self.fail(f"a value is not known: {error}")
         if last_cycle is None:
             for board in self._boards:
                 board.finish()

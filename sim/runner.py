@@ -64,7 +64,6 @@ _BUILD_ARGS = {
         "-Wno-WIDTH",
         "-Wno-CASEINCOMPLETE",
         "-Wno-CMPCONST",
-        "-Wno-ASCRANGE",
     ],
     # Without it Icarus leaves some combinational outputs X after reset.
     "icarus": ["-g2005"],

@@ -263,6 +263,8 @@ class ReadMemory:
         """Take a read of the cycle that ends."""
         if bool(self._en.value):
             self.word_at = int(self._addr.value)
+            if self.word_at >= len(self._words):
+                raise ValueError(f"a read of address {self.word_at} from {len(self._words)} words")
             self._data.value = self._words[self.word_at]
         return False
 

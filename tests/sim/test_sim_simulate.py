@@ -27,6 +27,7 @@ def test_heads(vectors):
     result = simulate(TINY.spec, TINY.config, vectors.q, vectors.k, vectors.v, n_valid=vectors.n_valid)
     expected = attend(TINY.spec, vectors.q, vectors.k, vectors.v, n_valid=vectors.n_valid)
     assert np.array_equal(result.out, expected.out)
+    assert result.index is not None
     assert np.array_equal(result.index, expected.index)
     assert np.array_equal(result.is_empty, expected.is_empty)
     assert result.out.dtype == result.cycles.dtype == np.int64
@@ -44,6 +45,7 @@ def test_no_heads_and_fewer_keys_than_the_engine_holds(vectors):
     expected = attend(TINY.spec, vectors.q[0], k, v)
     assert result.report.passed
     assert np.array_equal(result.out, expected.out)
+    assert result.index is not None
     assert result.index.shape == (12, TINY.spec.top_k)
     assert result.is_empty.shape == result.cycles.shape == (12,)
 
@@ -149,4 +151,5 @@ def test_cycles_are_held_against_the_configuration():
     assert report.cycles_a_query == (17 + 8 + 16 + 4) / 4
     # Scoring takes n_valid cycles, summing 4 (top_k, no fold).
     assert report.cycles_bound == (16 + 8 + 16 + 4) / 4
-    assert report.cycles_expected >= report.cycles_bound
+    # On one lane nothing else takes longer but selecting, which the histogram does behind the scoring.
+    assert report.cycles_expected == np.mean([max(design.dimensions.cycle_terms(n).values()) for n in (16, 8, 16, 4)])
