@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+
+from golden.fixture import load_minilm
+from golden.values import quantize
+from rtl.design import load_design, preset_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
-#: Commands that are not for this test, being slow or about the installation itself, and what runs them instead: a
-#: target of the Makefile.
+#: Commands, with whatever options, that are not for this test, being slow or about the installation itself, and what
+#: runs them instead: a target of the Makefile.
 RUN_ELSEWHERE = {
     "make demo": "demo",
     "make test": "test",
@@ -23,9 +30,12 @@ RUN_ELSEWHERE = {
     "make regression": "regression",
     "make mutants": "mutants",
     "make bench": "bench",
+    "python -m sim.regression": "regression",
     "python3 -m venv .venv": "$(BIN)/python",
     ".venv/bin/pip install -e .": "$(VENV)/base.stamp",
 }
+
+SHELLS = ("sh", "console")
 
 #: A shell command, where the environment has the project's Python and no activated environment is needed.
 SHIM = '#!/bin/sh\nexec "{python}" {module} "$@"\n'
@@ -42,8 +52,9 @@ def commands(code: str) -> list[str]:
     return [line.removeprefix("$ ") for line in lines if shlex.split(line, comments=True)]
 
 
-def without_comment(command: str) -> str:
-    return shlex.join(shlex.split(command, comments=True))
+def is_run_elsewhere(command: str, known: str) -> bool:
+    words = shlex.split(command, comments=True)
+    return words[: len(known.split())] == known.split()
 
 
 @pytest.fixture
@@ -63,34 +74,36 @@ def shell(tmp_path_factory):
     return run
 
 
+@pytest.fixture
+def vectors() -> dict[str, Any]:
+    """What a reader brings: vectors for the preset `minilm`, two heads."""
+    inputs = load_minilm()
+    return {"q": inputs.q[:2], "k": inputs.k[:2], "v": quantize(inputs.v[:2]).integers}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_works_from_top_to_bottom(page, shell, tmp_path, monkeypatch):
-    """In one empty folder, as a reader would go through it."""
+def test_a_page_works_from_top_to_bottom(page, shell, vectors, tmp_path, monkeypatch):
+    """In one folder that holds nothing but the reader's `vectors.npz`, as the reader would go through it."""
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
+    np.savez("vectors.npz", **vectors)
+    names: dict[str, object] = {**vectors, "n_valid": np.arange(1, 129)}
     for language, code in fenced(page):
         if language == "python":
             exec(compile(code, page.name, "exec"), names)
-        elif language == "sh":
+        elif language in SHELLS:
             for command in commands(code):
-                if without_comment(command) not in RUN_ELSEWHERE:
+                if not any(is_run_elsewhere(command, known) for known in RUN_ELSEWHERE):
                     shell(command)
         else:
-            assert language in ("", "toml", "verilog", "json"), f"nothing runs a block of {language!r}"
+            assert language in ("", "text", "toml", "verilog", "json"), f"nothing runs a block of {language!r}"
 
 
 def test_what_is_run_elsewhere_is():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    shown = {
-        without_comment(command)
-        for page in PAGES
-        for lang, code in fenced(page)
-        if lang == "sh"
-        for command in commands(code)
-    }
-    for command, where in RUN_ELSEWHERE.items():
-        assert command in shown, f"{command} is in no page"
-        assert f"\n{where}:" in makefile, f"{where} does not exist"
+    shown = [command for page in PAGES for lang, code in fenced(page) if lang in SHELLS for command in commands(code)]
+    for known, target in RUN_ELSEWHERE.items():
+        assert any(is_run_elsewhere(command, known) for command in shown), f"{known} is in no page"
+        assert f"\n{target}:" in makefile, f"{target} does not exist"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -101,3 +114,16 @@ def test_links_lead_to_files_and_headings(page):
         if heading:
             titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             assert heading in {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}, heading
+
+
+def test_readme_states_what_the_repository_measured() -> None:
+    """Cycles and areas of the first screen's table are the manifest's and those of `synth/areas.csv`."""
+    with (ROOT / "synth" / "areas.csv").open() as file:
+        totals = {row["preset"]: row for row in csv.DictReader(file) if row["block"] == "total"}
+    stated = re.findall(r"^\| `(\w+)` \|.*\| (\d+) \| ([\d,]+) \| ([\d,]+) \|$", (ROOT / "README.md").read_text(), re.M)
+    assert [name for name, *_ in stated] == sorted(preset_names(), key=lambda name: float(totals[name]["area"]))
+    for name, cycles, area, bits in stated:
+        design = load_design(name)
+        assert int(cycles) == max(design.config.dimensions(design.spec).cycle_terms().values())
+        assert area == f"{float(totals[name]['area']):,.0f}"
+        assert bits == f"{int(totals[name]['memory_bits']):,}"
