@@ -22,7 +22,7 @@ from rtl.verilog import emit
 from synth.area import Progress, SynthesisError, synthesize
 from synth.library import LibraryError, load_library
 
-__all__ = ["AREAS", "AreaRow", "difference", "measure", "read", "write"]
+__all__ = ["AREAS", "AreaRow", "difference", "markdown", "measure", "read", "write"]
 
 #: The file in the repository.
 AREAS = Path(__file__).with_name("areas.csv")
@@ -85,6 +85,37 @@ def difference(before: Iterable[AreaRow], after: Iterable[AreaRow]) -> list[tupl
     return [(old.get(key), new.get(key)) for key in old | new if old.get(key) != new.get(key)]
 
 
+def markdown(rows: Iterable[AreaRow]) -> str:
+    """Lay out one library's rows for a document: blocks down, presets across, in whole units."""
+    areas: dict[str, dict[str, AreaRow]] = {}
+    for row in rows:
+        areas.setdefault(row.preset, {})[row.block] = row
+    presets = sorted(areas, key=lambda preset: areas[preset]["total"].area)
+    blocks = sorted(
+        {block for found in areas.values() for block in found} - {"total", "flat"},
+        key=lambda block: -sum(found[block].area for found in areas.values() if block in found),
+    )
+
+    def line(heading: str, value: Callable[[dict[str, AreaRow]], str]) -> str:
+        return f"| {heading} | {' | '.join(value(areas[preset]) for preset in presets)} |"
+
+    def area_of(block: str) -> Callable[[dict[str, AreaRow]], str]:
+        return lambda found: f"{found[block].area:,.0f}" if block in found else "-"
+
+    return "\n".join(
+        [
+            f"| block | {' | '.join(presets)} |",
+            f"|---{'|---:' * len(presets)}|",
+            *(line(block, area_of(block)) for block in blocks),
+            line("**total**", area_of("total")),
+            line("flattened", area_of("flat")),
+            line("cells", lambda found: f"{found['total'].cells:,}"),
+            line("sequential", lambda found: f"{found['total'].sequential_area / found['total'].area:.0%}"),
+            line("bits of memories, not in the area", lambda found: f"{found['total'].memory_bits:,}"),
+        ]
+    )
+
+
 def _difference_table(moved: Sequence[tuple[AreaRow | None, AreaRow | None]]) -> Table:
     table = Table("preset", "block", box=SIMPLE_HEAD)
     for heading in ("area before", "after", "", "cells before", "after"):
@@ -103,8 +134,12 @@ def _difference_table(moved: Sequence[tuple[AreaRow | None, AreaRow | None]]) ->
 @click.argument("presets", nargs=-1, metavar="[PRESET]...")
 @click.option("--library", default="nangate45", show_default=True, help="Name of a known cell library.")
 @click.option("--check", is_flag=True, help="Compare with the file and change nothing; status 1 if something moved.")
-def main(presets: tuple[str, ...], library: str, check: bool) -> None:
+@click.option("--markdown", "only_print", is_flag=True, help="Print the file for a document, and measure nothing.")
+def main(presets: tuple[str, ...], library: str, check: bool, only_print: bool) -> None:
     """Measure the areas of PRESETs (all by default), show what moved, and update synth/areas.csv."""
+    if only_print:
+        click.echo(markdown(row for row in read() if row.library == library))
+        return
     if unknown := sorted(set(presets) - set(preset_names())):
         raise click.ClickException(f"no preset {unknown[0]!r}; presets: {', '.join(preset_names())}")
     try:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from rtl.design import preset_names
 from synth import areas
-from synth.areas import AreaRow, difference, measure, read, write
+from synth.areas import AreaRow, difference, markdown, measure, read, write
 
 TOTAL = AreaRow("tiny", "toy", "total", "auto", 12.5, 7, 10.0, 128)
 BLOCK = AreaRow("tiny", "toy", "score", "adders", 2.5, 6, 0.0, 0)
@@ -105,3 +105,25 @@ def test_mistakes_are_one_line(arguments: list[str], message: str):
     assert done.exit_code == 1
     assert done.output.startswith(message)
     assert done.output.count("\n") == 1
+
+
+def test_a_document_gets_blocks_down_and_presets_across(monkeypatch: pytest.MonkeyPatch):
+    rows = [OTHER, AreaRow("bert", "toy", "flat", "auto", 98.4, 69, 10.0, 256), BLOCK, TOTAL]
+    rows += [AreaRow("tiny", "toy", "flat", "auto", 1234.5, 6, 10.0, 128)]
+    monkeypatch.setattr(areas, "read", lambda: [*rows, AreaRow("tiny", "osu018", "total", "auto", 1.0, 1, 1.0, 1)])
+    done = CliRunner().invoke(areas.main, ["--markdown", "--library", "toy"])
+    assert done.output.splitlines() == [
+        "| block | tiny | bert |",
+        "|---|---:|---:|",
+        "| score | 2 | - |",
+        "| **total** | 12 | 99 |",
+        "| flattened | 1,234 | 98 |",
+        "| cells | 7 | 70 |",
+        "| sequential | 80% | 10% |",
+        "| bits of memories, not in the area | 128 | 256 |",
+    ]
+
+
+def test_the_documents_table_is_the_files():
+    page = Path(areas.__file__).parents[1] / "docs" / "synthesis.md"
+    assert markdown(read()) in page.read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from synth.references import RECIPE_ABC, REFERENCES, areas
 from synth.softmax_normalizer import SoftmaxNormalizer
 
 
-@pytest.mark.parametrize("name", ["popcount 64", "popcount 128", "top 16 of 64", "softmax 64"])
+@pytest.mark.parametrize("name", ["popcount 64", "popcount 128", "top 8 of 64", "top 16 of 64", "softmax 64"])
 def test_osu018_aims_are_met(osu018: Library, name: str):
     [reference] = [reference for reference in REFERENCES if reference.name == name]
     by_recipe, _, ours = areas(reference, osu018)
