@@ -234,7 +234,13 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
     folder = cache_folder() / _digest([*tools, *bench, *(text for item in sorted(files.items()) for text in item)])
     runtime = cache_folder() / f"runtime-{_digest(tools)}"
     began = time.monotonic()
-    cache_folder().mkdir(parents=True, exist_ok=True)
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SimulationFailed(
+            f"the folder of cached builds, {cache_folder()}, cannot be made: {error.strerror}; "
+            "set HAMMING_CACHE to a folder that can"
+        ) from None
     # Processes that need the same build, or are the first ever, wait for the one that makes it.
     with _lock(folder if runtime.is_dir() or simulator == "icarus" else runtime):
         if folder.is_dir():

@@ -60,6 +60,15 @@ def sources(text=INVERTER):
     return {"inverter.v": text, "top.v": top, **library()}
 
 
+def test_cache_folder_that_cannot_be_made_is_one_line(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HAMMING_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(
+        SimulationFailed, match=r"^the folder of cached builds, .*/cache, cannot be made: .*HAMMING_CACHE"
+    ):
+        build({"inverter.v": INVERTER}, "inverter")
+
+
 def test_same_content_is_built_once():
     first = build(sources(), "hamming_harness")
     second = build(sources(), "hamming_harness")
