@@ -12,7 +12,7 @@ BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint verilog sim synth bench regression mutants clean
+.PHONY: help demo test lint verilog sim synth bench regression mutants areas clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model,
 	@$(BIN)/python -m rtl.bench
 	@$(BIN)/python -m golden.bench
 	@$(BIN)/python -m synth.references
+
+areas: $(VENV)/base.stamp ## areas of all presets again: what moved, and a new synth/areas.csv
+	@$(BIN)/python -m synth.areas
 
 clean: ## remove what was built; .venv stays
 	@rm -rf $(BUILD) .pytest_cache .ruff_cache *.egg-info

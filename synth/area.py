@@ -287,7 +287,7 @@ class _Synthesis:
             cells[choice] = self._cells("blocks.json", hierarchy.modules)
         # Modules are mapped one by one, so that each may take its best.
         chosen = {
-            module: max(tried, key=lambda choice, module=module: self.library.area(cells[choice][module]))
+            module: min(tried, key=lambda choice, module=module: self.library.area(cells[choice][module]))
             for module in hierarchy.modules
         }
 

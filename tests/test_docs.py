@@ -30,6 +30,8 @@ RUN_ELSEWHERE = {
     "make regression": "regression",
     "make mutants": "mutants",
     "make bench": "bench",
+    "python -m synth.areas": "areas",
+    "python -m synth.references": "bench",
     "python -m sim.regression": "regression",
     "python3 -m venv .venv": "$(BIN)/python",
     ".venv/bin/pip install -e .": "$(VENV)/base.stamp",
