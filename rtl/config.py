@@ -236,14 +236,12 @@ class Dimensions:
         Rows are taken, kept keys are put out, each pass but the last takes a slice's time, and the last one's
         division follows, with the registers on the way. Outputs are taken at once.
         """
-        n_valid = self.spec.n_keys if n_valid is None else n_valid
-        kept = max(1, min(self.spec.top_k, n_valid))
-        rows = max(1, -(-n_valid // self.n_lanes))
+        terms = self.cycle_terms(n_valid)
         if self.config.selector == "histogram":
-            take, give = rows, 1 + self.scan_groups(n_valid) + kept - 1
+            take, give = terms["score"], 1 + terms["select"]
         else:
-            take, give = rows * self.n_lanes, self.spec.top_k
-        passes = (self.fold - 1) * max(kept, self.division_period())
+            take, give = terms["score"] * self.n_lanes, self.spec.top_k
+        passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold
         return take + self.config.score_stages + give + passes + self.division_period() + 1
 
     def bound(self, n_valid: int | None = None) -> int:

@@ -11,19 +11,16 @@ from rtl import payload
 from rtl.config import EngineConfig
 from rtl.fetch import KeyFetch
 from rtl.fork import Fork
-from rtl.histogram import HistogramSelector
-from rtl.insertion import InsertionSelector
-from rtl.loader import RowLoader, key_write_port, value_write_port
-from rtl.memory import DualPortMemory
+from rtl.loader import RowLoader
+from rtl.memory import DualPortMemory, key_read_port, key_write_port, value_read_port, value_write_port
 from rtl.normalizer import Normalizer
 from rtl.replay import Replay
 from rtl.score import ScoreArray
+from rtl.selector import selector as selector_of
 from rtl.softmax import SoftmaxTable
 from rtl.weighted_sum import WeightedSum
 
 __all__ = ["Engine"]
-
-_SELECTORS = {"histogram": HistogramSelector, "insertion": InsertionSelector}
 
 
 class Engine(wiring.Component):
@@ -76,15 +73,6 @@ class Engine(wiring.Component):
         self.config = config
         self.dims = dims = config.dimensions(spec)
 
-        self._loader = RowLoader(dims)
-        self._fetch = KeyFetch(dims)
-        self._score = ScoreArray(dims)
-        self._selector = _SELECTORS[config.selector](dims)
-        self._replay = Replay(dims)
-        self._softmax = SoftmaxTable(dims)
-        self._weighted_sum = WeightedSum(dims)
-        self._normalizer = Normalizer(dims)
-
         members = {"i_row": In(stream.Signature(payload.key_row(dims)))}
         if config.table == "loadable":
             members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))
@@ -96,23 +84,24 @@ class Engine(wiring.Component):
             members["o_selected"] = Out(stream.Signature(payload.kept_key(dims)))
         if config.memory == "external":
             members |= {
-                "key_read": Out(self._fetch.keys.signature),
-                "key_write": Out(self._loader.keys.signature),
-                "value_read": Out(self._weighted_sum.values.signature),
-                "value_write": Out(self._loader.values.signature),
+                "key_read": Out(key_read_port(dims)),
+                "key_write": Out(key_write_port(dims)),
+                "value_read": Out(value_read_port(dims)),
+                "value_write": Out(value_write_port(dims)),
             }
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.loader = loader = self._loader
-        m.submodules.fetch = fetch = self._fetch
-        m.submodules.score = score = self._score
-        m.submodules.selector = selector = self._selector
-        m.submodules.replay = replay = self._replay
-        m.submodules.softmax = softmax = self._softmax
-        m.submodules.weighted_sum = weighted_sum = self._weighted_sum
-        m.submodules.normalizer = normalizer = self._normalizer
+        dims = self.dims
+        m.submodules.loader = loader = RowLoader(dims)
+        m.submodules.fetch = fetch = KeyFetch(dims)
+        m.submodules.score = score = ScoreArray(dims)
+        m.submodules.selector = selector = selector_of(dims)
+        m.submodules.replay = replay = Replay(dims)
+        m.submodules.softmax = softmax = SoftmaxTable(dims)
+        m.submodules.weighted_sum = weighted_sum = WeightedSum(dims)
+        m.submodules.normalizer = normalizer = Normalizer(dims)
 
         _connect(m, wiring.flipped(self.i_row), loader.i)
         _connect(m, wiring.flipped(self.i_query), fetch.i)
@@ -131,17 +120,15 @@ class Engine(wiring.Component):
         _connect(m, normalizer.o, wiring.flipped(self.o_out))
 
         if self.config.memory == "external":
-            wiring.connect(m, fetch.keys, wiring.flipped(self.key_read))
-            wiring.connect(m, loader.keys, wiring.flipped(self.key_write))
-            wiring.connect(m, weighted_sum.values, wiring.flipped(self.value_read))
-            wiring.connect(m, loader.values, wiring.flipped(self.value_write))
+            ports = (self.key_read, self.key_write, self.value_read, self.value_write)
+            memories = tuple(wiring.flipped(port) for port in ports)
         else:
-            m.submodules.key_memory = keys = memory_of(self.dims, "keys")
-            m.submodules.value_memory = values = memory_of(self.dims, "values")
-            wiring.connect(m, fetch.keys, keys.read)
-            wiring.connect(m, loader.keys, keys.write)
-            wiring.connect(m, weighted_sum.values, values.read)
-            wiring.connect(m, loader.values, values.write)
+            m.submodules.key_memory = keys = DualPortMemory(key_write_port(dims))
+            m.submodules.value_memory = values = DualPortMemory(value_write_port(dims))
+            memories = (keys.read, keys.write, values.read, values.write)
+        users = (fetch.keys, loader.keys, weighted_sum.values, loader.values)
+        for user, memory in zip(users, memories, strict=True):
+            wiring.connect(m, user, memory)
         return m
 
     def _connect_selected(self, m: Module, selector, replay: Replay) -> None:
@@ -157,12 +144,6 @@ class Engine(wiring.Component):
         ]
         for n, branch in enumerate((replay.i, self.o_selected)):
             m.d.comb += [branch.valid.eq(fork.o_valid[n]), fork.o_ready[n].eq(branch.ready)]
-
-
-def memory_of(dims, which: str) -> DualPortMemory:
-    """The key memory (`keys`) or the value memory (`values`) of an engine."""
-    port = {"keys": key_write_port, "values": value_write_port}[which](dims)
-    return DualPortMemory(depth=port.depth, width=port.width, granularity=port.granularity)
 
 
 def _connect(m: Module, source, sink) -> None:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl import payload
 from rtl.config import Dimensions
-from rtl.memory import ReadPort
+from rtl.memory import key_read_port
 
 __all__ = ["KeyFetch"]
 
@@ -48,7 +48,7 @@ class KeyFetch(wiring.Component):
         self.dims = dims
         members = {
             "i": In(stream.Signature(payload.query(dims))),
-            "keys": Out(ReadPort(depth=dims.n_rows, width=dims.n_lanes * dims.spec.d_head)),
+            "keys": Out(key_read_port(dims)),
             "o": Out(stream.Signature(payload.score_request(dims))),
         }
         if dims.config.mask:

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl import payload
 from rtl.config import Dimensions
-from rtl.memory import DualPortMemory
+from rtl.memory import DualPortMemory, WritePort
 from rtl.popcount import count_ones
 
 __all__ = ["HistogramSelector"]
@@ -72,7 +72,7 @@ class HistogramSelector(wiring.Component):
 
         # Two banks of stored levels: one is filled, the other scanned.
         m.submodules.scores = scores = DualPortMemory(
-            depth=2 * n_groups, width=dims.scan_rows * row_width, granularity=row_width
+            WritePort(depth=2 * n_groups, width=dims.scan_rows * row_width, granularity=row_width)
         )
         bank = Signal()
         is_complete = Signal()  # a counted query waits for the scan

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl import payload
 from rtl.config import Dimensions
-from rtl.memory import WritePort
+from rtl.memory import key_write_port, value_write_port
 
 __all__ = ["RowLoader"]
 
@@ -78,15 +78,3 @@ class RowLoader(wiring.Component):
         slice_width = dims.n_macs * spec.value_bits
         m.d.comb += self.values.data.eq(row.value.as_value().word_select(piece, slice_width) ^ sign_bits)
         return m
-
-
-def key_write_port(dims: Dimensions) -> WritePort:
-    """Port by which keys are written: a row of `n_lanes` keys, an enable bit a lane."""
-    d_head = dims.spec.d_head
-    return WritePort(depth=dims.n_rows, width=dims.n_lanes * d_head, granularity=d_head)
-
-
-def value_write_port(dims: Dimensions) -> WritePort:
-    """Port by which value slices of `n_macs` elements are written."""
-    width = dims.n_macs * dims.spec.value_bits
-    return WritePort(depth=dims.spec.n_keys * dims.fold, width=width, granularity=width)

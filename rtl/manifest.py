@@ -17,7 +17,7 @@ from amaranth.lib.wiring import In
 
 from rtl.config import DIVISION_HANDOVER
 from rtl.engine import Engine
-from rtl.memory import ReadPort, WritePort
+from rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
 
 __all__ = ["FORMAT", "manifest", "ports", "streams"]
 
@@ -117,9 +117,10 @@ def _version(distribution: str) -> str | None:
 
 def _memories(engine: Engine) -> list[dict[str, Any]]:
     dims, config = engine.dims, engine.config
+    keys, values = key_read_port(dims), value_read_port(dims)
     sizes = [
-        ("key_memory", dims.n_rows, dims.n_lanes * dims.spec.d_head, config.memory),
-        ("value_memory", dims.spec.n_keys * dims.fold, dims.n_macs * dims.spec.value_bits, config.memory),
+        ("key_memory", keys.depth, keys.width, config.memory),
+        ("value_memory", values.depth, values.width, config.memory),
     ]
     if config.selector == "histogram":
         groups = dims.scan_groups(dims.spec.n_keys)
@@ -172,7 +173,7 @@ def _cycles(engine: Engine) -> dict[str, Any]:
         "bound": dims.bound(),
         "latency": {
             "formula": f"{take} + score_stages + {give} "
-            f"+ (fold - 1) * max(kept, D) + D + 1, at most; D = divide / fold",
+            "+ (fold - 1) * max(kept, D) + D + 1, at most; D = divide / fold",
             "cycles": dims.latency(),
         },
     }

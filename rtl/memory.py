@@ -7,7 +7,17 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["DualPortMemory", "ReadPort", "WritePort"]
+from rtl.config import Dimensions
+
+__all__ = [
+    "DualPortMemory",
+    "ReadPort",
+    "WritePort",
+    "key_read_port",
+    "key_write_port",
+    "value_read_port",
+    "value_write_port",
+]
 
 
 def address_bits(depth: int) -> int:
@@ -34,10 +44,37 @@ class WritePort(wiring.Signature):
         super().__init__({"addr": Out(address_bits(depth)), "en": Out(width // granularity), "data": Out(width)})
 
 
+def key_read_port(dims: Dimensions) -> ReadPort:
+    """Port by which keys are read: a row of `n_lanes` keys, lane 0 lowest."""
+    return ReadPort(depth=dims.n_rows, width=dims.n_lanes * dims.spec.d_head)
+
+
+def key_write_port(dims: Dimensions) -> WritePort:
+    """Port by which keys are written: as they are read, an enable bit a lane."""
+    read = key_read_port(dims)
+    return WritePort(depth=read.depth, width=read.width, granularity=dims.spec.d_head)
+
+
+def value_read_port(dims: Dimensions) -> ReadPort:
+    """Port by which value slices of `n_macs` elements are read; slice `s` of key `j` is at `j * fold + s`."""
+    return ReadPort(depth=dims.spec.n_keys * dims.fold, width=dims.n_macs * dims.spec.value_bits)
+
+
+def value_write_port(dims: Dimensions) -> WritePort:
+    """Port by which value slices are written: as they are read, one enable bit."""
+    read = value_read_port(dims)
+    return WritePort(depth=read.depth, width=read.width, granularity=read.width)
+
+
 class DualPortMemory(wiring.Component):
-    """Memory of `depth` words with one read and one write port, inferred.
+    """Memory with one read and one write port, inferred.
 
     A word that is written and read in one cycle reads as either; the engine never does so.
+
+    Parameters
+    ----------
+    port
+        Its write port, which also says how many words it has, and how wide they are.
 
     Members
     -------
@@ -48,21 +85,15 @@ class DualPortMemory(wiring.Component):
     read: wiring.PureInterface
     write: wiring.PureInterface
 
-    def __init__(self, *, depth: int, width: int, granularity: int):
-        self.depth = depth
-        self.width = width
-        self.granularity = granularity
-        super().__init__(
-            {
-                "read": In(ReadPort(depth=depth, width=width)),
-                "write": In(WritePort(depth=depth, width=width, granularity=granularity)),
-            }
-        )
+    def __init__(self, port: WritePort):
+        self.port = port
+        super().__init__({"read": In(ReadPort(depth=port.depth, width=port.width)), "write": In(port)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=unsigned(self.width), depth=self.depth, init=[])
-        write = memory.write_port(granularity=self.granularity if self.granularity < self.width else None)
+        m.submodules.memory = memory = Memory(shape=unsigned(self.port.width), depth=self.port.depth, init=[])
+        has_parts = self.port.granularity < self.port.width
+        write = memory.write_port(granularity=self.port.granularity if has_parts else None)
         read = memory.read_port()
         for port, own in ((write, self.write), (read, self.read)):
             m.d.comb += [port.addr.eq(own.addr), port.en.eq(own.en)]

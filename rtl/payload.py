@@ -7,7 +7,19 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 
 from rtl.config import Dimensions
 
-__all__ = ["kept_key", "key_row", "levels", "out_slice", "query", "score_request", "weight_entry", "weighted_key"]
+__all__ = [
+    "kept_key",
+    "key_row",
+    "levels",
+    "offset_values",
+    "out_slice",
+    "query",
+    "replayed_key",
+    "score_request",
+    "weight_entry",
+    "weighted_key",
+    "weighted_slice",
+]
 
 
 def query(dims: Dimensions) -> StructLayout:

@@ -20,21 +20,15 @@ class _Word:
     def __init__(self, value: Value, depth: int = 0, stage: int = 0):
         self.delayed = {stage: value}
         self.depth = depth
-        self.last_stage = stage
 
 
 def tree_depth(n_words: int) -> int:
     """Full adders on the longest way through `count_ones` of `n_words` words."""
-    depths: list[int] = []
-    _compress(
-        [_Word(0) for _ in range(n_words)], lambda words, column, depth: (_Word(0, depth), _Word(0, depth)), depths
-    )
-    return max(depths, default=0)
+    words = _compress([_Word(0)] * n_words, lambda operands, column, depth: (_Word(0, depth), _Word(0, depth)))
+    return max(word.depth for word in words)
 
 
-def _compress(
-    words: Sequence[_Word], add: Callable[[list[_Word], int, int], tuple[_Word, _Word]], depths: list[int]
-) -> list[_Word]:
+def _compress(words: Sequence[_Word], add: Callable[[list[_Word], int, int], tuple[_Word, _Word]]) -> list[_Word]:
     """Compress equally weighted words, column by column, to one word a bit of the count.
 
     Three words of a column become one there and one in the next, oldest first, so that depth grows by the
@@ -50,7 +44,6 @@ def _compress(
         while len(queue) > 1:
             operands = [queue.popleft() for _ in range(min(3, len(queue)))]
             depth = 1 + max(word.depth for word in operands)
-            depths.append(depth)
             total, carry = add(operands, column, depth)
             queue.append(total)
             if column + 1 < bits:
@@ -104,12 +97,11 @@ def count_ones(
         return Signal(width, name=f"{name}_{prefix}{column}_{serial}", **kwargs)
 
     def at_stage(word: _Word, stage: int, column: int) -> Value:
-        for s in range(word.last_stage + 1, stage + 1):
+        for s in range(max(word.delayed) + 1, stage + 1):
             register = signal("reg", column, reset_less=True)
             with m.If(enables[s - 1]):
                 m.d.sync += register.eq(word.delayed[s - 1])
             word.delayed[s] = register
-            word.last_stage = s
         return word.delayed[stage]
 
     def stage_of(depth: int) -> int:
@@ -127,7 +119,7 @@ def count_ones(
             m.d.comb += [total.eq(a ^ b), carry.eq(a & b)]
         return _Word(total, depth, stage), _Word(carry, depth, stage)
 
-    counts = _compress([_Word(word) for word in words], add, [])
+    counts = _compress([_Word(word) for word in words], add)
     return [at_stage(word, n_stages, column) for column, word in enumerate(counts)]
 
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl import payload
 from rtl.config import Dimensions
-from rtl.memory import ReadPort
+from rtl.memory import value_read_port
 
 __all__ = ["WeightedSum"]
 
@@ -118,8 +118,3 @@ class WeightedSum(wiring.Component):
             self.o.p.last.eq(travelling["ends_query"][3]),
         ]
         return m
-
-
-def value_read_port(dims: Dimensions) -> ReadPort:
-    """Port by which value slices of `n_macs` elements are read."""
-    return ReadPort(depth=dims.spec.n_keys * dims.fold, width=dims.n_macs * dims.spec.value_bits)

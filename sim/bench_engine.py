@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from golden.spec import AttentionSpec
 from rtl.config import EngineConfig
 from sim.bench import Bench, play_cases
-from sim.payloads import Stream
+from sim.payloads import Stream, pack_rows
 from sim.streams import Gate, Sink, Source
 
 
@@ -175,8 +175,7 @@ def mask_beats(
     bits[:, :n_keys] = np.where(seen, masked, bits[:, :n_keys])
     n_beats = np.maximum(1, -(-n_valid.ravel() // n_lanes))
     is_beat = np.arange(n_rows) < n_beats[:, None]
-    packed = np.packbits(bits.reshape(n_valid.size, n_rows, n_lanes)[is_beat], axis=-1, bitorder="little")
-    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+    return pack_rows(bits.reshape(n_valid.size, n_rows, n_lanes)[is_beat])
 
 
 def cycles(queries: Source, out: Sink) -> NDArray[np.int64]:

@@ -8,12 +8,11 @@ from amaranth.lib import wiring
 
 from rtl.design import Design
 from rtl.fetch import KeyFetch
-from rtl.histogram import HistogramSelector
-from rtl.insertion import InsertionSelector
 from rtl.loader import RowLoader
 from rtl.normalizer import Normalizer
 from rtl.replay import Replay
 from rtl.score import ScoreArray
+from rtl.selector import selector
 from rtl.softmax import SoftmaxTable
 from rtl.weighted_sum import WeightedSum
 from sim.stimulus import Vectors
@@ -21,14 +20,12 @@ from sim.testbench import Case, Testbench
 
 __all__ = ["COMPONENTS", "case_of", "component_testbench"]
 
-_SELECTORS = {"histogram": HistogramSelector, "insertion": InsertionSelector}
-
 #: Component of each bench, in the order of the data path.
 COMPONENTS: dict[str, Any] = {
     "loader": RowLoader,
     "fetch": KeyFetch,
     "score": ScoreArray,
-    "selector": lambda dims: _SELECTORS[dims.config.selector](dims),
+    "selector": selector,
     "replay": Replay,
     "softmax": SoftmaxTable,
     "weighted_sum": WeightedSum,

@@ -9,10 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Field", "Stream", "read_streams"]
+__all__ = ["Field", "Stream", "pack_rows", "read_streams"]
 
 #: Widest element that an integer array holds; wider ones are arrays of bits.
 MAX_INTEGER_BITS = 63
+
+
+def pack_rows(bits: NDArray[np.uint8]) -> list[int]:
+    """Return an integer for each row of bits, lowest bit first."""
+    packed = np.packbits(bits, axis=1, bitorder="little")
+    data, width = packed.tobytes(), packed.shape[1]
+    return [int.from_bytes(data[start : start + width], "little") for start in range(0, len(data), width)]
 
 
 @dataclass(frozen=True)
@@ -106,9 +113,7 @@ class Stream:
         bits = np.zeros((lengths.pop(), self.bits), np.uint8)
         for field in self.fields:
             bits[:, field.span] = field.to_bits(arrays[field.name])
-        packed = np.packbits(bits, axis=1, bitorder="little")
-        data, width = packed.tobytes(), packed.shape[1]
-        return [int.from_bytes(data[start : start + width], "little") for start in range(0, len(data), width)]
+        return pack_rows(bits)
 
     def decode(self, payloads: Sequence[int]) -> dict[str, NDArray]:
         """Unpack payloads into an array a field: int64, or bits (lowest first) where an element is wider."""

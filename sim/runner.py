@@ -24,6 +24,8 @@ import cocotb
 import cocotb_tools.config
 from cocotb_tools.runner import Runner, VerilatorControlFile, get_runner
 
+from rtl.cache import cache_folder
+
 __all__ = [
     "PROGRESS_FILE",
     "SIMULATORS",
@@ -31,7 +33,6 @@ __all__ = [
     "SimulationFailed",
     "SimulatorMissing",
     "build",
-    "cache_folder",
     "check_waves",
     "run",
     "simulator_version",
@@ -122,13 +123,6 @@ class Build:
     folder: Path
     waves: bool
     seconds: float
-
-
-def cache_folder() -> Path:
-    """Return the folder of cached builds: `$HAMMING_CACHE`, or `hamming` in the user's cache folder."""
-    if own := os.environ.get("HAMMING_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hamming"
 
 
 @functools.cache

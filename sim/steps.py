@@ -12,6 +12,7 @@ from golden.softmax import weigh
 from golden.topk import Selection, absent_keys, select
 from golden.weighted_sum import normalize, weighted_sum
 from rtl.design import Design
+from sim.payloads import pack_rows
 from sim.stimulus import Vectors
 
 __all__ = ["Steps"]
@@ -74,7 +75,7 @@ class Steps:
         """Return the words of the key memory: `n_lanes` keys each, lane 0 lowest."""
         bits = np.zeros((self.dims.n_rows * self.dims.n_lanes, self.spec.d_head), np.uint8)
         bits[: len(self.k)] = self.k
-        return _words(bits.reshape(self.dims.n_rows, -1))
+        return pack_rows(bits.reshape(self.dims.n_rows, -1))
 
     def value_slices(self) -> list[int]:
         """Return the words of the value memory: slices of `n_macs` elements, offset by `2**(value_bits - 1)`."""
@@ -82,7 +83,7 @@ class Steps:
         offset = np.zeros((self.spec.n_keys, self.spec.d_value), np.int64)
         offset[: len(self.v)] = self.v + (1 << (n_bits - 1))
         bits = (offset[..., None] >> np.arange(n_bits) & 1).astype(np.uint8)
-        return _words(bits.reshape(self.spec.n_keys * self.dims.fold, -1))
+        return pack_rows(bits.reshape(self.spec.n_keys * self.dims.fold, -1))
 
     def queries(self) -> Beats:
         """Return the queries."""
@@ -185,8 +186,3 @@ class Steps:
             "is_empty": np.repeat(is_empty, fold),
             "last": np.arange(len(is_empty) * fold) % fold == fold - 1,
         }
-
-
-def _words(bits: NDArray[np.uint8]) -> list[int]:
-    """Return an integer a row of bits, lowest first."""
-    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(bits, axis=1, bitorder="little")]

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rtl.cache import cache_folder
+
 __all__ = ["load", "store"]
 
 
 def _path(kind: str, request: Mapping[str, Any]) -> Path:
-    own = os.environ.get("HAMMING_CACHE")
-    folder = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hamming"
     key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-    return folder / "synth" / f"{kind}-{key}.json"
+    return cache_folder() / "synth" / f"{kind}-{key}.json"
 
 
 def load(kind: str, request: Mapping[str, Any]) -> dict[str, Any] | None:

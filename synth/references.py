@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from amaranth.lib import wiring
@@ -51,7 +53,7 @@ class Reference:
     name, what
         What it computes, in short and in full.
     component
-        The block.
+        Makes the block.
     published
         Smallest design of others.
     published_by
@@ -62,7 +64,7 @@ class Reference:
 
     name: str
     what: str
-    component: wiring.Component
+    component: Callable[[], wiring.Component]
     published: int
     published_by: str
     aim: int
@@ -74,12 +76,12 @@ def _references() -> tuple[Reference, ...]:
         return EngineConfig(**fields).dimensions(spec)
 
     # Two quotient bits a cycle keep the dividers abreast of 64 keys in 16 cycles.
-    softmax = SoftmaxNormalizer(dims(64, n_lanes=SoftmaxNormalizer.LANES, quotient_bits=2))
+    softmax = partial(SoftmaxNormalizer, dims(64, n_lanes=SoftmaxNormalizer.LANES, quotient_bits=2))
     popcounts = [
         Reference(
             f"popcount {d_head}",
             f"matches of two vectors of {d_head} bits, combinational",
-            XnorPopcount(d_head=d_head),
+            partial(XnorPopcount, d_head=d_head),
             published,
             "the smallest of several",
             aim,
@@ -90,7 +92,7 @@ def _references() -> tuple[Reference, ...]:
         Reference(
             f"top {top_k} of 64",
             f"the {top_k} best of 64 keys, scores of 7 bits, a key a cycle",
-            InsertionSelector(dims(top_k, selector="insertion")),
+            partial(InsertionSelector, dims(top_k, selector="insertion")),
             published,
             "cell sort",
             published * 3 // 4,
@@ -113,7 +115,7 @@ REFERENCES = _references()
 
 def areas(reference: Reference, library: Library) -> tuple[float, float, float]:
     """Return the block's area by the recipe, by the recipe with adder cells, and by `synth.area`."""
-    verilog = emit(reference.component, "block")
+    verilog = emit(reference.component(), "block")
     with tempfile.TemporaryDirectory(prefix="hamming-") as name:
         folder = Path(name)
         (folder / "design.v").write_text(verilog, encoding="utf-8")

@@ -8,13 +8,11 @@ from rich.table import Table
 
 from golden.spec import AttentionSpec
 from rtl.config import SELECTORS, EngineConfig
-from rtl.histogram import HistogramSelector
-from rtl.insertion import InsertionSelector
+from rtl.selector import selector
 from rtl.verilog import emit
 from synth.area import synthesize
 from synth.library import load_library
 
-COMPONENTS = {"histogram": HistogramSelector, "insertion": InsertionSelector}
 SHAPES = [(1, 128), (16, 1024)]  # lanes, keys
 TOP_K = (4, 8, 16, 32, 64)
 
@@ -37,10 +35,9 @@ def main() -> None:
         row = [str(n_lanes), str(n_keys), str(top_k)]
         for name in SELECTORS:
             dims = EngineConfig(selector=name, n_lanes=n_lanes).dimensions(spec)
-            report = synthesize(emit(COMPONENTS[name](dims), "selector"), top="selector", library=library, flat=False)
+            report = synthesize(emit(selector(dims), "selector"), top="selector", library=library, flat=False)
             cycles = max(dims.cycle_terms()["score"], dims.cycle_terms()["select"])
-            bits = sum(memory.bits for memory in report.memories)
-            row += [f"{report.total.area:,.0f}", f"{bits:,}", f"{cycles:,}"]
+            row += [f"{report.total.area:,.0f}", f"{report.memory_bits:,}", f"{cycles:,}"]
         table.add_row(*row)
     console.print(table)
     console.print(f"{report.yosys_version}; cycles are the worst case; cells of each selector alone, hierarchy kept")

@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
+from rtl.cache import cache_folder
 from sim import runner
 from sim.harness import library
-from sim.runner import SimulationFailed, SimulatorMissing, build, cache_folder, simulator_version
+from sim.runner import SimulationFailed, SimulatorMissing, build, simulator_version
 
 INVERTER = "module inverter(input a, output b); assign b = ~a; endmodule\n"
 

@@ -1,0 +1,16 @@
+"""The selector that a configuration names; all of them take levels in and put kept keys out."""
+
+from __future__ import annotations
+
+from rtl.config import Dimensions
+from rtl.histogram import HistogramSelector
+from rtl.insertion import InsertionSelector
+
+__all__ = ["selector"]
+
+_COMPONENTS = {"histogram": HistogramSelector, "insertion": InsertionSelector}
+
+
+def selector(dims: Dimensions) -> HistogramSelector | InsertionSelector:
+    """Return the selector of `dims.config`."""
+    return _COMPONENTS[dims.config.selector](dims)
