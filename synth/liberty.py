@@ -1,0 +1,330 @@
+"""Reads cell models from Liberty files. The text is parsed by PyPI's liberty-parser.
+
+`synth.library` says where files are, `synth.cell_model` what is in the models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from liberty.parser import LibertyParserError, parse_liberty
+from liberty.types import EscapedString, Group, WithUnit
+
+from rtl.cache import cache_folder
+from synth import boolean, cell_model
+from synth.boolean import Function, parse_function
+from synth.cell_model import Arc, Cell, CellLibrary, InternalPower, Pin, Table, WireLoad
+from synth.library import Library, LibraryError
+
+__all__ = [
+    "Arc",
+    "Cell",
+    "CellLibrary",
+    "Function",
+    "InternalPower",
+    "Pin",
+    "Table",
+    "WireLoad",
+    "load_cells",
+    "read_library",
+]
+
+_TIME = {"ps": 1e-3, "ns": 1.0, "us": 1e3}
+_CAPACITANCE = {"ff": 1.0, "pf": 1e3}
+_POWER = {"pW": 1e-3, "nW": 1.0, "uW": 1e3, "mW": 1e6}
+_VOLTAGE = {"mV": 1e-3, "V": 1.0}
+
+#: Table axes that this module calls rows; the others are columns.
+_ROWS = ("input_net_transition", "input_transition_time", "constrained_pin_transition")
+_COLUMNS = ("total_output_net_capacitance", "related_pin_transition")
+
+
+def load_cells(library: Library, *, cache: bool = True) -> CellLibrary:
+    """Read the cell models of a library.
+
+    Parameters
+    ----------
+    library
+        From `synth.library.load_library`.
+    cache
+        Whether models that were read before may be taken from the cache, and new ones left there.
+
+    Raises
+    ------
+    LibraryError
+        The file is no Liberty file, or holds what is not understood.
+    """
+    code = [Path(module).read_bytes() for module in (__file__, cell_model.__file__, boolean.__file__)]
+    key = hashlib.sha256(b"".join([library.sha256.encode(), *code])).hexdigest()
+    path = cache_folder() / "synth" / f"cells-{key}.pickle"
+    if cache:
+        try:
+            return pickle.loads(path.read_bytes())
+        except (OSError, pickle.UnpicklingError, EOFError):
+            pass
+    try:
+        text = library.path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise LibraryError(f"cannot read {str(library.path)!r}: {error.strerror}") from error
+    cells = read_library(text, library.sha256)
+    if cache:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("wb", dir=path.parent, delete=False) as file:
+                pickle.dump(cells, file)
+            Path(file.name).replace(path)
+        except OSError:
+            pass
+    return cells
+
+
+def read_library(text: str, sha256: str) -> CellLibrary:
+    """Return the models in a Liberty file's text.
+
+    Raises
+    ------
+    LibraryError
+        The text is no Liberty file, or holds what is not understood.
+    """
+    try:
+        library = parse_liberty(text)
+    except (LibertyParserError, AssertionError) as error:
+        raise LibraryError(f"no Liberty file: {error}") from error
+    if library.group_name != "library":
+        raise LibraryError(f"a Liberty file holds a library, not {library.group_name!r}")
+    try:
+        return _Reader(library).library(sha256)
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise LibraryError(f"the Liberty file {library.args[0]} is not understood: {error!r}") from error
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, EscapedString) else value
+
+
+def _get(group: Group, name: str, default: Any = None) -> Any:
+    """Return the last value of a simple attribute."""
+    values = group.get_attributes(name)
+    return _plain(values[-1]) if values else default
+
+
+def _name(group: Group) -> str:
+    return str(_plain(group.args[0]))
+
+
+def _numbers(value: Any) -> list[float]:
+    """Return the numbers of a complex attribute, quoted or not."""
+    return [
+        float(number) for part in value for number in str(_plain(part)).replace("\\", " ").replace(",", " ").split()
+    ]
+
+
+def _unit(value: Any, units: dict[str, float]) -> float:
+    """Return how many of ours a unit such as `1ns` is."""
+    if not isinstance(value, WithUnit):
+        text = str(_plain(value))
+        digits = len(text) - len(text.lstrip("0123456789."))
+        value = WithUnit(float(text[:digits]), text[digits:])
+    return float(value.value) * units[value.unit]
+
+
+class _Reader:
+    def __init__(self, library: Group):
+        self.group = library
+        self.time = _unit(_get(library, "time_unit", "1ns"), _TIME)
+        self.power = _unit(_get(library, "leakage_power_unit", "1nW"), _POWER)
+        number, unit = library.get_attribute("capacitive_load_unit", [1, "pf"])
+        self.capacitance = float(number) * _CAPACITANCE[str(_plain(unit)).lower()]
+        # Liberty gives no unit of energy: it is that of capacitance times that of voltage squared.
+        self.energy = self.capacitance * _unit(_get(library, "voltage_unit", "1V"), _VOLTAGE) ** 2
+        self.templates = {
+            _name(group): group
+            for kind in ("lu_table_template", "power_lut_template")
+            for group in library.get_groups(kind)
+        }
+        self.axes: dict[tuple[float, ...], np.ndarray] = {}
+
+    def library(self, sha256: str) -> CellLibrary:
+        group = self.group
+        voltage = float(_get(group, "nom_voltage", 1.0)) * _unit(_get(group, "voltage_unit", "1V"), _VOLTAGE)
+        derate = float(_get(group, "slew_derate_from_library", 1.0))
+        if derate != 1.0:
+            raise ValueError(f"slew_derate_from_library must be 1, not {derate}")
+        lower, upper = (
+            float(_get(group, f"slew_{x}_threshold_pct_rise", d)) for x, d in (("lower", 20), ("upper", 80))
+        )
+        return CellLibrary(
+            name=_name(group),
+            sha256=sha256,
+            voltage=voltage,
+            cells={_name(cell): self.cell(cell) for cell in group.get_groups("cell")},
+            wire_loads={_name(load): self.wire_load(load) for load in group.get_groups("wire_load")},
+            default_wire_load=_get(group, "default_wire_load"),
+            slew_thresholds=(lower / 100, upper / 100),
+        )
+
+    def wire_load(self, group: Group) -> WireLoad:
+        table = sorted(tuple(_numbers(entry)[:2]) for entry in group.get_attributes("fanout_length"))
+        return WireLoad(
+            name=_name(group),
+            capacitance_per_length=float(_get(group, "capacitance", 0)) * self.capacitance,
+            slope=float(_get(group, "slope", 0)),
+            fan_outs=tuple(n for n, _ in table),
+            lengths=tuple(length for _, length in table),
+        )
+
+    def cell(self, group: Group) -> Cell:
+        pin_groups = [(str(_plain(name)), pin) for pin in group.get_groups("pin") for name in pin.args]
+        pins = {name: self.pin(name, pin) for name, pin in pin_groups}
+        functions = {}
+        for name, pin in pin_groups:
+            text = _get(pin, "function", _get(pin, "state_function"))
+            if text is not None and pins[name].direction == "output" and "three_state" not in pin:
+                functions[name] = parse_function(str(text))
+        states = [
+            (parse_function(str(_get(state, "when"))), float(_get(state, "value")) * self.power)
+            for state in group.get_groups("leakage_power")
+            if "when" in state
+        ]
+        whole = [float(_get(state, "value")) for state in group.get_groups("leakage_power") if "when" not in state]
+        default = whole[-1] if whole else _get(self.group, "default_cell_leakage_power", 0)
+        return Cell(
+            name=_name(group),
+            area=float(_get(group, "area", 0)),
+            pins=pins,
+            functions=functions,
+            leakage=float(_get(group, "cell_leakage_power", default)) * self.power,
+            leakage_by_state=tuple(states),
+            arcs=tuple(arc for name, pin in pin_groups for arc in self.arcs(name, pin)),
+            internal_power=tuple(power for name, pin in pin_groups for power in self.internal_powers(name, pin)),
+            **_sequential(group, dict(pin_groups), functions),
+        )
+
+    def pin(self, name: str, group: Group) -> Pin:
+        direction = str(_get(group, "direction"))
+        own = float(_get(group, "capacitance", _get(self.group, f"default_{direction}_pin_cap", 0)))
+        limit = _get(group, "max_capacitance")
+        return Pin(
+            name=name,
+            direction=direction,
+            capacitance=own * self.capacitance,
+            rise_capacitance=float(_get(group, "rise_capacitance", own)) * self.capacitance,
+            fall_capacitance=float(_get(group, "fall_capacitance", own)) * self.capacitance,
+            max_capacitance=None if limit is None else float(limit) * self.capacitance,
+        )
+
+    def arcs(self, to_pin: str, pin: Group) -> Iterator[Arc]:
+        for timing in pin.get_groups("timing"):
+            kind = str(_get(timing, "timing_type", "combinational"))
+            if kind.startswith(("setup", "hold", "recovery", "removal", "non_seq", "min_pulse", "minimum_period")):
+                names = {"rise": "rise_constraint", "fall": "fall_constraint"}
+            else:
+                names = {
+                    "rise": "cell_rise",
+                    "fall": "cell_fall",
+                    "slew_rise": "rise_transition",
+                    "slew_fall": "fall_transition",
+                }
+            tables = {key: self.table(timing, name, self.time) for key, name in names.items()}
+            for from_pin in str(_get(timing, "related_pin", to_pin)).split():
+                yield Arc(
+                    from_pin=from_pin,
+                    to_pin=to_pin,
+                    kind=kind,
+                    sense=str(_get(timing, "timing_sense", "non_unate")),
+                    when=_when(timing),
+                    **tables,
+                )
+
+    def internal_powers(self, name: str, pin: Group) -> Iterator[InternalPower]:
+        for power in pin.get_groups("internal_power"):
+            both = self.table(power, "power", self.energy)
+            rise, fall = (self.table(power, key, self.energy) or both for key in ("rise_power", "fall_power"))
+            related = _get(power, "related_pin")
+            for related_pin in str(related).split() if related is not None else [None]:
+                yield InternalPower(pin=name, related_pin=related_pin, when=_when(power), rise=rise, fall=fall)
+
+    def table(self, parent: Group, name: str, unit: float) -> Table | None:
+        groups = parent.get_groups(name)
+        if not groups:
+            return None
+        group = groups[0]
+        axes = {}
+        if group.args and (template := self.templates.get(_name(group))) is not None:
+            for number in (1, 2):
+                variable = _get(template, f"variable_{number}")
+                if variable is None:
+                    continue
+                if variable not in _ROWS + _COLUMNS:
+                    raise ValueError(f"tables by {variable} are not supported")
+                index = group.get_attribute(f"index_{number}") or template.get_attribute(f"index_{number}")
+                axes[variable] = np.array(_numbers(index))
+        values = np.array(_numbers(group.get_attribute("values"))) * unit
+        values = values.reshape([len(axis) for axis in axes.values()] or [1])
+        if len(axes) == 2 and next(iter(axes)) in _COLUMNS:
+            values = values.T
+        sides = []
+        for variables in (_ROWS, _COLUMNS):
+            found = [variable for variable in variables if variable in axes]
+            scale = self.capacitance if found == ["total_output_net_capacitance"] else self.time
+            sides.append(self._shared(axes[found[0]] * scale if found else np.zeros(1)))
+        return Table(sides[0], sides[1], values.reshape(len(sides[0]), len(sides[1])))
+
+    def _shared(self, axis: np.ndarray) -> np.ndarray:
+        return self.axes.setdefault(tuple(axis), axis)
+
+
+def _when(group: Group) -> Function | None:
+    text = _get(group, "when")
+    return None if text is None else parse_function(str(text))
+
+
+def _sequential(group: Group, pins: dict[str, Group], functions: dict[str, Function]) -> dict[str, Any]:
+    """Return the fields of `Cell` that say what it stores, and its kind."""
+
+    def marked(attribute: str) -> list[str]:
+        return [name for name, pin in pins.items() if str(_get(pin, attribute, "")).lower() == "true"]
+
+    def function(storage: Group, name: str) -> Function | None:
+        text = _get(storage, name)
+        return None if text is None else parse_function(str(text))
+
+    if "clock_gating_integrated_cell" in group:
+        clock, enable = marked("clock_gate_clock_pin")[0], marked("clock_gate_enable_pin")[0]
+        states = [name for name, pin in pins.items() if str(_get(pin, "direction")) == "internal"]
+        if str(_get(group, "clock_gating_integrated_cell")).startswith("latch_posedge") and states:
+            return {
+                "kind": "clock_gate",
+                "state": (states[0], ""),
+                "next_state": parse_function(" | ".join([enable, *marked("clock_gate_test_pin")])),
+                "clocked_on": parse_function(f"!{clock}"),
+                "clock": clock,
+                "enable": enable,
+            }
+        return {"kind": "other"}
+    outputs = [name for name, pin in pins.items() if str(_get(pin, "direction")) == "output"]
+    kinds = {"ff": ("flip_flop", "next_state", "clocked_on"), "latch": ("latch", "data_in", "enable")}
+    storages = [storage for kind in kinds for storage in group.get_groups(kind)]
+    if not outputs or set(outputs) != set(functions) or len(storages) > 1:
+        return {"kind": "other"}
+    if not storages:
+        return {"kind": "gate"}
+    storage = storages[0]
+    kind, data, clock = kinds[storage.group_name]
+    next_state, clocked_on = function(storage, data), function(storage, clock)
+    return {
+        "kind": kind,
+        "state": tuple(str(_plain(argument)) for argument in storage.args),
+        "next_state": next_state,
+        "clocked_on": clocked_on,
+        "clear": function(storage, "clear"),
+        "preset": function(storage, "preset"),
+        "clock": clocked_on.pins[0] if clocked_on is not None else None,
+        "data": next_state.pins[0] if next_state is not None and len(next_state.pins) == 1 else None,
+    }
