@@ -112,8 +112,8 @@ class Macro:
 
     @property
     def inputs(self) -> Nets:
-        """Nets at all inputs but the clocks."""
-        parts = [np.append(port.address, port.enable) for port in (*self.reads, *self.writes)]
+        """Nets at all inputs but the clocks; bits of a word that share a write enable share its pin."""
+        parts = [np.append(port.address, np.unique(port.enable)) for port in (*self.reads, *self.writes)]
         return np.concatenate([*parts, *(port.data for port in self.writes)]).astype(np.int32)
 
 
