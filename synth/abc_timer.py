@@ -190,12 +190,13 @@ class _Network:
                     self.gate(name, A=self.source(), Z=f"n{net}")
 
     def _memories(self) -> None:
-        delay, slew = _constant(self.environment.memory_delay), _constant(self.environment.memory_slew)
-        self.cells["MEMORY_OUT"] = _buffer("MEMORY_OUT", (0.0, 0.0), delay, delay, slew, slew)
-        for macro in self.netlist.macros:
+        slew = _constant(self.environment.memory_slew)
+        for number, macro in enumerate(self.netlist.macros):
+            name, delay = f"MEMORY_{number}", _constant(self.environment.delay_of(macro.name))
+            self.cells[name] = _buffer(name, (0.0, 0.0), delay, delay, slew, slew)
             for port in macro.reads:
                 for net in port.data.tolist():
-                    self.gate("MEMORY_OUT", A=self.source(), Z=f"n{net}")
+                    self.gate(name, A=self.source(), Z=f"n{net}")
 
     def _ends(self, timing: Timing) -> None:
         environment = self.environment

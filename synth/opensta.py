@@ -125,7 +125,10 @@ def sdc(netlist: Netlist, environment: Environment) -> str:
             lines.append(f"set_load -pin_load {load} [get_ports {pattern}]")
             lines.append(f"set_output_delay {before} -clock clock [get_ports {pattern}]")
     if netlist.macros:
-        lines.append(f"set_input_delay {environment.memory_delay} -clock clock [get_ports read_*]")
+        for macro in netlist.macros:
+            ports = " ".join(f"read_{net}" for port in macro.reads for net in port.data)
+            delay = environment.delay_of(macro.name)
+            lines.append(f"set_input_delay {delay} -clock clock [get_ports {{{ports}}}]")
         lines.append(f"set_input_transition {environment.memory_slew} [get_ports read_*]")
     return "\n".join(lines) + "\n"
 

@@ -90,6 +90,9 @@ class Timing:
         for name in environment.untimed:
             if name not in netlist.inputs and name not in Environment.untimed:
                 raise ValueError(f"untimed must name inputs of {netlist.top}, not {name!r}")
+        for name in environment.memory_delays:
+            if name not in {macro.name for macro in netlist.macros}:
+                raise ValueError(f"memory_delays must name memories of {netlist.top}, not {name!r}")
         self.fan_out = netlist.fan_out()
         for nets in netlist.outputs.values():
             self.fan_out += np.bincount(nets, minlength=netlist.n_nets)
@@ -101,7 +104,7 @@ class Timing:
         self._start_flip_flops()
         for macro in netlist.macros:
             for port in macro.reads:
-                self.arrival[port.data] = environment.memory_delay
+                self.arrival[port.data] = environment.delay_of(macro.name)
                 self.slew[port.data] = environment.memory_slew
         self.arcs = Arcs.of(netlist)
         self.by = propagate(self.arcs, self.arrival.reshape(-1), self.slew.reshape(-1), self.load.reshape(-1))
@@ -299,25 +302,3 @@ class Timing:
             "fan_out": int(self.fan_out[node // 2]),
             "load": float(self.load.flat[node]),
         }
-
-    def delays(self, group: CellGroup) -> Floats:
-        """Return the delays of a group's cells at their slews and loads, ns.
-
-        Returns
-        -------
-        NDArray
-            `(n, n_inputs, n_outputs, 2)`, in the order of `group.pins`; last the edge of the output, rising and
-            falling. Arcs that hold in some states alone, or for either edge of the input, are averaged. NaN where
-            there is no arc. Of a flip-flop, from its clock.
-        """
-        cell = group.cell
-        total = np.zeros((len(group), len(cell.inputs), len(cell.outputs), 2))
-        count = np.zeros(total.shape[1:])
-        for arc in cell_arcs(cell):
-            at = cell.inputs.index(arc.from_pin), cell.outputs.index(arc.to_pin), arc.to_edge
-            slew = self.slew[group.net(arc.from_pin), arc.from_edge]
-            if arc.from_pin == cell.clock:
-                slew = np.full(len(group), self.environment.clock_slew)
-            total[:, *at] += arc.delay(slew, self.load[group.net(arc.to_pin), arc.to_edge])
-            count[at] += 1
-        return total / np.where(count > 0, count, np.nan)

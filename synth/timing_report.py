@@ -35,6 +35,8 @@ class Environment:
         Inputs that do not change while it matters.
     memory_delay, memory_slew
         When a memory's read data arrive after the clock edge, and their slew.
+    memory_delays
+        The same for single memories, by the name of `synth.netlist.Macro`; the others take `memory_delay`.
     memory_setup
         How long before the edge a memory's inputs must arrive.
     memory_pin
@@ -50,14 +52,19 @@ class Environment:
     wire_load: str | None = "default"
     untimed: tuple[str, ...] = ("rst",)
     memory_delay: float = 0.35
+    memory_delays: Mapping[str, float] = field(default_factory=dict)
     memory_slew: float = 0.03
     memory_setup: float = 0.05
     memory_pin: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, value in dataclasses.asdict(self).items():
+        for name, value in {**dataclasses.asdict(self), **self.memory_delays}.items():
             if isinstance(value, float | int) and not value >= 0:
                 raise ValueError(f"{name} must be 0 or more, not {value!r}")
+
+    def delay_of(self, memory: str) -> float:
+        """Return when a memory's read data arrive."""
+        return self.memory_delays.get(memory, self.memory_delay)
 
 
 @dataclass(frozen=True, kw_only=True)
