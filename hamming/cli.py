@@ -110,6 +110,7 @@ def main() -> None:
       hamming generate tiny -o build     Verilog and manifest
       hamming simulate tiny              the Verilog against the golden model
       hamming synthesize tiny            its area, block by block
+      hamming compare tiny               and against standard attention
 
     \b
     An engine of your own:
@@ -334,3 +335,67 @@ def synthesize(config: str, overrides: tuple[str, ...], library: str, mapping: s
         for path in temporary:
             _save_json(path, _design_facts(design) | {"area": report.to_dict()})
     Console().print(area_table(report))
+
+
+@main.command()
+@_takes_design
+@click.option(
+    "--clock",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="GHZ",
+    help="Clock at which power is stated; of the energy only leakage depends on it.",
+)
+@click.option(
+    "--vectors",
+    type=click.Choice(["real", "random"]),
+    default="real",
+    show_default=True,
+    help="Queries behind the energy: a transformer's, or random bits.",
+)
+@click.option("--library", default="nangate45", show_default=True, help="nangate45, or a Liberty file's path.")
+@_file_option("--json", "json_file", metavar="FILE", help="Write everything as JSON.")
+@_file_option("--html", "html_file", metavar="FILE", help="Write a page with pictures, which needs no other file.")
+def compare(
+    config: str,
+    overrides: tuple[str, ...],
+    clock: float,
+    vectors: str,
+    library: str,
+    json_file: Path | None,
+    html_file: Path | None,
+) -> None:
+    """Set an engine beside standard attention of the same throughput.
+
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. Both designs, with the same keys a
+    cycle, are synthesized, timed and simulated at the gates; area, energy and time are shown by block, memories apart,
+    beside what others publish. A large engine takes minutes.
+
+    \b
+    Examples:
+      hamming compare tiny
+      hamming compare bert --html bert.html --json bert.json
+      hamming compare bert --set spec.n_keys=256 --vectors random
+    """
+    design = _design(config, overrides)
+    targets = [path for path in (json_file, html_file) if path is not None]
+    with _outputs(*targets) as temporary:
+        from synth.area import SynthesisError
+        from synth.compare import compare as compare_designs
+        from synth.comparison_page import comparison_page
+        from synth.comparison_table import comparison_tables
+        from synth.library import load_library
+
+        with _mistakes(ValueError):
+            cells = load_library(library)
+        with _progress(f"emitting {design.config.name}") as update, _mistakes(SynthesisError):
+            found = compare_designs(
+                design, library=cells, clock=clock, vectors=vectors, progress=lambda now: update(now.done, now.step)
+            )
+        path_of = dict(zip(targets, temporary, strict=True))
+        if json_file is not None:
+            _save_json(path_of[json_file], found.to_dict())
+        if html_file is not None:
+            path_of[html_file].write_text(comparison_page(found), encoding="utf-8")
+    Console().print(comparison_tables(found))

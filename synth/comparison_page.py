@@ -16,8 +16,6 @@ from synth.published import published
 
 __all__ = ["comparison_page"]
 
-_TEMPLATES = Path(__file__).with_name("templates")
-
 
 def comparison_page(comparison: Comparison) -> str:
     """Return the page as text. It holds `Comparison.to_dict()` too, as JSON in the element `comparison`.
@@ -26,7 +24,7 @@ def comparison_page(comparison: Comparison) -> str:
     that JSON.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

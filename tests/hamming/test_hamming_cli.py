@@ -156,6 +156,7 @@ COMMANDS = {
     "run": ["--vectors", "vectors.npz", "--output", "out.npz"],
     "simulate": ["--json", "out.json"],
     "synthesize": ["--json", "out.json"],
+    "compare": ["--json", "out.json", "--html", "out.html"],
 }
 
 
