@@ -20,7 +20,7 @@ __all__ = ["CONFIGURATION", "GRID", "PORTS", "configuration", "parse"]
 PORTS = {"1r1w": (0, 1, 1), "1rw": (1, 0, 0)}
 
 #: Words and bits a word of the macros that are run; CACTI takes none below 512 bits.
-GRID = [(2**d, 2**w) for d, w in itertools.product(range(5, 13), range(3, 7)) if d + w >= 9]
+GRID = [(2**d, 2**w) for d, w in itertools.product(range(5, 15), range(3, 7)) if d + w >= 9]
 
 #: What is the same for all runs; from -dram_type on it is about DRAM, and CACTI fails without. 300 K, cells of low
 #: leakage under fast periphery, and among the organisations within half of the least delay the one where delay, read

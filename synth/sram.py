@@ -19,28 +19,27 @@ __all__ = ["OUTSIDE", "PORTS", "Macros", "OutsidePoint", "Point", "SramModel", "
 #: Ports of a memory: one to read and one to write, or one that does either.
 PORTS = ("1r1w", "1rw")
 
-#: Most bits a word, and words, of one macro; CACTI's figures are for macros up to here.
-_MACRO_BITS, _MACRO_WORDS = 64, 4096
+#: Most bits a word of one macro; CACTI's figures are for macros up to here.
+_MACRO_BITS = 64
 
 #: CACTI's figures, as `synth.cacti` made them.
 _POINTS = Path(__file__).with_name("sram45.csv")
 
 # Coefficients of the formulas in `SramModel`, by least squares of the relative error over the macros of `sram45.csv`
 # that have these ports. A test fits them again.
-_AREA = {"1r1w": (134.1, 13.35, 0.2627, 0.8018), "1rw": (71.25, 6.072, 0.1135, 0.3884)}
-_READ = {"1r1w": (0.008621, 0.002710, 0.0006803), "1rw": (0.008156, 0.002538, 0.0005596)}
-_WRITE = {"1r1w": (0.008718, 0.003834), "1rw": (0.008986, 0.003083)}
-_LEAKAGE = {"1r1w": (0.02453, 1.993e-5), "1rw": (0.03253, 1.108e-5)}
-_ACCESS = {"1r1w": (0.1730, 0.001486), "1rw": (0.1726, 0.001116)}
+_AREA = {"1r1w": (141.3, 12.53, 0.1508, 0.8156), "1rw": (69.98, 5.495, 0.08876, 0.3998)}
+_READ = {"1r1w": (0.006181, 0.003955, 0.0009742), "1rw": (0.007921, 0.004417, 0.0006738)}
+_WRITE = {"1r1w": (0.001954, 0.005775), "1rw": (0.004262, 0.004552)}
+_LEAKAGE = {"1r1w": (0.01071, 9.205e-05), "1rw": (0.02015, 5.906e-05)}
+_ACCESS = {"1r1w": (0.1416, 0.004738), "1rw": (0.1368, 0.003982)}
 
 
 class Macros(NamedTuple):
-    """The macros that a memory is made of: `side_by_side` share a word, `in_turn` share the addresses."""
+    """The macros that a memory is made of: `count` of them share a word of `count * width` bits."""
 
     depth: int
     width: float
-    side_by_side: int
-    in_turn: int
+    count: int
 
 
 class Point(NamedTuple):
@@ -88,16 +87,16 @@ OUTSIDE = (
 class SramModel:
     """Memories of `depth` words of `width` bits, synchronous, in 45 nm at 1.1 V and 300 K.
 
-    A word wider than 64 bits lies in several macros side by side, equally wide; more than 4,096 words lie in several
-    macros of which one is accessed. For a macro of `d` words of `w` bits, with coefficients for its ports:
+    A word wider than 64 bits lies in several macros side by side, equally wide. For a macro of `d` words of `w` bits,
+    with coefficients for its ports:
 
     - area = a0 + a1 w + a2 d + a3 w d
-    - energy of a read = r0 w + (r1 + r2 w) d**0.7
-    - energy of a write = w (w0 + w1 sqrt(d))
-    - leakage = l0 + l1 w d
-    - access time = t0 + t1 sqrt(w d)
+    - energy of a read = r0 w + (r1 + r2 w) d**0.65
+    - energy of a write = w (w0 + w1 d**0.45)
+    - leakage = l0 + l1 (w d)**0.85
+    - access time = t0 + t1 (w d)**0.4
 
-    Below 512 bits or 32 words the formulas are beyond CACTI's figures; a0 to t0 are what they then go towards.
+    CACTI's figures are for 512 bits and up, and 32 to 16,384 words. Below, the formulas go towards a0, l0 and t0.
 
     Parameters
     ----------
@@ -119,20 +118,20 @@ class SramModel:
         """Return the macros that a memory is made of."""
         require_int("depth", depth, 1)
         require_int("width", width, 1)
-        side_by_side, in_turn = -(-width // _MACRO_BITS), -(-depth // _MACRO_WORDS)
-        return Macros(-(-depth // in_turn), width / side_by_side, side_by_side, in_turn)
+        count = -(-width // _MACRO_BITS)
+        return Macros(depth, width / count, count)
 
     def area(self, depth: int, width: int) -> float:
         """Return the area in µm²."""
         macro = self.macros(depth, width)
         a0, a1, a2, a3 = _AREA[self.ports]
         each = a0 + a1 * macro.width + a2 * macro.depth + a3 * macro.width * macro.depth
-        return each * macro.side_by_side * macro.in_turn
+        return each * macro.count
 
     def read_energy(self, depth: int, width: int) -> float:
         """Return the energy of reading a word, in pJ."""
         macro = self.macros(depth, width)
-        return self._read(macro) * macro.side_by_side
+        return self._read(macro) * macro.count
 
     def write_energy(self, depth: int, width: int, *, fraction: float = 1.0) -> float:
         """Return the energy of writing a word, or the share of it that lane enables let through, in pJ.
@@ -148,23 +147,23 @@ class SramModel:
         macro = self.macros(depth, width)
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction must be above 0 and at most 1, not {fraction!r}")
-        written = fraction * macro.side_by_side
+        written = fraction * macro.count
         awake = math.ceil(written - 1e-9)
         w0, w1 = _WRITE[self.ports]
-        write = macro.width * (w0 + w1 * math.sqrt(macro.depth))
+        write = macro.width * (w0 + w1 * macro.depth**0.45)
         return written * write + (awake - written) * self._read(macro)
 
     def leakage(self, depth: int, width: int) -> float:
         """Return the power that flows whether there is an access or not, in mW."""
         macro = self.macros(depth, width)
         l0, l1 = _LEAKAGE[self.ports]
-        return (l0 + l1 * macro.width * macro.depth) * macro.side_by_side * macro.in_turn
+        return (l0 + l1 * (macro.width * macro.depth) ** 0.85) * macro.count
 
     def access_time(self, depth: int, width: int) -> float:
         """Return the time from the clock edge to the word at the output, in ns."""
         macro = self.macros(depth, width)
         t0, t1 = _ACCESS[self.ports]
-        return t0 + t1 * math.sqrt(macro.width * macro.depth)
+        return t0 + t1 * (macro.width * macro.depth) ** 0.4
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a report states of the model."""
@@ -178,7 +177,7 @@ class SramModel:
 
     def _read(self, macro: Macros) -> float:
         r0, r1, r2 = _READ[self.ports]
-        return r0 * macro.width + (r1 + r2 * macro.width) * macro.depth**0.7
+        return r0 * macro.width + (r1 + r2 * macro.width) * macro.depth**0.65
 
 
 def points(ports: str) -> list[Point]:
