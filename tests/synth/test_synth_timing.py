@@ -11,14 +11,15 @@ import pytest
 from rtl import verilog
 from rtl.design import load_design
 from rtl.engine import Engine
-from synth import abc_timer, opensta
+from synth import abc_timer, opensta, timings
 from synth.abc_timer import time_with_abc
-from synth.area import map_design
+from synth.area import Mapped, map_design
 from synth.cell_model import CellLibrary
 from synth.liberty import load_cells, read_library
 from synth.library import load_library
 from synth.netlist import Netlist
 from synth.opensta import time_with_opensta
+from synth.sram import SramModel
 from synth.timing import Environment, Timing, TimingReport, time_design
 from synth.yosys import SynthesisError
 
@@ -352,10 +353,14 @@ def test_a_random_network_is_as_calculated_cell_by_cell(nangate: CellLibrary):
 
 
 @pytest.fixture(scope="module")
-def tiny(nangate: CellLibrary) -> Netlist:
+def mapped() -> Mapped:
     design = load_design("tiny")
     text = verilog.emit(Engine(design.spec, design.config), "tiny")
-    mapped = map_design(text, top="tiny", library=load_library(), mapping="adders", clock_ns=1.0, cache=False)
+    return map_design(text, top="tiny", library=load_library(), mapping="adders", clock_ns=1.0, cache=False)
+
+
+@pytest.fixture(scope="module")
+def tiny(nangate: CellLibrary, mapped: Mapped) -> Netlist:
     return Netlist.from_json(mapped.netlist, "tiny", nangate)
 
 
@@ -427,6 +432,33 @@ def test_abc_has_no_choice_of_wires(nangate, tiny):
 
 
 # --- reports and mistakes
+
+
+def test_the_command_prints_what_the_timers_find(nangate, mapped, tiny, monkeypatch: pytest.MonkeyPatch, capsys):
+    asked = []
+    monkeypatch.setattr(timings, "load_cells", lambda library: nangate)
+    monkeypatch.setattr(timings, "map_design", lambda text, **options: asked.append(options) or mapped)
+    timings.main(["tiny", "--clock-ns", "1.5", "--paths"])
+    header, _, row, *rest = capsys.readouterr().out.splitlines()
+    assert (asked[0]["clock_ns"], asked[0]["top"]) == (1.5, "tiny")
+    found = dict(zip(header.split(" | "), row.split(" | "), strict=True))
+    # A memory of 16 words of 8 bits, by the model.
+    delays = timings.memory_delays(tiny)
+    assert delays["key_memory"] == SramModel().access_time(16, 8)
+    environment = Environment(memory_delays=delays)
+    report = time_design(tiny, nangate, environment)
+    assert float(found["period, ns"]) == pytest.approx(report.period, abs=5e-4)
+    assert float(found["MHz"]) == pytest.approx(report.fmax, abs=0.5)
+    by_abc = time_with_abc(tiny, nangate, load_library(), environment)
+    assert float(found["ABC, ns"]) == pytest.approx(by_abc.period, abs=5e-4)
+    if not opensta.is_installed():
+        assert found["OpenSTA, ns"] == "not installed"
+    else:
+        by_opensta = time_with_opensta(tiny, nangate, load_library(), environment)
+        assert float(found["OpenSTA, ns"]) == pytest.approx(by_opensta.period, abs=5e-4)
+    for path in report.paths:
+        assert timings.path_lines(path)[0] in rest
+        assert timings.path_lines(path)[-1] in rest
 
 
 def test_a_report_goes_through_json(nangate, tiny):
