@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import json
 import re
 import shutil
@@ -208,6 +209,16 @@ def test_bars_have_one_scale():
     assert widths["score: 34.2 nJ"] / widths["weighted_sum: 41.9 nJ"] == pytest.approx(34200 / 41900, rel=0.01)
 
 
+def test_the_pieces_of_a_bar_touch():
+    drawn = re.search(r'<svg id="energy-left".*?</svg>', comparison_page(SAMPLE), re.DOTALL)
+    assert drawn
+    pieces = re.findall(r'<rect x="(\S+)" y="(\S+)" width="(\S+)"', drawn[0])
+    assert len(pieces) == 4 * len(SAMPLE.hamming.blocks)
+    for (x, y, width), (next_x, next_y, _) in itertools.pairwise(pieces):
+        if y == next_y and float(width) > 0.5:  # a piece is half a unit at least, to be seen
+            assert float(x) + float(width) == pytest.approx(float(next_x), abs=0.02)
+
+
 def test_two_designs_of_one_size_need_no_lens():
     same = dataclasses.replace(SAMPLE.standard, key="same", kind="hamming", title="the same")
     page = comparison_page(dataclasses.replace(SAMPLE, designs=(same, SAMPLE.standard)))
@@ -288,6 +299,15 @@ def test_the_page_is_whole():
     assert_page_is_whole(page)
     assert "Content-Security-Policy" in comparison_page(SAMPLE)
     assert "not comparable" in page.text.lower()
+
+
+def test_the_headline_is_about_the_first_pair():
+    page = Page(comparison_page(SAMPLE))
+    expected = []
+    for name in ("area", "energy", "total_area", "total_energy"):
+        expected.append(f"saving/hamming against standard-int8/{name}")
+        expected += [f"designs/{key}/{name}" for key in ("hamming", "standard-int8")]
+    assert [path for path, _ in page.figures[:12]] == expected
 
 
 def test_names_cannot_break_the_page():
