@@ -184,7 +184,7 @@ class Dimensions:
             return self.config.scan_rows
         rows = 1
         while (
-            self.scan_groups(self.spec.n_keys, rows) + self.spec.top_k - 1 > self.period
+            self.scan_groups(self.spec.n_keys, rows) + self.spec.top_k > self.period
             and rows < most
             and 2 * rows * self.n_lanes <= MAX_SCAN_SCORES
         ):
@@ -218,7 +218,7 @@ class Dimensions:
         kept = max(1, min(self.spec.top_k, n_valid))
         rows = max(1, -(-n_valid // self.n_lanes))
         if self.config.selector == "histogram":
-            select = self.scan_groups(n_valid) + kept - 1
+            select = self.scan_groups(n_valid) + kept
         elif self.n_lanes == 1:
             select = max(rows, self.spec.top_k)
         else:
@@ -238,7 +238,7 @@ class Dimensions:
         """
         terms = self.cycle_terms(n_valid)
         if self.config.selector == "histogram":
-            take, give = terms["score"], 1 + terms["select"]
+            take, give = terms["score"], 4 + terms["select"]
         else:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold

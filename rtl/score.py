@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -22,7 +24,7 @@ class ScoreArray(wiring.Component):
 
     * **Latency**: `score_stages` cycles.
     * **Throughput**: one row a cycle.
-    * A stall holds the stages that are full; empty ones fill up behind it.
+    * A stall holds all stages; before the first result there is nothing to stall.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ class ScoreArray(wiring.Component):
         m = Module()
         n_lanes, d_head = self.dims.n_lanes, self.dims.spec.d_head
 
-        # Elastic pipeline: a stage takes in when it is empty or the next one does.
+        # All stages move together: when the last one is empty or taken.
         n_stages = self.dims.config.score_stages
         valid = [self.i.valid, *(Signal(name=f"valid_{s}") for s in range(1, n_stages + 1))]
         takes_part = [
@@ -71,21 +73,16 @@ class ScoreArray(wiring.Component):
             *(Signal(n_lanes, name=f"takes_part_{s}", reset_less=True) for s in range(1, n_stages + 1)),
         ]
         last = [self.i.p.last, *(Signal(name=f"last_{s}", reset_less=True) for s in range(1, n_stages + 1))]
-        enable = [Signal(name=f"enable_{s}") for s in range(1, n_stages + 1)]
-        for s in range(n_stages):
-            following = enable[s + 1] if s + 1 < n_stages else self.o.ready
-            m.d.comb += enable[s].eq(~valid[s + 1] | following)
-            with m.If(enable[s]):
-                m.d.sync += [
-                    valid[s + 1].eq(valid[s]),
-                    takes_part[s + 1].eq(takes_part[s]),
-                    last[s + 1].eq(last[s]),
-                ]
+        moves = Signal()
         m.d.comb += [
-            self.i.ready.eq(enable[0] if enable else self.o.ready),
+            moves.eq((~valid[-1] | self.o.ready) if n_stages else self.o.ready),
+            self.i.ready.eq(moves),
             self.o.valid.eq(valid[-1]),
             self.o.p.last.eq(last[-1]),
         ]
+        with m.If(moves):
+            for registers in (valid, takes_part, last):
+                m.d.sync += [after.eq(before) for before, after in pairwise(registers)]
 
         # Word b holds element b of every lane.
         inverted_query = Signal(d_head)
@@ -98,7 +95,7 @@ class ScoreArray(wiring.Component):
             lanes = Cat(key[b] for key in keys)
             m.d.comb += word.eq(lanes ^ inverted_query[b].replicate(n_lanes))
         ones = Const(2**n_lanes - 1, n_lanes)
-        level = count_ones(m, [*same, ones], n_lanes, enables=enable, name="level")
+        level = count_ones(m, [*same, ones], n_lanes, enables=[moves] * n_stages, name="level")
 
         words = [Signal(n_lanes, name=f"level_{b}") for b in range(self.dims.level_bits)]
         for word, count in zip(words, level, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import tempfile
@@ -16,14 +17,14 @@ __all__ = ["load", "store"]
 
 def _path(kind: str, request: Mapping[str, Any]) -> Path:
     key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-    return cache_folder() / "synth" / f"{kind}-{key}.json"
+    return cache_folder() / "synth" / f"{kind}-{key}.json.gz"
 
 
 def load(kind: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the result kept for `request`, None if there is none that can be read."""
     try:
-        return json.loads(_path(kind, request).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return json.loads(gzip.decompress(_path(kind, request).read_bytes()))
+    except (OSError, ValueError, EOFError):
         return None
 
 
@@ -32,8 +33,8 @@ def store(kind: str, request: Mapping[str, Any], result: Mapping[str, Any]) -> N
     path = _path(kind, request)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as file:
-            json.dump(result, file)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(gzip.compress(json.dumps(result).encode(), compresslevel=1))
         Path(file.name).replace(path)
     except OSError:
         pass

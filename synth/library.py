@@ -49,9 +49,14 @@ class Library:
     areas
         Area of each cell.
     sequential
-        Cells that store: flip-flops and latches.
+        Cells that store: flip-flops, latches and clock gates.
     full_adder
         The smallest full adder, None if there is none.
+    buffer
+        The smallest buffer but one (the only one, if there is no other), which stands for whatever drives a module;
+        None if there is none.
+    has_clock_gate
+        Whether there is a cell that gates a clock.
     """
 
     name: str
@@ -61,6 +66,8 @@ class Library:
     areas: Mapping[str, float] = field(repr=False)
     sequential: frozenset[str] = field(repr=False)
     full_adder: FullAdder | None
+    buffer: str | None = None
+    has_clock_gate: bool = False
 
     def area(self, cells: Mapping[str, int]) -> float:
         """Return the area of so many cells of each type."""
@@ -124,7 +131,7 @@ def load_library(name_or_path: str | Path = "nangate45") -> Library:
         content = path.read_bytes()
     except OSError as error:
         raise LibraryError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    areas, sequential, full_adder = _cells(content, path)
+    areas, sequential, full_adder, buffer, has_clock_gate = _cells(content, path)
     return Library(
         name=name,
         path=path.resolve(),
@@ -133,10 +140,12 @@ def load_library(name_or_path: str | Path = "nangate45") -> Library:
         areas=areas,
         sequential=sequential,
         full_adder=full_adder,
+        buffer=buffer,
+        has_clock_gate=has_clock_gate,
     )
 
 
-def _cells(content: bytes, path: Path) -> tuple[dict[str, float], frozenset[str], FullAdder | None]:
+def _cells(content: bytes, path: Path) -> tuple[dict[str, float], frozenset[str], FullAdder | None, str | None, bool]:
     """Let Yosys, which will map onto the cells, read the Liberty file, and ask it about them."""
     with tempfile.TemporaryDirectory(prefix="hamming-") as name:
         folder = Path(name)
@@ -156,9 +165,34 @@ def _cells(content: bytes, path: Path) -> tuple[dict[str, float], frozenset[str]
     kinds = {cell: {gate["type"] for gate in module["cells"].values()} for cell, module in modules.items()}
     if not any(kind.startswith("$_DFF") for gates in kinds.values() for kind in gates):
         raise LibraryError(f"the library {str(path)!r} has no flip-flop")
-    sequential = frozenset(cell for cell, gates in kinds.items() if any(re.search("DFF|LATCH|SR_", g) for g in gates))
+    gates = _clock_gates(content.decode(errors="replace"))
+    areas |= gates
+    sequential = frozenset(gates) | frozenset(cell for cell, gates in kinds.items() if any(re.search("DFF|LATCH|SR_", g) for g in gates))
     adders = [adder for cell in modules if (adder := _full_adder(cell, modules[cell]))]
-    return areas, sequential, min(adders, key=lambda adder: (areas[adder.cell], adder.cell), default=None)
+    full_adder = min(adders, key=lambda adder: (areas[adder.cell], adder.cell), default=None)
+    buffers = sorted((areas[cell], cell) for cell in modules if _is_buffer(modules[cell]))
+    larger = [cell for area, cell in buffers if area > buffers[0][0]] or [cell for _, cell in buffers]
+    return areas, sequential, full_adder, next(iter(larger), None), bool(gates)
+
+
+def _clock_gates(text: str) -> dict[str, float]:
+    """Return the areas of the cells that gate a clock, of which Yosys' own reader makes nothing."""
+    found = {}
+    for cell in re.split(r"^\s*cell\s*\(", text, flags=re.MULTILINE)[1:]:
+        area = re.search(r"\barea\s*:\s*([\d.eE+-]+)", cell)
+        if area and "clock_gating_integrated_cell" in cell:
+            found[cell.partition(")")[0].strip(' "')] = float(area[1])
+    return found
+
+
+def _is_buffer(module: dict[str, Any]) -> bool:
+    """Say whether a cell only hands its one input on, by the connections that Yosys makes of the Liberty function."""
+    ports = list(module["ports"].values())
+    return (
+        [port["direction"] for port in ports].count("input") == 1
+        and len(ports) == 2
+        and ports[0]["bits"] == ports[1]["bits"]
+    )
 
 
 _GATES = {

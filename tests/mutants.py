@@ -67,8 +67,8 @@ MUTANTS = [
     Mutant(
         "a stall is dropped between score stages",
         "score.py",
-        "enable[s].eq(~valid[s + 1] | following)",
-        "enable[s].eq(1)",
+        "moves.eq((~valid[-1] | self.o.ready) if n_stages else self.o.ready)",
+        "moves.eq(1)",
         SCORE,
     ),
     Mutant("n_valid is off by one", "fetch.py", "remaining > lane", "remaining >= lane", FETCH),
@@ -103,12 +103,18 @@ MUTANTS = [
         'cut["quota"].eq(_select(at_cut, room_above))',
         EVERY_ROW,
     ),
-    Mutant("the quota is not used up", "histogram.py", "quota.eq(quota - pick_is_equal)", "quota.eq(quota)", EVERY_ROW),
+    Mutant(
+        "the quota is not used up",
+        "histogram.py",
+        "quota.eq(Mux(takes_equal, quota - 1, quota))",
+        "quota.eq(quota)",
+        EVERY_ROW,
+    ),
     Mutant(
         "among equals the higher index wins",
         "histogram.py",
-        "pick.eq(todo & (~todo + 1))",
-        "pick.eq(todo & ~(todo >> 1))",
+        "Cat(_first(low), Mux(low.any(), 0, _first(high)))",
+        "Cat(Mux(high.any(), 0, _first(low)), _first(high))",
         RANDOM_ROWS,
     ),
     Mutant(
@@ -124,18 +130,23 @@ MUTANTS = [
     Mutant(
         "the scan starts while the last one runs",
         "histogram.py",
-        "scan_is_free.eq(~is_scanning | ends_scan)",
-        "scan_is_free.eq(1)",
+        "handed_over.eq(is_complete & (next_group == n_groups) & ~is_read)",
+        "handed_over.eq(is_complete)",
         RANDOM_ROWS,
     ),
+    Mutant("scan and count share a bank", "histogram.py", "bank.eq(bank ^ arrived.last)", "bank.eq(bank)", RANDOM_ROWS),
     Mutant(
-        "scan and count share a bank", "histogram.py", "bank.eq(bank ^ self.i.p.last)", "bank.eq(bank)", RANDOM_ROWS
+        "a group ends with its first equal key",
+        "histogram.py",
+        "Mux(takes_equal & (quota == 1), ~has_above, ~has_two)",
+        "Mux(takes_equal, ~has_above, ~has_two)",
+        EVERY_ROW,
     ),
     Mutant(
         "a stalled scan steps on",
         "histogram.py",
-        "may_step.eq(is_scanning & (~gives | self.o.ready))",
-        "may_step.eq(is_scanning)",
+        "given.eq(gives & (~self.o.valid | self.o.ready))",
+        "given.eq(gives)",
         RANDOM_ROWS,
     ),
     Mutant(

@@ -288,7 +288,7 @@ def test_the_result_is_the_same_twice(toy: Library):
 def test_a_report_survives_json(toy: Library):
     report = area(ram(REGISTERED), "ram", toy)
     assert AreaReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
-    with pytest.raises(ValueError, match="an area report has format 1, not None"):
+    with pytest.raises(ValueError, match="an area report has format 2, not None"):
         AreaReport.from_dict({})
 
 

@@ -17,6 +17,8 @@ def report(**fields) -> AreaReport:
         "top": "engine",
         "library": {"name": "cells", "sha256": "0123456789abcdef", "area_unit": "µm²"},
         "mapping": "auto",
+        "clock_ns": None,
+        "clock_gating": True,
         "total": figures(4000, 500, 1000),
         "blocks": (
             Block(name="sums", figures=figures(3000, 400, 300), mapping="adders", candidates={"adders": 3000}),
