@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -136,7 +137,7 @@ def expression(n_inputs: int, table: int) -> str:
     if low == high:
         return expression(n, low)
     if low == ones ^ high:
-        return f"({x} ^ {expression(n, low)})" if low else x
+        return x if low == 0 else f"~{x}" if low == ones else f"({x} ^ {expression(n, low)})"
     if low == 0:
         return f"({x} & {expression(n, high)})"
     if low == ones:
@@ -148,6 +149,24 @@ def expression(n_inputs: int, table: int) -> str:
     return f"(({x} & {expression(n, high)}) | (~{x} & {expression(n, low)}))"
 
 
+def _native(compiler: str) -> tuple[list[str], str]:
+    """Return flags for this machine's own instructions, and what tells it from others (a cache may be shared).
+
+    Raises
+    ------
+    SynthesisError
+        There is no such compiler.
+    """
+    flags = ["-march=native"]
+    try:
+        done = subprocess.run(
+            [compiler, *flags, "-dM", "-E", "-x", "c++", "-"], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+    except OSError as error:
+        raise SynthesisError(f"simulating gates needs a C++ compiler: {compiler}: {error.strerror}") from error
+    return ([], "") if done.returncode else (flags, done.stdout)
+
+
 @cache
 def _library(functions: Sequence[tuple[int, int]]) -> ctypes.CDLL:
     """Compile `gates.cpp` for these functions, or take what was compiled before."""
@@ -155,22 +174,21 @@ def _library(functions: Sequence[tuple[int, int]]) -> ctypes.CDLL:
     source = _SOURCE.read_text(encoding="utf-8").replace("FUNCTIONS\n", cases.lstrip() + "\n", 1)
     compiler = os.environ.get("CXX", "c++")
     command = [compiler, "-std=c++17", "-O2", "-shared", "-fPIC"]
-    key = hashlib.sha256("\n".join([source, *command]).encode()).hexdigest()
+    native, machine = _native(compiler)
+    command += native
+    key = hashlib.sha256("\n".join([source, *command, machine]).encode()).hexdigest()
     path = cache_folder() / "synth" / f"gates-{key}.so"
     with tempfile.TemporaryDirectory(prefix="hamming-") as name:
         if not path.is_file():
             built = Path(name) / "gates.so"
             file = Path(name) / "gates.cpp"
             file.write_text(source, encoding="utf-8")
-            try:
-                done = subprocess.run([*command, str(file), "-o", str(built)], capture_output=True, text=True)
-            except OSError as error:
-                raise SynthesisError(f"simulating gates needs a C++ compiler: {compiler}: {error.strerror}") from error
+            done = subprocess.run([*command, str(file), "-o", str(built)], capture_output=True, text=True)
             if done.returncode:
                 raise SynthesisError(f"{compiler} cannot compile {_SOURCE.name}", done.stderr)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                own = path.with_name(f"{path.stem}-{os.getpid()}.so")
+                own = path.with_name(f"{path.stem}-{os.getpid()}-{threading.get_ident()}.so")
                 shutil.copy(built, own)
                 own.replace(path)
             except OSError:

@@ -249,8 +249,9 @@ class _Calculator:
         self.voltage = cells.voltage
         self.n_blocks = len(netlist.blocks)
         self.total = {kind: np.zeros(self.n_blocks) for kind in (*KINDS, "settled")}
-        # Energy of a transition of each net, rising and falling, and the nets' blocks.
-        self.of_net = 0.5 * cells.voltage**2 * timing.load
+        # Timing has what a rising and a falling net sees; energy has the pins' capacitance without an edge.
+        pins = netlist.pin_capacitance() - netlist.pin_capacitance(edge="rise")
+        self.of_net = 0.5 * cells.voltage**2 * (timing.load[:, RISE] + pins)  # fJ a transition
 
     def add(self, kind: str, block: NDArray[np.integer], amount: NDArray[np.floating]) -> None:
         """Add energies over all samples, each to a block."""
@@ -288,9 +289,9 @@ class _Calculator:
             yield nets, np.full(len(nets), self.netlist.blocks.index(TOP_BLOCK))
 
     def _switching(self, nets: NDArray[np.int32], block: NDArray[np.intp]) -> None:
-        a, e = self.activity, self.of_net[nets]
-        self.add("switching", block, e[:, RISE] * a.rises[nets] + e[:, FALL] * a.falls[nets])
-        self.add("settled", block, e[:, RISE] * a.settled_rises[nets] + e[:, FALL] * a.settled_falls[nets])
+        a, each = self.activity, self.of_net[nets]
+        self.add("switching", block, each * (a.rises + a.falls)[nets])
+        self.add("settled", block, each * (a.settled_rises + a.settled_falls)[nets])
 
     def _gate_outputs(self, group: CellGroup, block: NDArray[np.intp]) -> None:
         """Add what transitions of outputs cost inside, by the pin that caused each."""
