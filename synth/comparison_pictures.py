@@ -14,7 +14,7 @@ from synth.figures import ROLES, DesignFigures
 __all__ = ["area_bars", "energy_bars", "floor", "own_bars"]
 
 #: Width of all pictures; room above a floor, and the longest side of one.
-_WIDTH, _TOP, _FULL = 1060, 34.0, 400.0
+_WIDTH, _TOP, _FULL = 1060, 34.0, 380.0
 
 #: CSS class of each role's colour.
 ROLE_CLASS = {role: f"role-{role.replace(' ', '-')}" for role in ROLES}
@@ -65,9 +65,9 @@ def floor(comparison: Comparison, *, name: str, quantity: str = "area", memories
     share, scale = sizes[0] / sizes[1], _FULL / math.sqrt(max(sizes))
     sides = [math.sqrt(size) * scale for size in sizes]
     theirs_at = _Box(0, _TOP + _FULL - sides[1], sides[1], sides[1])
-    ours_at = _Box(sides[1] + 40, _TOP + _FULL - sides[0], sides[0], sides[0])
+    ours_at = _Box(sides[1] + 30, _TOP + _FULL - sides[0], sides[0], sides[0])
     enlarged = _Box(_WIDTH - _FULL, _TOP, _FULL, _FULL)
-    is_enlarged = ours_at.x + sides[0] + 30 < enlarged.x
+    is_enlarged = ours_at.x + sides[0] + 20 < enlarged.x
     lines = [
         _text(0, theirs_at.y - 14, f"{comparison.standard.title}: {show(sizes[1])}", "title"),
         *_tiles(theirs, theirs_at, show),

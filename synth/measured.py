@@ -1,0 +1,111 @@
+"""From the reports of area, energy and timing to the figures of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from synth.figures import ROLES, BlockFigures, Energy, MemoryFigures, PathStep, TimingFigures
+from synth.sram import SramModel
+
+if TYPE_CHECKING:
+    from synth.area import AreaReport
+    from synth.gatesim import Accesses
+    from synth.power import EnergyReport
+    from synth.timing_report import TimingReport
+
+__all__ = ["ENGINE_ROLES", "block_figures", "critical_path", "memory_delays", "memory_figures", "timing_figures"]
+
+#: Roles of the engine's children and memories.
+ENGINE_ROLES = {
+    "key_memory": "keys",
+    "fetch": "scores",
+    "score": "scores",
+    "selector": "selection",
+    "replay": "selection",
+    "softmax": "softmax",
+    "value_memory": "values",
+    "weighted_sum": "weighted sum",
+    "normalizer": "division",
+    "loader": "control",
+    "fork": "control",
+    "(top)": "control",
+}
+
+
+def block_figures(area: AreaReport, energy: EnergyReport, roles: Mapping[str, str]) -> tuple[BlockFigures, ...]:
+    """Join area and energy by block.
+
+    Raises
+    ------
+    ValueError
+        A block has no role, or energy but no area.
+    """
+    if unknown := sorted(set(energy.blocks) - {block.name for block in area.blocks}):
+        raise ValueError(f"block {unknown[0]!r} has energy but no area")
+    found = []
+    for block in area.blocks:
+        spent = energy.blocks.get(block.name)
+        kinds = {kind: getattr(spent, kind) if spent else 0.0 for kind in ("switching", "internal", "clock", "leakage")}
+        found.append(
+            BlockFigures(
+                name=block.name,
+                role=_role(block.name, roles),
+                area=block.figures.area,
+                sequential_area=block.figures.sequential_area,
+                cells=block.figures.cells,
+                energy=Energy(**kinds),
+            )
+        )
+    return tuple(found)
+
+
+def memory_figures(energy: EnergyReport, roles: Mapping[str, str], model: SramModel) -> tuple[MemoryFigures, ...]:
+    """Ask the memory model for every macro that was seen at work, with the reads and writes that were seen.
+
+    A macro below a child of the top has the child's role, unless `roles` has its own name.
+    """
+    query_time = energy.cycles_a_query * energy.clock_ns
+    return tuple(
+        MemoryFigures.of(
+            model,
+            name=name,
+            role=_role(name, roles),
+            depth=seen.depth,
+            width=seen.width,
+            reads=seen.reads,
+            writes=seen.writes,
+            query_time=query_time,
+        )
+        for name, seen in energy.accesses.items()
+    )
+
+
+def memory_delays(accesses: Mapping[str, Accesses], model: SramModel) -> dict[str, float]:
+    """Return each macro's access time, ns, as `synth.timing_report.Environment.memory_delays` takes it."""
+    return {name: model.access_time(seen.depth, seen.width) for name, seen in accesses.items()}
+
+
+def timing_figures(report: TimingReport, *, tool: str = "synth.timing") -> TimingFigures:
+    """Return the least period, and what was assumed, in words."""
+    given = report.environment
+    driver = f"{given.driving_cell} at inputs" if given.driving_cell else f"inputs with {given.input_slew:g} ns slew"
+    wires = f"wire load {given.wire_load}" if given.wire_load else "no wires"
+    return TimingFigures(
+        tool=tool, period=report.period, assumptions=f"{driver}, {given.output_load:g} fF at outputs, {wires}"
+    )
+
+
+def critical_path(report: TimingReport) -> tuple[PathStep, ...]:
+    """Return the steps of the slowest path."""
+    return tuple(
+        PathStep(block=step.block, instance=step.instance, cell=step.cell, delay=step.delay, arrival=step.arrival)
+        for step in report.critical_path.steps
+    )
+
+
+def _role(name: str, roles: Mapping[str, str]) -> str:
+    role = roles.get(name) or roles.get(name.split(".")[0])
+    if role not in ROLES:
+        raise ValueError(f"{name!r} has no role; known: {', '.join(roles)}")
+    return role
