@@ -109,7 +109,7 @@ def _tiles(parts: Sequence[_Part], box: _Box, show: Callable[[float], str], *, l
         yield _rectangle(tile, f"tile {kind}", tip)
         if part.is_memory:
             yield _rectangle(tile, "hatch", tip)
-        if labels and tile.width > 7.2 * len(part.name) + 12 and tile.height > 24:
+        if labels and tile.width > 7.9 * len(part.name) + 12 and tile.height > 24:
             yield _text(tile.x + 6, tile.y + 16, part.name, "on")
             if tile.height > 42:
                 yield _text(tile.x + 6, tile.y + 32, f"{part.size / total:.1%}", "on faint")
