@@ -65,7 +65,7 @@ def _read_module(name: str, modules: Mapping[str, Any], cells: Mapping[str, Cell
             raise fail(f"has {name}.{instance} of type {kind}, which is no cell of the library")
     module.nets = {kind: np.array(rows, np.int32) for kind, rows in module.rows.items()}
     module.rows.clear()
-    module.n_nets = 1 + max([highest, *(int(nets.max()) for nets in module.nets.values())])
+    module.n_nets = 1 + max([highest, *(int(nets.max(initial=1)) for nets in module.nets.values())])
     return module
 
 

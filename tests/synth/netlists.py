@@ -1,0 +1,49 @@
+"""Small mapped netlists for the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rtl.design import Design, load_design
+from rtl.engine import Engine
+from rtl.manifest import manifest
+from rtl.verilog import emit
+from synth.area import map_design
+from synth.cell_model import CellLibrary
+from synth.library import load_library
+from synth.netlist import Netlist
+
+
+def module(cells: Sequence[tuple[str, Mapping[str, Any]]], **ports: tuple[str, list[int]]) -> dict[str, Any]:
+    """A module of Yosys' JSON: cells as type and pins, ports as direction and bits."""
+    return {
+        "ports": {name: {"direction": direction, "bits": bits} for name, (direction, bits) in ports.items()},
+        "cells": {
+            f"c{number}": {
+                "type": kind,
+                "parameters": {},
+                "connections": {pin: bits if isinstance(bits, list) else [bits] for pin, bits in pins.items()},
+            }
+            for number, (kind, pins) in enumerate(cells)
+        },
+    }
+
+
+def flat(cells: CellLibrary, parts: Sequence[tuple[str, Mapping[str, Any]]], **ports: tuple[str, list[int]]) -> Netlist:
+    """A netlist of one module."""
+    return Netlist.from_json({"modules": {"top": module(parts, **ports)}}, "top", cells)
+
+
+def mapped(verilog: str, top: str, cells: CellLibrary, **options: Any) -> Netlist:
+    """A design in cells of nangate45."""
+    return Netlist.from_json(map_design(verilog, top=top, library=load_library(), **options).netlist, top, cells)
+
+
+def engine(name: str) -> tuple[Design, dict[str, Any], dict[str, Any]]:
+    """A preset: design, manifest, and modules in cells of nangate45."""
+    design = load_design(name)
+    component = Engine(design.spec, design.config)
+    verilog = emit(component, design.config.name)
+    json = map_design(verilog, top=design.config.name, library=load_library(), mapping="abc").netlist
+    return design, manifest(component, verilog), json
