@@ -288,9 +288,15 @@ def _with_levels(netlist: Netlist) -> Netlist:
         waiting[gates_reached] -= times
         ready = gates_reached[waiting[gates_reached] == 0]
     if done < n_gates:
-        stuck = int(np.argmax(waiting > 0))
+        # Backwards from a gate that waits, along gates that wait, the way ends in a loop.
+        driver = dict(zip(out_net.tolist(), out_gate.tolist(), strict=True))
+        stuck, passed = int(np.argmax(waiting > 0)), set()
+        while stuck not in passed:
+            passed.add(stuck)
+            before = (driver.get(net, -1) for net in edge_net[edge_gate == stuck].tolist())
+            stuck = next(gate for gate in before if gate >= 0 and waiting[gate] > 0)
         place = int(np.searchsorted(first, stuck, side="right")) - 1
-        raise fail(f"has a loop of gates at or before {netlist.instance(gates[place], stuck - int(first[place]))}")
+        raise fail(f"has a loop of gates through {netlist.instance(gates[place], stuck - int(first[place]))}")
     groups = dict(netlist.groups)
     for group, a in zip(gates, first, strict=False):
         groups[group.cell.name] = replace(group, level=level[a : a + len(group)])
