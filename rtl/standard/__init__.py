@@ -1,0 +1,1 @@
+"""Standard attention as hardware: the int8 baseline that the engine is compared with."""

@@ -1,0 +1,115 @@
+"""Value column: one element's weighted sum over a row of keys a cycle, as one carry-save tree."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.standard import DIGITS, ELEMENT_BITS
+from rtl.standard.design import StandardDesign
+from rtl.standard.heap import compress
+from rtl.standard.rows import ROW_BITS, add_rows
+
+__all__ = ["ValueColumn", "carry_places"]
+
+#: Bits of an accumulator through which a carry runs in one cycle.
+CHUNK_BITS = 9
+
+
+def carry_places(acc_bits: int) -> list[int]:
+    """Return the bits of an accumulator that have a saved carry beside them."""
+    return list(range(CHUNK_BITS, acc_bits, CHUNK_BITS))
+
+
+class ValueColumn(wiring.Component):
+    """Sums the complements of `weight * value` rows over a query's rows of keys, modulo `2**acc_bits`.
+
+    The digits of the weights, which all columns share, select multiples of the values. A row of `n_lanes` keys adds
+    `C - sum(w*u) - 255*n`, `u` being the values offset by 128, `n` what negative digits stand for (`WeightSums` takes
+    both away again, once for all columns). Carries of the accumulator run through `CHUNK_BITS` bits a cycle and are
+    saved in between.
+
+    * **Latency**: 2 cycles from a row of values to the accumulator; `load` copies it for the divider.
+    * **Throughput**: a row a cycle.
+
+    Parameters
+    ----------
+    design
+        Sizes.
+
+    Members
+    -------
+    values : In(8 * n_lanes)
+        Offset by 128.
+    one, two : In(4 * n_lanes)
+        Digits of the weights: digit `n` of lane `l` is bit `n * n_lanes + l`.
+    negative : In(3 * n_lanes)
+    enable : In(2)
+        Of each stage's registers.
+    restart : In(1)
+        The second stage begins a new sum.
+    load : In(1)
+    held : Out(acc_bits + number of carry_places)
+        The accumulator's sum bits, then its saved carries, when last loaded.
+    """
+
+    values: Signal
+    one: Signal
+    two: Signal
+    negative: Signal
+    enable: Signal
+    restart: Signal
+    load: Signal
+    held: Signal
+
+    def __init__(self, design: StandardDesign):
+        self.design = design
+        n_lanes, acc_bits = design.n_lanes, design.spec.acc_bits
+        super().__init__(
+            {
+                "values": In(ELEMENT_BITS * n_lanes),
+                "one": In(DIGITS * n_lanes),
+                "two": In(DIGITS * n_lanes),
+                "negative": In((DIGITS - 1) * n_lanes),
+                "enable": In(2),
+                "restart": In(1),
+                "load": In(1),
+                "held": Out(acc_bits + len(carry_places(acc_bits))),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        n_lanes, acc_bits = self.design.n_lanes, self.design.spec.acc_bits
+        elements = [self.values.word_select(lane, ELEMENT_BITS) for lane in range(n_lanes)]
+        rows: list[list[Value]] = [[] for _ in range(max(acc_bits, 2 * DIGITS + ROW_BITS))]
+        for n in range(DIGITS):
+            lines = [list(word[n * n_lanes : (n + 1) * n_lanes]) for word in (self.one, self.two, self.negative)]
+            add_rows(m, rows, elements, lines[0], lines[1], lines[2] or None, digit=n)
+        columns = compress(m, rows[:acc_bits], cuts=[99], enables=[self.enable[0]], name="row")
+
+        places = carry_places(acc_bits)
+        acc, carries = Signal(acc_bits, reset_less=True), Signal(len(places), reset_less=True)
+        kept = Signal(acc_bits + len(places))
+        m.d.comb += kept.eq(Cat(acc, carries) & ~self.restart.replicate(len(kept)))
+        for place, column in enumerate(columns):
+            column.append(kept[place])
+        for number, place in enumerate(places):
+            columns[place].append(kept[acc_bits + number])
+        columns = compress(m, columns, name="acc")
+        addends = [Cat(column[n] if n < len(column) else 0 for column in columns) for n in range(2)]
+        with m.If(self.enable[1]):
+            for number, low in enumerate([0, *places]):
+                high = min(low + CHUNK_BITS, acc_bits)
+                total = Signal(high - low + 1, name=f"chunk_{number}")
+                m.d.comb += total.eq(addends[0][low:high] + addends[1][low:high])
+                m.d.sync += acc[low:high].eq(total)
+                if number < len(places):
+                    m.d.sync += carries[number].eq(total[-1])
+
+        held = Signal.like(self.held, reset_less=True)
+        with m.If(self.load):
+            m.d.sync += held.eq(Cat(acc, carries))
+        m.d.comb += self.held.eq(held)
+        return m

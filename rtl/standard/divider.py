@@ -1,0 +1,159 @@
+"""Division: the columns' sums, one after the other, through a pipeline of single quotient bits."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.standard import payload
+from rtl.standard.column import carry_places
+from rtl.standard.design import StandardDesign
+
+__all__ = ["StandardDivider"]
+
+
+class StandardDivider(wiring.Component):
+    """Divides: `out[i] = floor(2**out_frac_bits * sum(w*v[i]) / sum(w) + 1/2)`, `n_outputs` elements a cycle.
+
+    `offset - held` is the sum of weight times offset value. Half a divisor is added to it before the division, which
+    rounds it; most of that goes into `offset`, once for all elements. Then each stage finds a quotient bit by restoring
+    division. The values' offset comes out as a flip of the quotient's top bit.
+
+    * **Latency**: `out_bits + 2` cycles from the transfer of the sums to the first beat.
+    * **Throughput**: a beat a cycle, also from one query to the next.
+    * A stall holds all stages.
+
+    Parameters
+    ----------
+    design
+        Sizes.
+
+    Members
+    -------
+    i_valid : In(1)
+    i_ready : Out(1)
+    weight_sum, offset, is_empty : In
+        As of `Weigher`, with `i_valid`.
+    held : In
+        The columns' sums, from the cycle after the transfer to the next transfer.
+    o : Out(stream of payload.out_slice)
+
+    Equals `golden.weighted_sum`.
+    """
+
+    i_valid: Signal
+    i_ready: Signal
+    weight_sum: Signal
+    offset: Signal
+    is_empty: Signal
+    held: Signal
+    o: stream.Interface
+
+    def __init__(self, design: StandardDesign):
+        self.design = design
+        spec = design.spec
+        self.held_bits = spec.acc_bits + len(carry_places(spec.acc_bits))
+        super().__init__(
+            {
+                "i_valid": In(1),
+                "i_ready": Out(1),
+                "weight_sum": In(spec.weight_sum_bits),
+                "offset": In(spec.acc_bits),
+                "is_empty": In(1),
+                "held": In(spec.d_value * self.held_bits),
+                "o": Out(stream.Signature(payload.out_slice(design))),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        design, spec = self.design, self.design.spec
+        fold, n_outputs, frac_bits = design.fold, design.n_outputs, spec.out_frac_bits
+        n_stages = spec.out_bits + 2  # selection, subtraction, and a stage a quotient bit
+
+        # A query's sums are held while its elements are selected, one beat after the other.
+        go, loaded, is_busy, ends = Signal(), Signal(), Signal(), Signal()
+        beat = Signal(range(fold))
+        divisor = Signal(spec.weight_sum_bits, name="divisor_0", reset_less=True)
+        offset, is_empty = Signal(spec.acc_bits, name="offset_0", reset_less=True), Signal(reset_less=True)
+        m.d.comb += [
+            go.eq(~self.o.valid | self.o.ready),
+            ends.eq(beat == fold - 1),
+            self.i_ready.eq(~is_busy | (go & ends)),
+            loaded.eq(self.i_valid & self.i_ready),
+        ]
+        with m.If(is_busy & go):
+            m.d.sync += [beat.eq(Mux(ends, 0, beat + 1)), is_busy.eq(~ends)]
+        with m.If(loaded):
+            m.d.sync += [
+                is_busy.eq(1),
+                divisor.eq(self.weight_sum),
+                offset.eq(self.offset + (self.weight_sum >> (frac_bits + 1))),
+                is_empty.eq(self.is_empty),
+            ]
+
+        flags = {"valid": is_busy, "last": ends, "is_empty": is_empty}
+        divisors = [divisor]
+        for stage in range(1, n_stages + 1):
+            for name, flag in flags.items():
+                register = Signal(name=f"{name}_{stage}", reset_less=name != "valid")
+                with m.If(go):
+                    m.d.sync += register.eq(flag)
+                flags[name] = register
+            if stage < n_stages:
+                following = Signal.like(divisor, name=f"divisor_{stage}", reset_less=True)
+                with m.If(go):
+                    m.d.sync += following.eq(divisors[-1])
+                divisors.append(following)
+        following_offset = Signal.like(offset, name="offset_1", reset_less=True)
+        with m.If(go):
+            m.d.sync += following_offset.eq(offset)
+
+        for n in range(n_outputs):
+            sums = Array(self.held.word_select(b * n_outputs + n, self.held_bits) for b in range(fold))
+            quotient = self._divide(m, n, go, sums[beat], following_offset, divisors)
+            value = Cat(quotient[:-1], ~quotient[-1])
+            m.d.comb += self.o.p.value[n].eq(value & ~flags["is_empty"].replicate(len(value)))
+        m.d.comb += [
+            self.o.valid.eq(flags["valid"]),
+            self.o.p.last.eq(flags["last"]),
+            self.o.p.is_empty.eq(flags["is_empty"]),
+        ]
+        return m
+
+    def _divide(self, m: Module, n: int, go: Signal, selected: Value, offset: Signal, divisors: list[Signal]) -> Value:
+        """Return the quotient of one element a cycle."""
+        spec = self.design.spec
+        acc_bits, frac_bits, value_bits = spec.acc_bits, spec.out_frac_bits, spec.value_bits
+
+        def register(name: str, value: Value, width: int) -> Signal:
+            signal = Signal(width, name=f"{name}_{n}", reset_less=True)
+            with m.If(go):
+                m.d.sync += signal.eq(value)
+            return signal
+
+        held = register("selected", selected, self.held_bits)
+        places = carry_places(acc_bits)
+        carries = Cat(held[acc_bits + places.index(p)] if p in places else 0 for p in range(acc_bits))
+        sums = register("sum", offset - held[:acc_bits] - carries, acc_bits)
+
+        remainder: Value = sums[value_bits:]
+        # Bits below it: those of the sum, then the low bits of half the divisor, which every stage has.
+        rest: Value = sums[:value_bits]
+        quotient: list[Value] = []
+        for step in range(spec.out_bits):
+            divisor = divisors[step + 2]
+            half_place = frac_bits - (step - value_bits)
+            incoming = rest[-1] if step < value_bits else divisor[half_place] if half_place < len(divisor) else 0
+            dividend = Signal(len(divisor) + 1, name=f"dividend_{n}_{step}")
+            difference = Signal(len(divisor) + 2, name=f"difference_{n}_{step}")
+            m.d.comb += [dividend.eq(Cat(incoming, remainder)), difference.eq(dividend - divisor)]
+            fits = ~difference[-1]
+            remainder = register(
+                f"remainder_{step}", Mux(fits, difference[: len(divisor)], dividend[: len(divisor)]), len(divisor)
+            )
+            quotient = [*register(f"quotient_{step}", Cat(fits, *quotient), step + 1)]
+            if step < value_bits - 1:
+                rest = register(f"rest_{step}", rest[:-1], value_bits - 1 - step)
+        return Cat(quotient)

@@ -1,0 +1,97 @@
+"""The baseline's engine: wires the components, and computes nothing itself."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.memory import DualPortMemory
+from rtl.standard import payload
+from rtl.standard.design import StandardDesign
+from rtl.standard.divider import StandardDivider
+from rtl.standard.loader import StandardLoader
+from rtl.standard.scorer import Scorer, score_port
+from rtl.standard.weigher import Weigher
+
+__all__ = ["StandardEngine"]
+
+
+class StandardEngine(wiring.Component):
+    """Softmax attention of int8: queries in, exactly rounded outputs out, keys and values in memories.
+
+    Its lanes and columns are instances of modules that `rtl.standard.verilog.emit_standard` writes beside it.
+
+    * **Throughput**: back to back, a query costs the largest of `StandardDesign.cycle_terms`.
+    * A stall anywhere holds what is before it; nothing is lost and no bit changes.
+
+    Parameters
+    ----------
+    design
+        What is computed, and how.
+
+    Members
+    -------
+    i_row : In(stream of payload.key_row)
+        A key and its value vector. From its transfer on, every query that is offered sees it. A row that a query in
+        flight sees must not be written; appending always may.
+    i_query : In(stream of payload.query)
+        A query and the number of keys that it sees; transferred as its last keys are read.
+    o_out : Out(stream of payload.out_slice)
+        `fold` beats a query.
+    key_read, key_write, value_read, value_write : Out(ReadPort, WritePort), if the memory is external
+
+    Equals `golden.standard.attend_standard`.
+    """
+
+    i_row: stream.Interface
+    i_query: stream.Interface
+    o_out: stream.Interface
+
+    def __init__(self, design: StandardDesign):
+        self.design = design
+        members = {
+            "i_row": In(stream.Signature(payload.key_row(design))),
+            "i_query": In(stream.Signature(payload.query(design))),
+            "o_out": Out(stream.Signature(payload.out_slice(design))),
+        }
+        if design.memory == "external":
+            for name, n_elements in (("key", design.spec.d_head), ("value", design.spec.d_value)):
+                members[f"{name}_read"] = Out(payload.read_port(design, n_elements))
+                members[f"{name}_write"] = Out(payload.write_port(design, n_elements))
+        super().__init__(members)
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        design, name = self.design, self.design.name
+        m.submodules.loader = loader = StandardLoader(design)
+        m.submodules.scorer = scorer = Scorer(design, lane=f"{name}_score_lane")
+        m.submodules.score_memory = scores = DualPortMemory(score_port(design))
+        m.submodules.weigher = weigher = Weigher(design, lane=f"{name}_weight_lane", column=f"{name}_value_column")
+        m.submodules.divider = divider = StandardDivider(design)
+
+        wiring.connect(m, wiring.flipped(self.i_row), loader.i)
+        wiring.connect(m, wiring.flipped(self.i_query), scorer.i)
+        wiring.connect(m, scorer.o, weigher.i)
+        wiring.connect(m, divider.o, wiring.flipped(self.o_out))
+        m.d.comb += [
+            scorer.has_read.eq(weigher.scores.en),
+            divider.i_valid.eq(weigher.o_valid),
+            weigher.o_ready.eq(divider.i_ready),
+            divider.weight_sum.eq(weigher.weight_sum),
+            divider.offset.eq(weigher.offset),
+            divider.is_empty.eq(weigher.is_empty),
+            divider.held.eq(weigher.held),
+        ]
+
+        if design.memory == "external":
+            ports = (self.key_read, self.key_write, self.value_read, self.value_write)
+            memories = tuple(wiring.flipped(port) for port in ports)
+        else:
+            m.submodules.key_memory = keys = DualPortMemory(payload.write_port(design, design.spec.d_head))
+            m.submodules.value_memory = values = DualPortMemory(payload.write_port(design, design.spec.d_value))
+            memories = (keys.read, keys.write, values.read, values.write)
+        users = (scorer.keys, loader.keys, weigher.values, loader.values, scorer.scores, weigher.scores)
+        for user, memory in zip(users, (*memories, scores.write, scores.read), strict=True):
+            wiring.connect(m, user, memory)
+        return m

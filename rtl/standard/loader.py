@@ -1,0 +1,62 @@
+"""Loading: keys and value vectors into the baseline's memories, one row a cycle."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.standard import payload
+from rtl.standard.design import StandardDesign
+
+__all__ = ["StandardLoader"]
+
+
+class StandardLoader(wiring.Component):
+    """Writes a key and its value vector into their lane of their row, elements offset by 128 (sign bit flipped).
+
+    * **Latency**: none; what was transferred is seen by every read from the next cycle on.
+    * **Throughput**: a key a cycle.
+
+    Parameters
+    ----------
+    design
+        Sizes.
+
+    Members
+    -------
+    i : In(stream of payload.key_row)
+    keys, values : Out(WritePort)
+        One enable bit a lane.
+    """
+
+    i: stream.Interface
+    keys: wiring.PureInterface
+    values: wiring.PureInterface
+
+    def __init__(self, design: StandardDesign):
+        self.design = design
+        super().__init__(
+            {
+                "i": In(stream.Signature(payload.key_row(design))),
+                "keys": Out(payload.write_port(design, design.spec.d_head)),
+                "values": Out(payload.write_port(design, design.spec.d_value)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        design, row = self.design, self.i.p
+        m.d.comb += self.i.ready.eq(1)
+        for port, vector, n_elements in (
+            (self.keys, row.key, design.spec.d_head),
+            (self.values, row.value, design.spec.d_value),
+        ):
+            sign_bits = sum(0x80 << 8 * n for n in range(n_elements))
+            m.d.comb += [
+                port.addr.eq(row.index >> design.lane_bits),
+                port.data.eq((vector.as_value() ^ sign_bits).replicate(design.n_lanes)),
+            ]
+            for lane in range(design.n_lanes):
+                m.d.comb += port.en[lane].eq(self.i.valid & (row.index[: design.lane_bits] == lane))
+        return m

@@ -1,0 +1,75 @@
+"""The baseline's manifest: as of `rtl.manifest`, as far as simulation and comparison read it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from rtl.manifest import FORMAT, ports, streams
+from rtl.standard import payload
+from rtl.standard.design import StandardDesign
+from rtl.standard.engine import StandardEngine
+from rtl.standard.scorer import score_port
+
+__all__ = ["standard_manifest"]
+
+
+def standard_manifest(engine: StandardEngine, verilog: str) -> dict[str, Any]:
+    """Return the manifest of a baseline, whose Verilog is `verilog`."""
+    design = engine.design
+    terms = design.cycle_terms()
+    return {
+        "format": FORMAT,
+        "name": design.name,
+        "verilog": f"{design.name}.v",
+        "verilog_sha256": hashlib.sha256(verilog.encode()).hexdigest(),
+        "design": design.to_dict(),
+        "dimensions": {"n_lanes": design.n_lanes, "n_rows": design.n_rows, "n_outputs": design.n_outputs},
+        "ports": ports(engine),
+        "streams": streams(engine),
+        "memories": _memories(design),
+        "memory_ports": _memory_ports(design),
+        "cycles": {
+            "formula": "max(score, divide), back to back; score alone is the bound",
+            "terms": {
+                "score": {"formula": "max(1, ceil(n_valid / n_lanes))", "cycles": terms["score"]},
+                "divide": {"formula": "d_value / n_outputs", "cycles": terms["divide"]},
+            },
+            "a_query": max(terms.values()),
+            "bound": terms["score"],
+            "latency": {"formula": "2 * score + divide + out_bits + 17, at most", "cycles": design.latency()},
+        },
+    }
+
+
+def _memories(design: StandardDesign) -> list[dict[str, Any]]:
+    sizes = [
+        ("key_memory", payload.write_port(design, design.spec.d_head), design.memory),
+        ("value_memory", payload.write_port(design, design.spec.d_value), design.memory),
+        ("score_memory", score_port(design), "internal"),
+    ]
+    return [
+        {
+            "name": name,
+            "depth": port.depth,
+            "bits_a_word": port.width,
+            "bits": port.depth * port.width,
+            "location": location,
+        }
+        for name, port, location in sizes
+    ]
+
+
+def _memory_ports(design: StandardDesign) -> dict[str, Any]:
+    if design.memory != "external":
+        return {}
+    result = {}
+    for name, n_elements in (("key", design.spec.d_head), ("value", design.spec.d_value)):
+        port = payload.write_port(design, n_elements)
+        result[name] = {
+            "depth": port.depth,
+            "bits_a_word": port.width,
+            "lane_bits": port.granularity,
+            **{way: {part: f"{name}_{way}__{part}" for part in ("addr", "en", "data")} for way in ("read", "write")},
+        }
+    return result

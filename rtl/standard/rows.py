@@ -1,0 +1,91 @@
+"""Partial products: an unsigned element times digits of radix 4 that many elements, or many lanes, share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+
+from golden.standard import DIGITS, ELEMENT_BITS
+
+__all__ = ["ROW_BITS", "add_rows", "digit_lines"]
+
+#: Bits of a row: an element, or twice the element.
+ROW_BITS = ELEMENT_BITS + 1
+
+
+def digit_lines(m: Module, value: Value, name: str) -> dict[str, list[Value]]:
+    """Recode a signed number of 8 bits: which digits are 1, which 2, and which are negative.
+
+    Of the highest digit, which alone is ever -2, `one` and `two` say the magnitude. Equals `golden.standard.digits`.
+    """
+    one, two, negative = [], [], []
+    carry: Value = Const(0, 1)
+    for n in range(DIGITS):
+        low, high = value[2 * n], value[2 * n + 1]
+        # The digit is `low + 2 * high + carry`, less 4 if that is 3 or 4; the highest one's high bit counts -2.
+        ones, three, four = Signal(name=f"{name}_ones_{n}"), Signal(name=f"{name}_3_{n}"), Signal(name=f"{name}_4_{n}")
+        m.d.comb += [ones.eq(low ^ carry), three.eq(high & ones), four.eq(high & low & carry)]
+        one.append(ones & ~high if n < DIGITS - 1 else ones)
+        negative.append(three if n < DIGITS - 1 else high & ~(low & carry))
+        two.append((high ^ (low & carry)) & ~ones)
+        carry = three | four
+    return {"one": one, "two": two, "negative": negative}
+
+
+def add_rows(
+    m: Module,
+    columns: list[list[Value]],
+    elements: Sequence[Value],
+    one: Sequence[Value],
+    two: Sequence[Value],
+    negative: Sequence[Value] | None,
+    *,
+    digit: int,
+    positive: Sequence[Value] | None = None,
+) -> None:
+    """Add the complements of rows to `columns`: of `digit * element` for each element, at the digit's weight.
+
+    A row of 9 bits holds the element, twice the element, or for a negative digit the element's complement: `255 - u`
+    stands for `-u`. Three terms a bit are one complex gate, and complements cost no inverter.
+
+    Parameters
+    ----------
+    m
+        Module that the gates are added to.
+    columns
+        Bits by weight.
+    elements
+        Unsigned, 8 bits each.
+    one, two, negative
+        Of each element's digit: whether it is of magnitude 1, of magnitude 2, and negative (None: none is).
+    digit
+        Its number, 0 the lowest.
+    is_signed_two
+        Whether the digit can be -2.
+    """
+
+    def spread(lines: Sequence[Value]) -> Value:
+        return Cat(line.replicate(ROW_BITS) for line in lines)
+
+    def word(name: str, value: Value) -> Signal:
+        signal = Signal(ROW_BITS * len(elements), name=f"{name}_{digit}")
+        m.d.comb += signal.eq(value)
+        return signal
+
+    if positive is not None:
+        assert negative is not None
+        inverted = zip(elements, negative, positive, strict=True)
+        elements = [~((e & n.replicate(ELEMENT_BITS)) | (~e & p.replicate(ELEMENT_BITS))) for e, n, p in inverted]
+        negative = None
+    single = word("single", Cat(Cat(element, Const(0, 1)) for element in elements))
+    double = word("double", Cat(Cat(Const(0, 1), element) for element in elements))
+    # Not `~(a & b | c & d)`: an inverter in front of a compressor would be drawn into it, and come out as two.
+    product = (~single | ~spread(one)) & (~double | ~spread(two))
+    if negative is not None:
+        complement = word("complement", Cat(Cat(~element, Const(0, 1)) for element in elements))
+        product &= ~complement | ~spread(negative)
+    row = word("row", product)
+    for n in range(len(elements)):
+        for p in range(ROW_BITS):
+            columns[2 * digit + p].append(row[n * ROW_BITS + p])

@@ -1,0 +1,218 @@
+"""First pass of the baseline: a query against every key that it sees, a row of keys a cycle, and the row maximum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal, Value, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In, Out
+
+from golden.standard import DIGITS
+from rtl.memory import WritePort
+from rtl.standard import payload
+from rtl.standard.design import StandardDesign
+from rtl.standard.rows import digit_lines
+
+__all__ = ["Scorer", "score_port", "scored_query"]
+
+
+def scored_query(design: StandardDesign) -> StructLayout:
+    """A query whose rows of scores are stored: its maximum, the number of its last row, and whether it sees no key."""
+    return StructLayout(
+        {
+            "maximum": unsigned(design.spec.level_bits),
+            "last_row": unsigned(max(1, (design.n_rows - 1).bit_length())),
+            "is_empty": unsigned(1),
+        }
+    )
+
+
+def score_port(design: StandardDesign) -> WritePort:
+    """Port by which rows of scores are written."""
+    width = payload.score_row(design).size
+    return WritePort(depth=design.score_rows, width=width, granularity=width)
+
+
+class Scorer(wiring.Component):
+    """Scores a query's keys, stores their levels, and hands on the query's maximum when all are stored.
+
+    The score memory is a queue of rows, which holds more than a query's rows, so that the next query is scored while
+    this one is weighed.
+
+    * **Latency**: 7 cycles from the read of a query's last row of keys to its offer.
+    * **Throughput**: a row of `n_lanes` keys a cycle, also from one query to the next.
+    * A stall (no room for a row of scores, or a maximum not taken when the next one is there) holds all stages.
+
+    Parameters
+    ----------
+    design
+        Sizes.
+    lane
+        Name of the Verilog module of `ScoreLane`.
+
+    Members
+    -------
+    i : In(stream of payload.query)
+        Transferred with the read of its last row. `n_valid` above `n_keys` is not allowed.
+    keys : Out(ReadPort)
+    scores : Out(WritePort)
+    has_read : In(1)
+        A row of scores is being read, and makes room.
+    o : Out(stream of scored_query)
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    keys: wiring.PureInterface
+    scores: wiring.PureInterface
+    has_read: Signal
+
+    def __init__(self, design: StandardDesign, *, lane: str):
+        self.design = design
+        self.lane = lane
+        super().__init__(
+            {
+                "i": In(stream.Signature(payload.query(design))),
+                "keys": Out(payload.read_port(design, design.spec.d_head)),
+                "scores": Out(score_port(design)),
+                "has_read": In(1),
+                "o": Out(stream.Signature(scored_query(design))),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        design, spec = self.design, self.design.spec
+        n_lanes, level_bits = design.n_lanes, spec.level_bits
+
+        go, read, is_last, has_room = Signal(), Signal(), Signal(), Signal()
+        lines = self._read(m, go, read, is_last)
+
+        def follow(name: str, value: Value, first: int, last: int) -> list[Value]:
+            """Return `value`, of stage `first - 1`, in the stages `first` to `last`, under their numbers."""
+            stages: list[Value] = [value] * first
+            for stage in range(first, last + 1):
+                register = Signal(len(value), name=f"{name}_{stage}", reset_less=name != "valid")
+                with m.If(go):
+                    m.d.sync += register.eq(stages[-1])
+                stages.append(register)
+            return stages
+
+        valid = follow("valid", read, 1, 5)
+        last = follow("last", is_last, 1, 5)
+        here = Signal(n_lanes.bit_length())  # keys of this row that the query sees, if not all
+        m.d.comb += here.eq(Mux(self._remaining > n_lanes, n_lanes, self._remaining))
+        n_here = follow("n_here", here, 1, 2)
+        seen = Signal(n_lanes)
+        m.d.comb += seen.eq(Cat(n_here[2] > lane for lane in range(n_lanes)))
+        takes_part = follow("takes_part", seen, 3, 3)[3]
+        is_empty = follow("is_empty", ~takes_part[0], 4, 5)[5]
+
+        # Stages 1 and 2: the dot products.
+        levels = [Signal(level_bits, name=f"level_{lane}") for lane in range(n_lanes)]
+        enables = Signal(2)
+        m.d.comb += enables.eq(Cat(go & valid[1], go & valid[2]))
+        for lane, level in enumerate(levels):
+            m.submodules[f"lane_{lane}"] = Instance(
+                self.lane,
+                i_clk=ClockSignal(),
+                i_rst=ResetSignal(),
+                i_key=self.keys.data.word_select(lane, 8 * spec.d_head),
+                i_enable=enables,
+                o_level=level,
+                **{f"i_{name}": value for name, value in lines.items()},
+            )
+
+        # Stage 3: rows are stored.
+        count = Signal(range(design.score_rows + 1))
+        row = Signal(range(design.score_rows))
+        stored = Signal()
+        m.d.comb += [
+            has_room.eq(count != design.score_rows),
+            stored.eq(valid[3] & go),
+            self.scores.addr.eq(row),
+            self.scores.data.eq(Cat(*levels, takes_part)),
+            self.scores.en.eq(stored),
+        ]
+        with m.If(stored):
+            m.d.sync += row.eq(Mux(row == design.score_rows - 1, 0, row + 1))
+        with m.If(stored != self.has_read):
+            m.d.sync += count.eq(Mux(stored, count + 1, count - 1))
+
+        # Stages 3 to 5: the maximum over lanes, then over rows.
+        masked = [Signal(level_bits, name=f"masked_{lane}") for lane in range(n_lanes)]
+        m.d.comb += [
+            signal.eq(level & bit.replicate(level_bits))
+            for signal, level, bit in zip(masked, levels, takes_part, strict=True)
+        ]
+        n_rounds = design.lane_bits
+        values: Sequence[Value] = masked
+        for stage, rounds in ((4, (n_rounds + 1) // 2), (5, n_rounds // 2)):
+            values = _maxima(m, values, rounds, f"maximum_{stage}")
+            registers = [Signal(level_bits, name=f"maximum_{stage}_{n}", reset_less=True) for n in range(len(values))]
+            with m.If(go & valid[stage - 1]):
+                m.d.sync += [register.eq(value) for register, value in zip(registers, values, strict=True)]
+            values = registers
+        best, so_far = Signal(level_bits, reset_less=True), Signal(level_bits)
+        rows_before = Signal(range(max(2, design.n_rows)))
+        m.d.comb += so_far.eq(Mux((rows_before == 0) | (best < values[0]), values[0], best))
+        result = Signal(scored_query(design), reset_less=True)
+        m.d.comb += [
+            self.o.p.eq(result),
+            go.eq(~((valid[3] & ~has_room) | (valid[5] & last[5] & self.o.valid & ~self.o.ready))),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(go & valid[5]):
+            m.d.sync += [best.eq(so_far), rows_before.eq(Mux(last[5], 0, rows_before + 1))]
+            with m.If(last[5]):
+                m.d.sync += [
+                    self.o.valid.eq(1),
+                    result.maximum.eq(so_far),
+                    result.last_row.eq(rows_before),
+                    result.is_empty.eq(is_empty),
+                ]
+        return m
+
+    def _read(self, m: Module, go: Signal, read: Signal, is_last: Signal) -> dict[str, Signal]:
+        """Walk a query over its rows of keys; return its digits, as the lanes take them."""
+        design, spec = self.design, self.design.spec
+        row = Signal(self.keys.addr.shape())
+        self._remaining = remaining = Signal(spec.n_valid_bits)  # keys from this row on
+        after_first = Signal(spec.n_valid_bits, reset_less=True)
+        m.d.comb += [
+            remaining.eq(Mux(row == 0, self.i.p.n_valid, after_first)),
+            is_last.eq(remaining <= design.n_lanes),
+            read.eq(self.i.valid & go),
+            self.i.ready.eq(go & is_last),
+            self.keys.addr.eq(row),
+            self.keys.en.eq(read),
+        ]
+        with m.If(read):
+            m.d.sync += [row.eq(Mux(is_last, 0, row + 1)), after_first.eq(remaining - design.n_lanes)]
+
+        # Recoded once for all lanes and rows.
+        found = [digit_lines(m, self.i.p.query[i][:8], f"query_{i}") for i in range(spec.d_head)]
+        lines = {}
+        for name in ("one", "two", "negative"):
+            register = lines[name] = Signal(DIGITS * spec.d_head, name=name, reset_less=True)
+            with m.If(read & (row == 0)):
+                m.d.sync += register.eq(Cat(digits[name][n] for n in range(DIGITS) for digits in found))
+        lines["positive"] = Signal(spec.d_head, name="positive")
+        m.d.comb += lines["positive"].eq(~lines["negative"][-spec.d_head :])
+        return lines
+
+
+def _maxima(m: Module, values: Sequence[Value], rounds: int, name: str) -> list[Value]:
+    """Return the maxima of `2**rounds` neighbours each."""
+    values = list(values)
+    for n in range(rounds):
+        larger = []
+        for place, (a, b) in enumerate(zip(values[::2], values[1::2], strict=True)):
+            signal = Signal.like(a, name=f"{name}_round_{n}_{place}", reset_less=True)
+            m.d.comb += signal.eq(Mux(a < b, b, a))
+            larger.append(signal)
+        values = larger
+    return values

@@ -1,0 +1,104 @@
+"""Sums that all value columns share: of the weights, and of what the columns' sums are to be taken from."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.standard import DIGITS
+from rtl.standard.design import StandardDesign
+from rtl.standard.heap import compress
+
+__all__ = ["WeightSums"]
+
+#: Ones that a key's rows add to a column, less what its weight and value take away.
+ROW_ONES = 511 * 85
+
+
+class WeightSums(wiring.Component):
+    """Sum of weights, and `offset`, the number less which a column's sum is the sum of weight times offset value.
+
+    A row of keys adds `n_lanes * 511 * 85 - 255 * n` to `offset`, `n = sum(4**digit)` over the negative digits.
+
+    * **Latency**: 2 cycles from digits to sums, with the columns.
+    * **Throughput**: a row a cycle.
+
+    Parameters
+    ----------
+    design
+        Sizes.
+
+    Members
+    -------
+    one, two, negative, enable, restart : In
+        As of `ValueColumn`.
+    weight_sum : Out(weight_sum_bits)
+    offset : Out(acc_bits)
+        Modulo `2**acc_bits`.
+    """
+
+    one: Signal
+    two: Signal
+    negative: Signal
+    enable: Signal
+    restart: Signal
+    weight_sum: Signal
+    offset: Signal
+
+    def __init__(self, design: StandardDesign):
+        self.design = design
+        n_lanes = design.n_lanes
+        super().__init__(
+            {
+                "one": In(DIGITS * n_lanes),
+                "two": In(DIGITS * n_lanes),
+                "negative": In((DIGITS - 1) * n_lanes),
+                "enable": In(2),
+                "restart": In(1),
+                "weight_sum": Out(design.spec.weight_sum_bits),
+                "offset": Out(design.spec.acc_bits),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        n_lanes = self.design.n_lanes
+
+        def by_digit(line: Value) -> list[list[Value]]:
+            return [list(line[n * n_lanes : (n + 1) * n_lanes]) for n in range(len(line) // n_lanes)]
+
+        # Complements of negative digits, with the constant that makes them a subtraction.
+        bits = (n_lanes * 170).bit_length()
+        weight_columns: list[list[Value]] = [[] for _ in range(bits)]
+        negative_columns: list[list[Value]] = [[] for _ in range((n_lanes * 21).bit_length())]
+        for n, lines in enumerate(by_digit(self.one)):
+            weight_columns[2 * n] += lines
+        for n, lines in enumerate(by_digit(self.two)):
+            weight_columns[2 * n + 1] += lines
+        for n, lines in enumerate(by_digit(self.negative)):
+            weight_columns[2 * n] += [~line for line in lines]
+            negative_columns[2 * n] += lines
+        weights = self._addends(m, weight_columns, "weight")
+        negatives = self._addends(m, negative_columns, "negative")
+
+        weight_sum = Signal.like(self.weight_sum, reset_less=True)
+        offset = Signal.like(self.offset, reset_less=True)
+        row_weight, row_negative = Signal(bits), Signal(len(negative_columns))
+        m.d.comb += [
+            row_weight.eq(weights[0] + weights[1] - 21 * n_lanes),
+            row_negative.eq(negatives[0] + negatives[1]),
+            self.weight_sum.eq(weight_sum),
+            self.offset.eq(offset),
+        ]
+        with m.If(self.enable[1]):
+            m.d.sync += [
+                weight_sum.eq(Mux(self.restart, 0, weight_sum) + row_weight),
+                offset.eq(Mux(self.restart, 0, offset) + n_lanes * ROW_ONES + row_negative - (row_negative << 8)),
+            ]
+        return m
+
+    def _addends(self, m: Module, columns: list[list[Value]], name: str) -> list[Value]:
+        """Return two words, registered, whose sum is that of the columns."""
+        columns = compress(m, columns, cuts=[99], enables=[self.enable[0]], name=name)
+        return [Cat(column[n] if n < len(column) else Const(0, 1) for column in columns) for n in range(2)]

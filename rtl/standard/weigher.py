@@ -1,0 +1,169 @@
+"""Second pass of the baseline: stored scores become weights, and weights and values become sums."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.standard import DIGITS
+from rtl.memory import ReadPort
+from rtl.standard import payload
+from rtl.standard.column import carry_places
+from rtl.standard.design import StandardDesign
+from rtl.standard.scorer import score_port, scored_query
+from rtl.standard.sums import WeightSums
+
+__all__ = ["Weigher"]
+
+
+class Weigher(wiring.Component):
+    """Weighs a query's keys by their distance from its maximum, and sums weights, and values by weight.
+
+    * **Latency**: 6 cycles from a query's last read of scores to the offer of its sums.
+    * **Throughput**: a row of `n_lanes` keys a cycle, also from one query to the next.
+    * A stall (sums not taken when the last row is in) holds all stages.
+
+    Parameters
+    ----------
+    design
+        Sizes.
+    lane, column
+        Names of the Verilog modules of `WeightLane` and `ValueColumn`.
+
+    Members
+    -------
+    i : In(stream of scored_query)
+    scores, values : Out(ReadPort)
+    o_valid : Out(1)
+        A query's sums are there: `weight_sum`, `offset` and `is_empty`.
+    o_ready : In(1)
+        With `o_valid`: each column copies its sum into `held`.
+    weight_sum, offset, is_empty : Out
+        The sum of weights; what a column's sum is to be taken from; whether the query sees no key.
+    held : Out(d_value sums, as of ValueColumn.held)
+    """
+
+    i: stream.Interface
+    scores: wiring.PureInterface
+    values: wiring.PureInterface
+    o_valid: Signal
+    o_ready: Signal
+    weight_sum: Signal
+    offset: Signal
+    is_empty: Signal
+    held: Signal
+
+    def __init__(self, design: StandardDesign, *, lane: str, column: str):
+        self.design = design
+        self.lane = lane
+        self.column = column
+        spec = design.spec
+        self.held_bits = spec.acc_bits + len(carry_places(spec.acc_bits))
+        port = score_port(design)
+        super().__init__(
+            {
+                "i": In(stream.Signature(scored_query(design))),
+                "scores": Out(ReadPort(depth=port.depth, width=port.width)),
+                "values": Out(payload.read_port(design, spec.d_value)),
+                "o_valid": Out(1),
+                "o_ready": In(1),
+                "weight_sum": Out(spec.weight_sum_bits),
+                "offset": Out(spec.acc_bits),
+                "is_empty": Out(1),
+                "held": Out(spec.d_value * self.held_bits),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        design, spec = self.design, self.design.spec
+        n_lanes = design.n_lanes
+        go = Signal()
+
+        # Stage 0: a row of scores is read. A query is taken with its first one.
+        rows_left = Signal.like(self.i.p.last_row)
+        is_first, read, is_last = Signal(), Signal(), Signal()
+        address = Signal(range(design.score_rows))
+        maximum, is_empty_1 = Signal(spec.level_bits, reset_less=True), Signal(reset_less=True)
+        m.d.comb += [
+            is_first.eq(rows_left == 0),
+            read.eq(go & (~is_first | self.i.valid)),
+            is_last.eq(Mux(is_first, self.i.p.last_row == 0, rows_left == 1)),
+            self.i.ready.eq(go & is_first),
+            self.scores.addr.eq(address),
+            self.scores.en.eq(read),
+        ]
+        with m.If(read):
+            m.d.sync += [
+                rows_left.eq(Mux(is_first, self.i.p.last_row, rows_left - 1)),
+                address.eq(Mux(address == design.score_rows - 1, 0, address + 1)),
+            ]
+            with m.If(is_first):
+                m.d.sync += [maximum.eq(self.i.p.maximum), is_empty_1.eq(self.i.p.is_empty)]
+
+        def follow(name: str, value: Value, first: int, last: int) -> list[Value]:
+            stages: list[Value] = [value] * first
+            for stage in range(first, last + 1):
+                register = Signal(name=f"{name}_{stage}")
+                with m.If(go):
+                    m.d.sync += register.eq(stages[-1])
+                stages.append(register)
+            return stages
+
+        valid = follow("valid", read, 1, 4)
+        last = follow("last", is_last & read, 1, 5)
+        is_empty = follow("is_empty", is_empty_1, 2, 5)
+        enable = [go & stage for stage in valid]
+
+        # Stages 1 and 2: weights.
+        levels, takes_part = self.scores.data[:-n_lanes], self.scores.data[-n_lanes:]
+        lines = {"one": DIGITS, "two": DIGITS, "negative": DIGITS - 1}
+        of_lanes = {name: [Signal(n, name=f"{name}_{lane}") for lane in range(n_lanes)] for name, n in lines.items()}
+        for lane in range(n_lanes):
+            m.submodules[f"lane_{lane}"] = Instance(
+                self.lane,
+                i_clk=ClockSignal(),
+                i_rst=ResetSignal(),
+                i_level=levels.word_select(lane, spec.level_bits),
+                i_maximum=maximum,
+                i_takes_part=takes_part[lane],
+                i_enable=Cat(enable[1], enable[2]),
+                **{f"o_{name}": signals[lane] for name, signals in of_lanes.items()},
+            )
+        digits = {name: Signal(n * n_lanes, name=name) for name, n in lines.items()}
+        for name, n_digits in lines.items():
+            m.d.comb += digits[name].eq(Cat(word[n] for n in range(n_digits) for word in of_lanes[name]))
+        row = Signal(self.values.addr.shape())
+        m.d.comb += [self.values.addr.eq(row), self.values.en.eq(enable[2])]
+        with m.If(enable[2]):
+            m.d.sync += row.eq(Mux(last[2], 0, row + 1))
+
+        # Stages 3 and 4: sums. The next query's first row begins them anew.
+        restart = Signal(init=1)
+        with m.If(enable[4]):
+            m.d.sync += restart.eq(last[4])
+        load = Signal()
+        m.d.comb += [
+            self.o_valid.eq(last[5]),
+            self.is_empty.eq(is_empty[5]),
+            load.eq(self.o_valid & self.o_ready),
+            go.eq(~self.o_valid | self.o_ready),
+        ]
+        controls = {"one": digits["one"], "two": digits["two"], "negative": digits["negative"], "restart": restart}
+        controls["enable"] = Cat(enable[3], enable[4])
+        m.submodules.sums = sums = WeightSums(design)
+        m.d.comb += [getattr(sums, name).eq(value) for name, value in controls.items()]
+        m.d.comb += [self.weight_sum.eq(sums.weight_sum), self.offset.eq(sums.offset)]
+        for n in range(spec.d_value):
+            values = Cat(self.values.data.word_select(lane * spec.d_value + n, 8) for lane in range(n_lanes))
+            m.submodules[f"column_{n}"] = Instance(
+                self.column,
+                i_clk=ClockSignal(),
+                i_rst=ResetSignal(),
+                i_values=values,
+                i_load=load,
+                o_held=self.held.word_select(n, self.held_bits),
+                **{f"i_{name}": value for name, value in controls.items()},
+            )
+        return m

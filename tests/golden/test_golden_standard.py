@@ -1,0 +1,185 @@
+"""`attend_standard` against cases worked by hand, exact fractions in plain Python, and PyTorch's attention."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from golden.spec import AttentionSpec, exponential_table
+from golden.standard import (
+    WEIGHT_MAX,
+    StandardSpec,
+    attend_standard,
+    digits,
+    logit_scale_of,
+    quantize_inputs,
+    score_bias,
+)
+
+#: Keys score 5, 5, 3 and -128 * 2 against the query (1, 2); the table drops nothing.
+Q = np.array([[1, 2]])
+K = np.array([[1, 2], [3, 1], [-1, 2], [0, -128]])
+V = np.array([[10, -1], [-7, 2], [100, 0], [-128, 127]])
+HAND = StandardSpec(d_head=2, d_value=2, n_keys=4, score_shift=0, weights=(12, 9, 5, 1, 0), out_frac_bits=2)
+
+
+def spec_like(spec: StandardSpec, **change) -> StandardSpec:
+    return StandardSpec.from_dict(spec.to_dict() | change)
+
+
+def test_by_hand():
+    found = attend_standard(HAND, Q, K, V)
+    assert (found.level[0] - found.level[0].max()).tolist() == [0, 0, -2, -261]
+    assert found.weight.tolist() == [[12, 12, 5, 0]]
+    # 4 * (12*10 + 12*-7 + 5*100) / 29 = 4 * 536 / 29 = 73.93; 4 * (-12 + 24) / 29 = 1.66
+    assert found.out.tolist() == [[74, 2]]
+    assert found.is_empty.tolist() == [False]
+
+
+def test_the_last_entry_is_of_all_that_is_farther_by_hand():
+    found = attend_standard(spec_like(HAND, weights=[12, 9, 5]), Q, K, V)
+    assert found.weight.tolist() == [[12, 12, 5, 5]]
+
+
+def test_one_key_and_none_by_hand():
+    found = attend_standard(HAND, Q.repeat(2, axis=0), K, V, n_valid=np.array([1, 0]))
+    assert found.out.tolist() == [[40, -4], [0, 0]]
+    assert found.is_empty.tolist() == [False, True]
+    assert found.weight.tolist() == [[12, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_halves_go_up_by_hand():
+    spec = StandardSpec(d_head=1, d_value=4, n_keys=2, score_shift=0, weights=(1, 0), out_frac_bits=0)
+    v = [[0, 0, 1, -1], [1, -1, 2, -2]]
+    # 0.5 to 1, -0.5 to 0, 1.5 to 2, -1.5 to -1.
+    assert attend_standard(spec, [[1]], [[5], [5]], v).out.tolist() == [[1, 0, 2, -1]]
+
+
+def test_bias_by_hand():
+    # 3 is -1 + 4: its negative digit stands for 1. -86 is 2 + 2*4 + 2*16 - 2*64: for 128. The rows of 4 digits of
+    # 2 elements hold 2 * 511 * 85 = 86,870 at most, 17 bits.
+    assert digits(np.array([3, -86])).tolist() == [[-1, 1, 0, 0], [2, 2, 2, -2]]
+    assert score_bias(HAND, [3, -86]) == 128 * (3 - 86) + 255 * (1 + 128) + 2**17 - 1 - 86870
+
+
+def test_digits_of_all_elements_and_weights():
+    x = np.arange(-128, 171)
+    found = digits(x)
+    assert np.array_equal(found @ 4 ** np.arange(4), x)
+    assert set(found[:, :3].ravel()) == {-1, 0, 1, 2}
+    assert set(found[:256, 3]) == {-2, -1, 0, 1, 2}
+    assert found[128:, 3].min() == 0
+    assert digits(WEIGHT_MAX).tolist() == [2, 2, 2, 2]
+
+
+def test_biased_scores_fit_their_bits():
+    """Of any query and key: partial products are 0 at least, and all ones at most."""
+    rng = np.random.default_rng(0)
+    spec = StandardSpec(d_head=3, d_value=1, n_keys=1, score_shift=0, weights=(1,))
+    q = rng.choice([-128, -127, -86, -43, -22, -1, 0, 85, 106, 127], (4000, 3))
+    for extreme in (-128, 127):
+        score = extreme * q.sum(axis=-1) + score_bias(spec, q)
+        assert 0 <= score.min() <= score.max() < 2**spec.score_bits
+
+
+@pytest.mark.parametrize("shift", [0, 5])
+def test_exact_fractions(shift):
+    rng = np.random.default_rng(shift)
+    spec = StandardSpec(
+        d_head=5, d_value=3, n_keys=9, score_shift=shift, weights=(170, 120, 77, 31, 2), out_frac_bits=6
+    )
+    q, k = (rng.integers(-128, 128, (n, 5)) // 24 for n in (6, 9))
+    v = rng.integers(-128, 128, (9, 3))
+    found = attend_standard(spec, q, k, v, n_valid=np.array([9, 7, 3, 2, 1, 0]))
+    for row, n in enumerate([9, 7, 3, 2, 1]):
+        negative = [sum(-d * 4**i for i, d in enumerate(digits(x).tolist()) if d < 0) for x in q[row]]
+        bias = 128 * sum(map(int, q[row])) + 255 * sum(negative) + 2**18 - 1 - 5 * 511 * 85
+        levels = [(sum(int(a) * int(b) for a, b in zip(q[row], k[j], strict=True)) + bias) >> shift for j in range(n)]
+        weights = [spec.weights[min(max(levels) - level, 4)] for level in levels]
+        for i in range(3):
+            mean = Fraction(sum(w * int(x) for w, x in zip(weights, v[:, i], strict=False)), sum(weights))
+            assert found.out[row, i] == math.floor(mean * 64 + Fraction(1, 2))
+
+
+def test_pytorch(rng):
+    """Within what table, weights and rounding cost: PyTorch's attention of the same integers' logits."""
+    d, n = 32, 64
+    inputs = quantize_inputs(*(rng.normal(size=(n, d)) for _ in range(3)))
+    scale = float(inputs.logit_scale)
+    spec = StandardSpec.from_logit_scale(d_head=d, d_value=d, n_keys=n, logit_scale=scale)
+    found = attend_standard(spec, inputs.q, inputs.k, inputs.v).out / 256
+    q, k, v = (torch.tensor(x[None], dtype=torch.float64) for x in (inputs.q, inputs.k, inputs.v))
+    ideal = torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=scale)[0].numpy()
+    # A level is a step of at most 1/8 off its place, so a weight is 13 % off, or half a unit of 170; the mean of values
+    # of up to 127 then is off by less than 13 % of their spread. On average it is far less.
+    assert np.abs(found - ideal).max() < 0.13 * 255
+    cosine = (found * ideal).sum(-1) / np.linalg.norm(found, axis=-1) / np.linalg.norm(ideal, axis=-1)
+    assert cosine.min() > 0.995
+    assert cosine.mean() > 0.999
+
+
+def test_quantized_inputs_reach_their_extremes(rng):
+    q, k, v = (rng.normal(size=(2, 7, 4)) for _ in range(3))
+    inputs = quantize_inputs(q, k, v)
+    assert np.abs(inputs.q).max(axis=(1, 2)).tolist() == np.abs(inputs.k).max(axis=(1, 2)).tolist() == [127, 127]
+    scores = inputs.q.astype(float) @ inputs.k.astype(float).swapaxes(-1, -2) * inputs.logit_scale[:, None, None]
+    assert np.allclose(scores, q @ k.swapaxes(-1, -2) / 2, atol=0.15)
+
+
+def test_from_logit_scale():
+    spec = StandardSpec.from_logit_scale(d_head=64, d_value=1, n_keys=1, logit_scale=0.125 * (4 / 127) ** 2)
+    # 2**9 units are a step of 0.0635 logits, 2**10 one of 0.127, which is too wide.
+    assert spec.score_shift == 9
+    assert spec.weights[:3] == (170, round(170 * math.exp(-0.063492)), round(170 * math.exp(-2 * 0.063492)))
+    assert spec.weights[-1] == 0 < spec.weights[-2]
+    # No scale at all: all keys weigh the same, and all but a bit of the score is dropped.
+    flat = StandardSpec.from_logit_scale(d_head=64, d_value=1, n_keys=1, logit_scale=0)
+    assert (flat.weights, flat.level_bits) == ((170, 170), 1)
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.125, 1.0])
+def test_logit_scale_is_read_from_a_binary_table(scale):
+    assert logit_scale_of(exponential_table(64, scale)) == pytest.approx(scale, rel=0.001)
+
+
+def test_like():
+    binary = AttentionSpec.from_logit_scale(d_head=64, d_value=8, n_keys=9, top_k=3, logit_scale=0.125, out_frac_bits=5)
+    spec = StandardSpec.like(binary)
+    assert (spec.d_head, spec.d_value, spec.n_keys, spec.out_frac_bits) == (64, 8, 9, 5)
+    assert spec.score_shift == 9
+    assert logit_scale_of((4095, *binary.weights[1:])) == pytest.approx(0.125, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"weights": [0]}, ValueError, r"weights\[0\], the weight of the best key, must be positive, not 0"),
+        ({"weights": [171]}, ValueError, r"weights\[0\] must be 0 to 170, not 171"),
+        ({"weights": [1, 2]}, ValueError, r"weights must never rise, but weights\[1\] = 2 is above weights\[0\] = 1"),
+        ({"weights": []}, ValueError, "weights must have 1 to 256 entries, not 0"),
+        ({"weights": "170"}, TypeError, "weights must be a list of integers, not '170'"),
+        ({"score_shift": 17}, ValueError, "score_shift must be 0 to 16"),
+        ({"d_head": 0}, ValueError, "d_head must be 1 to 65536, not 0"),
+        ({"element": 8}, ValueError, "unknown spec key 'element'; known: d_head"),
+    ],
+)
+def test_wrong_specs(change, error, message):
+    with pytest.raises(error, match=message):
+        spec_like(HAND, **change)
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match="q must be -128 to 127, not 128"):
+        attend_standard(HAND, [[128, 0]], K, V)
+    with pytest.raises(ValueError, match="k must have at most n_keys = 4 keys, not 5"):
+        attend_standard(HAND, Q, K[[0, 0, 0, 0, 0]], V)
+    with pytest.raises(ValueError, match="v must have a vector for each of the 4 keys, not 3"):
+        attend_standard(HAND, Q, K, V[:3])
+    with pytest.raises(TypeError, match="q must be integers, not float64"):
+        attend_standard(HAND, Q * 1.0, K, V)
+    with pytest.raises(ValueError, match="n_valid must be 0 to 4, not 5 to 5"):
+        attend_standard(HAND, Q, K, V, n_valid=5)
+    with pytest.raises(ValueError, match="q must be finite, not inf"):
+        quantize_inputs([[np.inf]], [[1.0]], [[1.0]])

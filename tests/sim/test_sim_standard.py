@@ -1,0 +1,105 @@
+"""The baseline's emitted Verilog on its bench: random and directed queries, stalls, cycles."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from golden.standard import StandardSpec, attend_standard
+from rtl.design import load_design
+from rtl.standard.design import StandardDesign
+from sim.simulate_standard import StandardTestbench, StandardVectors, random_standard_vectors, simulate_standard
+
+# As many lanes as fill a row partly, two outputs a cycle, a table whose last entry is not 0, memories outside.
+ODD = StandardDesign(
+    spec=StandardSpec(d_head=3, d_value=6, n_keys=19, score_shift=9, weights=(97, 60, 41, 41, 9, 2), out_frac_bits=3),
+    name="odd_standard",
+    n_lanes=4,
+    memory="external",
+)
+TINY = StandardDesign.like(load_design("tiny"))
+DESIGNS = {"tiny": TINY, "odd": ODD}
+
+
+@pytest.fixture(scope="module", params=sorted(DESIGNS))
+def bench(request):
+    return StandardTestbench(DESIGNS[request.param])
+
+
+def check(results):
+    assert [failure for result in results for failure in result.failures] == []
+
+
+def test_random_queries(bench, rng):
+    vectors = [random_standard_vectors(bench.design.spec, rng, n_heads=6, n_queries=20) for _ in range(2)]
+    check(bench.run(vectors))
+    check(bench.run(vectors, stall=0.5, seed=1))
+    check(bench.run(vectors, stall={"o_out": 0.8}, seed=2))
+    check(bench.run(vectors, stall={"i_query": 0.6}, append=True, seed=3))
+
+
+def test_cycles_back_to_back(bench, rng):
+    """Queries of all keys take `ceil(n_keys / n_lanes)` cycles each; short ones what division takes."""
+    design = bench.design
+    full = random_standard_vectors(design.spec, rng, n_heads=1, n_queries=12, all_valid=True)
+    short = dataclasses.replace(full, n_valid=np.full_like(full.n_valid, 1))
+    long_result, short_result = bench.run([full, short])
+    check([long_result, short_result])
+    assert set(long_result.arrays["cycles"][0, 2:]) == {design.n_rows}
+    assert set(short_result.arrays["cycles"][0, 4:]) == {max(1, design.fold)}
+
+
+def test_latency_of_a_lone_query(bench, rng):
+    vectors = random_standard_vectors(bench.design.spec, rng, n_heads=5, n_queries=1, all_valid=True)
+    [result] = bench.run([vectors])
+    check([result])
+    assert result.arrays["cycles"].max() <= bench.manifest["cycles"]["latency"]["cycles"]
+
+
+def test_a_wrong_output_is_found(bench, rng, monkeypatch):
+    vectors = random_standard_vectors(bench.design.spec, rng, n_heads=1, n_queries=3)
+
+    def wrong(*arguments, **options):
+        found = attend_standard(*arguments, **options)
+        found.out[0, 1, -1] ^= 1
+        return found
+
+    monkeypatch.setattr("sim.simulate_standard.attend_standard", wrong)
+    [result] = bench.run([vectors])
+    assert result.n_mismatches == 1
+    assert "o_out: query 1" in result.failures[0]
+
+
+def test_simulate(rng):
+    vectors = random_standard_vectors(TINY.spec, rng, n_heads=1, n_queries=6)
+    result = simulate_standard(TINY, vectors.q[0], vectors.k[0], vectors.v[0])
+    assert result.passed
+    assert np.array_equal(result.out, attend_standard(TINY.spec, vectors.q[0], vectors.k[0], vectors.v[0]).out)
+    assert result.cycles_a_query == TINY.cycle_terms()["score"]
+    assert result.cycles.shape == (6,)
+
+
+def test_fewer_keys_than_the_engine_holds(rng):
+    vectors = random_standard_vectors(TINY.spec, rng, n_heads=2, n_queries=4)
+    result = simulate_standard(TINY, vectors.q, vectors.k[:, :5], vectors.v[:, :5], stall=0.3)
+    assert result.passed
+    assert result.cycles_a_query is None
+    assert result.is_empty.shape == (2, 4)
+
+
+def test_vectors_are_checked_before_anything_is_built():
+    with pytest.raises(ValueError, match="q must be -128 to 127, not 200"):
+        simulate_standard(TINY, [[200] * 8], np.zeros((2, 8), int), np.zeros((2, 8), int))
+
+
+def test_extremes():
+    """The largest sums: all keys alike, every weight the largest, every value an extreme."""
+    spec = TINY.spec
+    shape = (3, spec.n_keys, spec.d_value)
+    v = np.broadcast_to(np.array([-128, 127, 0])[:, None, None], shape)
+    q = np.full((3, 2, spec.d_head), -128)
+    k = np.broadcast_to(np.array([-128, 127, -1])[:, None, None], (3, spec.n_keys, spec.d_head))
+    vectors = StandardVectors(q=q, k=k, v=v, n_valid=np.full((3, 2), spec.n_keys))
+    [result] = StandardTestbench(TINY).run([vectors])
+    check([result])
+    assert result.arrays["out"][:, 0, 0].tolist() == [-128 * 256, 127 * 256, 0]
