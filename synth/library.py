@@ -167,7 +167,8 @@ def _cells(content: bytes, path: Path) -> tuple[dict[str, float], frozenset[str]
         raise LibraryError(f"the library {str(path)!r} has no flip-flop")
     gates = _clock_gates(content.decode(errors="replace"))
     areas |= gates
-    sequential = frozenset(gates) | frozenset(cell for cell, gates in kinds.items() if any(re.search("DFF|LATCH|SR_", g) for g in gates))
+    stores = [cell for cell, found in kinds.items() if any(re.search("DFF|LATCH|SR_", kind) for kind in found)]
+    sequential = frozenset([*gates, *stores])
     adders = [adder for cell in modules if (adder := _full_adder(cell, modules[cell]))]
     full_adder = min(adders, key=lambda adder: (areas[adder.cell], adder.cell), default=None)
     buffers = sorted((areas[cell], cell) for cell in modules if _is_buffer(modules[cell]))

@@ -15,7 +15,9 @@ from synth.area_report import AreaReport, Block, Figures, Memory
 from synth.liberty import load_cells
 from synth.library import Library
 from synth.netlist import Netlist
+from synth.sram import memory_delays
 from synth.timing import TimingReport, time_design
+from synth.timing_report import Environment
 from synth.yosys import SynthesisError
 
 __all__ = ["Progress", "Synthesis"]
@@ -128,7 +130,8 @@ class Synthesis:
 
     def _timing(self) -> TimingReport:
         cells = load_cells(self.library)
-        return time_design(Netlist.from_json(self.netlist(), self.top, cells), cells)
+        netlist = Netlist.from_json(self.netlist(), self.top, cells)
+        return time_design(netlist, cells, Environment(memory_delays=memory_delays(netlist)))
 
     def _is_fast_enough(self) -> bool:
         return self._timing().period <= self.settings["clock_ns"]

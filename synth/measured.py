@@ -10,11 +10,10 @@ from synth.sram import SramModel
 
 if TYPE_CHECKING:
     from synth.area import AreaReport
-    from synth.gatesim import Accesses
     from synth.power import EnergyReport
     from synth.timing_report import TimingReport
 
-__all__ = ["ENGINE_ROLES", "block_figures", "critical_path", "memory_delays", "memory_figures", "timing_figures"]
+__all__ = ["ENGINE_ROLES", "block_figures", "critical_path", "memory_figures", "timing_figures"]
 
 #: Roles of the engine's children and memories.
 ENGINE_ROLES = {
@@ -79,11 +78,6 @@ def memory_figures(energy: EnergyReport, roles: Mapping[str, str], model: SramMo
         )
         for name, seen in energy.accesses.items()
     )
-
-
-def memory_delays(accesses: Mapping[str, Accesses], model: SramModel) -> dict[str, float]:
-    """Return each macro's access time, ns, as `synth.timing_report.Environment.memory_delays` takes it."""
-    return {name: model.access_time(seen.depth, seen.width) for name, seen in accesses.items()}
 
 
 def timing_figures(report: TimingReport, *, tool: str = "synth.timing") -> TimingFigures:

@@ -13,8 +13,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from golden.checks import require_choice, require_int
+from synth.netlist import Netlist
 
-__all__ = ["OUTSIDE", "PORTS", "Macros", "OutsidePoint", "Point", "SramModel", "errors", "markdown", "points"]
+__all__ = [
+    "OUTSIDE",
+    "PORTS",
+    "Macros",
+    "OutsidePoint",
+    "Point",
+    "SramModel",
+    "errors",
+    "markdown",
+    "memory_delays",
+    "points",
+]
 
 #: Ports of a memory: one to read and one to write, or one that does either.
 PORTS = ("1r1w", "1rw")
@@ -178,6 +190,12 @@ class SramModel:
     def _read(self, macro: Macros) -> float:
         r0, r1, r2 = _READ[self.ports]
         return r0 * macro.width + (r1 + r2 * macro.width) * macro.depth**0.65
+
+
+def memory_delays(netlist: Netlist, model: SramModel | None = None) -> dict[str, float]:
+    """Return the access time (ns) of each memory of a netlist, as `synth.timing.Environment.memory_delays` takes them."""
+    model = model or SramModel()
+    return {macro.name: model.access_time(macro.depth, macro.width) for macro in netlist.macros}
 
 
 def points(ports: str) -> list[Point]:

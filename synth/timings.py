@@ -15,18 +15,12 @@ from synth.liberty import load_cells
 from synth.library import load_library
 from synth.netlist import Netlist
 from synth.opensta import time_with_opensta
-from synth.sram import SramModel
+from synth.sram import memory_delays
 from synth.timing import Environment, TimingPath, time_design
 
-__all__ = ["main", "memory_delays", "path_lines"]
+__all__ = ["main", "path_lines"]
 
 _HEADER = ("design", "area", "cells", "period, ns", "MHz", "ABC, ns", "OpenSTA, ns", "slowest path")
-
-
-def memory_delays(netlist: Netlist, model: SramModel | None = None) -> dict[str, float]:
-    """Return the access time (ns) of each memory by a model, as `Environment.memory_delays` takes them."""
-    model = model or SramModel()
-    return {macro.name: model.access_time(macro.depth, macro.width) for macro in netlist.macros}
 
 
 def path_lines(path: TimingPath) -> list[str]:

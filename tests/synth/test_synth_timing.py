@@ -19,7 +19,7 @@ from synth.liberty import load_cells, read_library
 from synth.library import load_library
 from synth.netlist import Netlist
 from synth.opensta import time_with_opensta
-from synth.sram import SramModel
+from synth.sram import SramModel, memory_delays
 from synth.timing import Environment, Timing, TimingReport, time_design
 from synth.yosys import SynthesisError
 
@@ -443,7 +443,7 @@ def test_the_command_prints_what_the_timers_find(nangate, mapped, tiny, monkeypa
     assert (asked[0]["clock_ns"], asked[0]["top"]) == (1.5, "tiny")
     found = dict(zip(header.split(" | "), row.split(" | "), strict=True))
     # A memory of 16 words of 8 bits, by the model.
-    delays = timings.memory_delays(tiny)
+    delays = memory_delays(tiny)
     assert delays["key_memory"] == SramModel().access_time(16, 8)
     environment = Environment(memory_delays=delays)
     report = time_design(tiny, nangate, environment)
