@@ -7,13 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from golden.standard import StandardSpec
 from rtl.design import Design
+from rtl.standard.design import StandardDesign
+from rtl.standard.engine import StandardEngine
+from rtl.standard.manifest import standard_manifest
+from rtl.standard.verilog import emit_standard
 from synth.cell_model import CellLibrary
 from synth.gatesim import GateSimulation, SimulationError, Trace, pack_streams, simulate, unpack_streams
 from synth.kernel import Gates, expression
 from synth.liberty import load_cells
 from synth.library import load_library
 from synth.netlist import Netlist
+from synth.standard_workload import standard_workload
 from synth.workload import VECTORS, engine_workload, real_vectors
 from tests.synth.netlists import engine, flat, mapped
 
@@ -193,6 +199,32 @@ def test_too_few_queries_are_refused(cells: CellLibrary, tiny):
     workload = engine_workload(design, manifest, n_queries=5)
     with pytest.raises(ValueError, match="the workload must have 6 queries, not 5"):
         simulate(Netlist.from_json(modules, "tiny", cells), workload)
+
+
+# --- the baseline
+
+
+@pytest.fixture(scope="module")
+def baseline(cells: CellLibrary) -> tuple[StandardDesign, dict[str, Any], Netlist]:
+    spec = StandardSpec.from_logit_scale(d_head=4, d_value=4, n_keys=10, logit_scale=0.001)
+    design = StandardDesign(spec=spec, name="baseline", n_lanes=2)
+    component = StandardEngine(design)
+    verilog = emit_standard(component)
+    return design, standard_manifest(component, verilog), mapped(verilog, "baseline", cells, mapping="abc")
+
+
+@pytest.mark.parametrize("vectors", VECTORS)
+def test_the_mapped_baseline_gives_the_golden_answers_at_its_rate(baseline, vectors: str):
+    design, manifest, netlist = baseline
+    workload = standard_workload(design, manifest, vectors=vectors, n_queries=ENGINE_QUERIES, seed=4)
+    trace = simulate(netlist, workload)
+    assert trace.cycles_a_query == manifest["cycles"]["a_query"]
+    reads = {name: seen.reads for name, seen in trace.accesses.items()}
+    assert reads == dict.fromkeys(("key_memory", "value_memory", "score_memory"), design.n_rows)
+    wrong = {name: bits.copy() for name, bits in workload.memories.items()}
+    wrong["value_memory"][9, 2, 7] ^= 1
+    with pytest.raises(SimulationError, match="o_out, stream 9,"):
+        simulate(netlist, dataclasses.replace(workload, memories=wrong))
 
 
 # --- vectors
