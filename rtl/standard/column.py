@@ -8,13 +8,14 @@ from amaranth.lib.wiring import In, Out
 
 from golden.standard import DIGITS, ELEMENT_BITS
 from rtl.standard.design import StandardDesign
-from rtl.standard.heap import compress
+from rtl.standard.heap import addends, compress, register
+from rtl.standard.lane import FIRST_LEVELS
 from rtl.standard.rows import ROW_BITS, add_rows
 
 __all__ = ["ValueColumn", "carry_places"]
 
 #: Bits of an accumulator through which a carry runs in one cycle.
-CHUNK_BITS = 9
+CHUNK_BITS = 5
 
 
 def carry_places(acc_bits: int) -> list[int]:
@@ -87,8 +88,10 @@ class ValueColumn(wiring.Component):
         for n in range(DIGITS):
             lines = [list(word[n * n_lanes : (n + 1) * n_lanes]) for word in (self.one, self.two, self.negative)]
             add_rows(m, rows, elements, lines[0], lines[1], lines[2] or None, digit=n)
-        columns = compress(m, rows[:acc_bits], cuts=[99], enables=[self.enable[0]], name="row")
+        columns = compress(m, rows[:acc_bits], n_levels=FIRST_LEVELS, name="first")
+        columns = register(m, columns, self.enable[0], "partial")
 
+        # The accumulator is part of the second half of the tree.
         places = carry_places(acc_bits)
         acc, carries = Signal(acc_bits, reset_less=True), Signal(len(places), reset_less=True)
         kept = Signal(acc_bits + len(places))
@@ -97,13 +100,12 @@ class ValueColumn(wiring.Component):
             column.append(kept[place])
         for number, place in enumerate(places):
             columns[place].append(kept[acc_bits + number])
-        columns = compress(m, columns, name="acc")
-        addends = [Cat(column[n] if n < len(column) else 0 for column in columns) for n in range(2)]
+        a, b = addends(compress(m, columns, name="second"))
         with m.If(self.enable[1]):
             for number, low in enumerate([0, *places]):
                 high = min(low + CHUNK_BITS, acc_bits)
                 total = Signal(high - low + 1, name=f"chunk_{number}")
-                m.d.comb += total.eq(addends[0][low:high] + addends[1][low:high])
+                m.d.comb += total.eq(a[low:high] + b[low:high])
                 m.d.sync += acc[low:high].eq(total)
                 if number < len(places):
                     m.d.sync += carries[number].eq(total[-1])

@@ -33,8 +33,10 @@ class StandardDivider(wiring.Component):
     -------
     i_valid : In(1)
     i_ready : Out(1)
-    weight_sum, offset, is_empty : In
-        As of `Weigher`, with `i_valid`.
+    is_empty : In(1)
+        With `i_valid`.
+    weight_sum, offset : In
+        As of `Weigher`, in the cycle after the transfer.
     held : In
         The columns' sums, from the cycle after the transfer to the next transfer.
     o : Out(stream of payload.out_slice)
@@ -75,8 +77,7 @@ class StandardDivider(wiring.Component):
         # A query's sums are held while its elements are selected, one beat after the other.
         go, loaded, is_busy, ends = Signal(), Signal(), Signal(), Signal()
         beat = Signal(range(fold))
-        divisor = Signal(spec.weight_sum_bits, name="divisor_0", reset_less=True)
-        offset, is_empty = Signal(spec.acc_bits, name="offset_0", reset_less=True), Signal(reset_less=True)
+        is_empty = Signal(reset_less=True)
         m.d.comb += [
             go.eq(~self.o.valid | self.o.ready),
             ends.eq(beat == fold - 1),
@@ -86,12 +87,23 @@ class StandardDivider(wiring.Component):
         with m.If(is_busy & go):
             m.d.sync += [beat.eq(Mux(ends, 0, beat + 1)), is_busy.eq(~ends)]
         with m.If(loaded):
-            m.d.sync += [
-                is_busy.eq(1),
-                divisor.eq(self.weight_sum),
-                offset.eq(self.offset + (self.weight_sum >> (frac_bits + 1))),
-                is_empty.eq(self.is_empty),
-            ]
+            m.d.sync += [is_busy.eq(1), is_empty.eq(self.is_empty)]
+
+        # Weights' sum and offset come a cycle later, and are passed by what holds them.
+        is_fresh = Signal()
+        m.d.sync += is_fresh.eq(loaded)
+        current = []
+        for name, fresh in (
+            ("divisor", self.weight_sum),
+            ("offset", self.offset + (self.weight_sum >> (frac_bits + 1))),
+        ):
+            width = len(getattr(self, name if name == "offset" else "weight_sum"))
+            held, passed = Signal(width, name=f"{name}_held", reset_less=True), Signal(width, name=f"{name}_0")
+            m.d.comb += passed.eq(Mux(is_fresh, fresh, held))
+            with m.If(is_fresh):
+                m.d.sync += held.eq(fresh)
+            current.append(passed)
+        divisor, offset = current
 
         flags = {"valid": is_busy, "last": ends, "is_empty": is_empty}
         divisors = [divisor]

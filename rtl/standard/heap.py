@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 
-__all__ = ["compress", "n_levels"]
+__all__ = ["addends", "compress", "register"]
 
 
 class _Level:
@@ -45,19 +45,8 @@ def _levels(heights: Sequence[int], final: int) -> list[_Level]:
     return levels
 
 
-def n_levels(heights: Sequence[int], final: int = 2) -> int:
-    """Return the number of adders on the longest way through `compress`."""
-    return len(_levels(heights, final))
-
-
 def compress(
-    m: Module,
-    columns: Sequence[Sequence[Value]],
-    *,
-    final: int = 2,
-    cuts: Sequence[int] = (),
-    enables: Sequence[Value] = (),
-    name: str = "heap",
+    m: Module, columns: Sequence[Sequence[Value]], *, final: int = 2, n_levels: int | None = None, name: str = "heap"
 ) -> list[list[Value]]:
     """Add bits: `sum(2**c * bit for bit in columns[c])` stays the same modulo `2**len(columns)`.
 
@@ -71,35 +60,19 @@ def compress(
         Bits of each weight, lowest weight first. Carries out of the last column are dropped.
     final
         Bits that may be left in a column (2 or more).
-    cuts
-        Levels in front of which there is a pipeline register, rising; as many as levels, or more, puts it at the end.
-    enables
-        Enable of each cut's registers.
+    n_levels
+        Stop after so many levels of adders, whatever is left.
     name
         Prefix of the signals' names.
 
     Returns
     -------
     list
-        At most `final` bits a column. **Latency**: `len(cuts)` cycles.
+        The bits left in each column.
     """
     heap: list[list[Value]] = [list(column) for column in columns]
     levels = _levels([len(column) for column in columns], final)
-    pending = list(zip(cuts, enables, strict=True))
-
-    def register(number: int, enable: Value) -> None:
-        bits = [bit for column in heap for bit in column]
-        word = Signal(len(bits), name=f"{name}_register_{number}", reset_less=True)
-        with m.If(enable):
-            m.d.sync += word.eq(Cat(bits))
-        position = 0
-        for column in heap:
-            column[:] = list(word[position : position + len(column)])
-            position += len(column)
-
-    for number, level in enumerate(levels):
-        while pending and pending[0][0] <= number:
-            register(number, pending.pop(0)[1])
+    for number, level in enumerate(levels[:n_levels]):
         operands: tuple[list[Value], list[Value], list[Value]] = ([], [], [])
         halves: tuple[list[Value], list[Value]] = ([], [])
         following: list[list[Value]] = []
@@ -119,9 +92,22 @@ def compress(
             if c + 1 < len(heap):
                 following[c + 1] += [carries[p] for p in places]
         heap = following
-    for cut, enable in pending:
-        register(cut, enable)
     return heap
+
+
+def register(m: Module, columns: Sequence[Sequence[Value]], enable: Value, name: str) -> list[list[Value]]:
+    """Return the bits of all columns a cycle later, held while `enable` is 0."""
+    bits = [bit for column in columns for bit in column]
+    word = Signal(len(bits), name=name, reset_less=True)
+    with m.If(enable):
+        m.d.sync += word.eq(Cat(bits))
+    registered = iter(word)
+    return [[next(registered) for _ in column] for column in columns]
+
+
+def addends(columns: Sequence[Sequence[Value]]) -> tuple[Value, Value]:
+    """Return the two words whose sum is that of columns of at most two bits."""
+    return tuple(Cat(column[n] if n < len(column) else Const(0, 1) for column in columns) for n in range(2))
 
 
 def _add(

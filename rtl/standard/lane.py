@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.standard import DIGITS, ELEMENT_BITS, StandardSpec
-from rtl.standard.heap import compress
+from rtl.standard.heap import addends, compress, register
 from rtl.standard.rows import add_rows
 
-__all__ = ["ScoreLane"]
+__all__ = ["FIRST_LEVELS", "ScoreLane"]
+
+#: Levels of adders between a memory's data and the first register: what a cycle has time for.
+FIRST_LEVELS = 5
 
 
 class ScoreLane(wiring.Component):
@@ -20,15 +23,13 @@ class ScoreLane(wiring.Component):
     select multiples of the key's elements. Nothing is corrected: `bias(q)` (`golden.standard.score_bias`) is what
     offset, complements and negative digits leave.
 
-    * **Latency**: 2 cycles.
+    * **Latency**: 3 cycles.
     * **Throughput**: a key a cycle.
 
     Parameters
     ----------
     spec
         The arithmetic.
-    cut
-        Level of the tree in front of which the first register stands; the second holds the level.
 
     Members
     -------
@@ -36,7 +37,7 @@ class ScoreLane(wiring.Component):
         Elements, offset by 128.
     one, two, negative : In(4 * d_head)
         The query's digits: digit `n` of element `i` is bit `n * d_head + i`.
-    enable : In(2)
+    enable : In(3)
         Of each stage's registers.
     level : Out(level_bits)
     """
@@ -49,9 +50,8 @@ class ScoreLane(wiring.Component):
     enable: Signal
     level: Signal
 
-    def __init__(self, spec: StandardSpec, *, cut: int | None = None):
+    def __init__(self, spec: StandardSpec):
         self.spec = spec
-        self.cut = 10 if cut is None else cut
         lines = DIGITS * spec.d_head
         super().__init__(
             {
@@ -60,12 +60,12 @@ class ScoreLane(wiring.Component):
                 "two": In(lines),
                 "negative": In(lines),
                 "positive": In(spec.d_head),
-                "enable": In(2),
+                "enable": In(3),
                 "level": Out(spec.level_bits),
             }
         )
 
-    latency = 2
+    latency = 3
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -78,15 +78,13 @@ class ScoreLane(wiring.Component):
             )
             positive = list(self.positive) if n == DIGITS - 1 else None
             add_rows(m, columns, elements, one, two, negative, digit=n, positive=positive)
-        columns = compress(m, columns, cuts=[self.cut], enables=[self.enable[0]])
-        a, b = (Signal(bits, name=f"addend_{n}") for n in range(2))
-        m.d.comb += [
-            addend.eq(Cat(column[n] if n < len(column) else 0 for column in columns)) for n, addend in enumerate((a, b))
-        ]
+        columns = compress(m, columns, n_levels=FIRST_LEVELS, name="first")
+        columns = register(m, columns, self.enable[0], "partial")
+        columns = register(m, compress(m, columns, name="second"), self.enable[1], "addends")
         total = Signal(bits)
-        m.d.comb += total.eq(a + b)
+        m.d.comb += total.eq(sum(addends(columns)))
         level = Signal.like(self.level, reset_less=True)
-        with m.If(self.enable[1]):
+        with m.If(self.enable[2]):
             m.d.sync += level.eq(~total >> self.spec.score_shift)
         m.d.comb += self.level.eq(level)
         return m

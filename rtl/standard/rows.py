@@ -14,23 +14,50 @@ __all__ = ["ROW_BITS", "add_rows", "digit_lines"]
 ROW_BITS = ELEMENT_BITS + 1
 
 
-def digit_lines(m: Module, value: Value, name: str) -> dict[str, list[Value]]:
-    """Recode a signed number of 8 bits: which digits are 1, which 2, and which are negative.
+def digit_lines(m: Module, numbers: Sequence[Value], name: str) -> dict[str, list[Signal]]:
+    """Recode signed numbers of 8 bits, side by side: which digits are 1, which 2, and which are negative.
 
     Of the highest digit, which alone is ever -2, `one` and `two` say the magnitude. Equals `golden.standard.digits`.
+
+    Parameters
+    ----------
+    m
+        Module that the gates are added to.
+    numbers
+        The numbers.
+    name
+        Prefix of the signals' names.
+
+    Returns
+    -------
+    dict
+        Of `one`, `two` and `negative` a word a digit, with a bit a number.
     """
-    one, two, negative = [], [], []
-    carry: Value = Const(0, 1)
+    lines: dict[str, list[Signal]] = {"one": [], "two": [], "negative": []}
+    carry: Value = Const(0, len(numbers))
     for n in range(DIGITS):
-        low, high = value[2 * n], value[2 * n + 1]
-        # The digit is `low + 2 * high + carry`, less 4 if that is 3 or 4; the highest one's high bit counts -2.
-        ones, three, four = Signal(name=f"{name}_ones_{n}"), Signal(name=f"{name}_3_{n}"), Signal(name=f"{name}_4_{n}")
-        m.d.comb += [ones.eq(low ^ carry), three.eq(high & ones), four.eq(high & low & carry)]
-        one.append(ones & ~high if n < DIGITS - 1 else ones)
-        negative.append(three if n < DIGITS - 1 else high & ~(low & carry))
-        two.append((high ^ (low & carry)) & ~ones)
-        carry = three | four
-    return {"one": one, "two": two, "negative": negative}
+
+        def word(kind: str, n: int = n) -> Signal:
+            return Signal(len(numbers), name=f"{name}_{kind}_{n}")
+
+        low, high, is_odd, both, following = word("low"), word("high"), word("odd"), word("both"), word("carry")
+        one, two, negative = (word(kind) for kind in lines)
+        is_highest = n == DIGITS - 1
+        # The digit is `low + 2 * high + carry`, less 4 where that is 3 or 4; the highest bit of all counts -2.
+        m.d.comb += [
+            low.eq(Cat(number[2 * n] for number in numbers)),
+            high.eq(Cat(number[2 * n + 1] for number in numbers)),
+            is_odd.eq(low ^ carry),
+            both.eq(low & carry),
+            following.eq(high & (low | carry)),
+            one.eq(is_odd if is_highest else is_odd & ~high),
+            two.eq((high ^ both) & ~is_odd),
+            negative.eq(high & ~both if is_highest else high & is_odd),
+        ]
+        for kind, signal in (("one", one), ("two", two), ("negative", negative)):
+            lines[kind].append(signal)
+        carry = following
+    return lines
 
 
 def add_rows(

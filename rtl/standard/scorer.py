@@ -41,7 +41,7 @@ class Scorer(wiring.Component):
     The score memory is a queue of rows, which holds more than a query's rows, so that the next query is scored while
     this one is weighed.
 
-    * **Latency**: 7 cycles from the read of a query's last row of keys to its offer.
+    * **Latency**: 8 cycles from the read of a query's last row of keys to its offer.
     * **Throughput**: a row of `n_lanes` keys a cycle, also from one query to the next.
     * A stall (no room for a row of scores, or a maximum not taken when the next one is there) holds all stages.
 
@@ -100,20 +100,20 @@ class Scorer(wiring.Component):
                 stages.append(register)
             return stages
 
-        valid = follow("valid", read, 1, 5)
-        last = follow("last", is_last, 1, 5)
+        valid = follow("valid", read, 1, 6)
+        last = follow("last", is_last, 1, 6)
         here = Signal(n_lanes.bit_length())  # keys of this row that the query sees, if not all
         m.d.comb += here.eq(Mux(self._remaining > n_lanes, n_lanes, self._remaining))
-        n_here = follow("n_here", here, 1, 2)
+        n_here = follow("n_here", here, 1, 3)
         seen = Signal(n_lanes)
-        m.d.comb += seen.eq(Cat(n_here[2] > lane for lane in range(n_lanes)))
-        takes_part = follow("takes_part", seen, 3, 3)[3]
-        is_empty = follow("is_empty", ~takes_part[0], 4, 5)[5]
+        m.d.comb += seen.eq(Cat(n_here[3] > lane for lane in range(n_lanes)))
+        takes_part = follow("takes_part", seen, 4, 4)[4]
+        is_empty = follow("is_empty", ~takes_part[0], 5, 6)[6]
 
-        # Stages 1 and 2: the dot products.
+        # Stages 1 to 3: the dot products.
         levels = [Signal(level_bits, name=f"level_{lane}") for lane in range(n_lanes)]
-        enables = Signal(2)
-        m.d.comb += enables.eq(Cat(go & valid[1], go & valid[2]))
+        enables = Signal(3)
+        m.d.comb += enables.eq(Cat(go & valid[stage] for stage in (1, 2, 3)))
         for lane, level in enumerate(levels):
             m.submodules[f"lane_{lane}"] = Instance(
                 self.lane,
@@ -125,13 +125,13 @@ class Scorer(wiring.Component):
                 **{f"i_{name}": value for name, value in lines.items()},
             )
 
-        # Stage 3: rows are stored.
+        # Stage 4: rows are stored.
         count = Signal(range(design.score_rows + 1))
         row = Signal(range(design.score_rows))
         stored = Signal()
         m.d.comb += [
             has_room.eq(count != design.score_rows),
-            stored.eq(valid[3] & go),
+            stored.eq(valid[4] & go),
             self.scores.addr.eq(row),
             self.scores.data.eq(Cat(*levels, takes_part)),
             self.scores.en.eq(stored),
@@ -141,7 +141,7 @@ class Scorer(wiring.Component):
         with m.If(stored != self.has_read):
             m.d.sync += count.eq(Mux(stored, count + 1, count - 1))
 
-        # Stages 3 to 5: the maximum over lanes, then over rows.
+        # Stages 4 to 6: the maximum over lanes, then over rows.
         masked = [Signal(level_bits, name=f"masked_{lane}") for lane in range(n_lanes)]
         m.d.comb += [
             signal.eq(level & bit.replicate(level_bits))
@@ -149,7 +149,7 @@ class Scorer(wiring.Component):
         ]
         n_rounds = design.lane_bits
         values: Sequence[Value] = masked
-        for stage, rounds in ((4, (n_rounds + 1) // 2), (5, n_rounds // 2)):
+        for stage, rounds in ((5, (n_rounds + 1) // 2), (6, n_rounds // 2)):
             values = _maxima(m, values, rounds, f"maximum_{stage}")
             registers = [Signal(level_bits, name=f"maximum_{stage}_{n}", reset_less=True) for n in range(len(values))]
             with m.If(go & valid[stage - 1]):
@@ -161,13 +161,13 @@ class Scorer(wiring.Component):
         result = Signal(scored_query(design), reset_less=True)
         m.d.comb += [
             self.o.p.eq(result),
-            go.eq(~((valid[3] & ~has_room) | (valid[5] & last[5] & self.o.valid & ~self.o.ready))),
+            go.eq(~((valid[4] & ~has_room) | (valid[6] & last[6] & self.o.valid & ~self.o.ready))),
         ]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
-        with m.If(go & valid[5]):
-            m.d.sync += [best.eq(so_far), rows_before.eq(Mux(last[5], 0, rows_before + 1))]
-            with m.If(last[5]):
+        with m.If(go & valid[6]):
+            m.d.sync += [best.eq(so_far), rows_before.eq(Mux(last[6], 0, rows_before + 1))]
+            with m.If(last[6]):
                 m.d.sync += [
                     self.o.valid.eq(1),
                     result.maximum.eq(so_far),
@@ -194,12 +194,12 @@ class Scorer(wiring.Component):
             m.d.sync += [row.eq(Mux(is_last, 0, row + 1)), after_first.eq(remaining - design.n_lanes)]
 
         # Recoded once for all lanes and rows.
-        found = [digit_lines(m, self.i.p.query[i][:8], f"query_{i}") for i in range(spec.d_head)]
+        numbers = [self.i.p.query[i] for i in range(spec.d_head)]
         lines = {}
-        for name in ("one", "two", "negative"):
+        for name, words in digit_lines(m, numbers, "query").items():
             register = lines[name] = Signal(DIGITS * spec.d_head, name=name, reset_less=True)
             with m.If(read & (row == 0)):
-                m.d.sync += register.eq(Cat(digits[name][n] for n in range(DIGITS) for digits in found))
+                m.d.sync += register.eq(Cat(words))
         lines["positive"] = Signal(spec.d_head, name="positive")
         m.d.comb += lines["positive"].eq(~lines["negative"][-spec.d_head :])
         return lines

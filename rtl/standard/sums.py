@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.standard import DIGITS
 from rtl.standard.design import StandardDesign
-from rtl.standard.heap import compress
+from rtl.standard.heap import addends, compress, register
 
 __all__ = ["WeightSums"]
 
@@ -21,7 +21,7 @@ class WeightSums(wiring.Component):
 
     A row of keys adds `n_lanes * 511 * 85 - 255 * n` to `offset`, `n = sum(4**digit)` over the negative digits.
 
-    * **Latency**: 2 cycles from digits to sums, with the columns.
+    * **Latency**: 3 cycles from digits to sums, one more than the columns'.
     * **Throughput**: a row a cycle.
 
     Parameters
@@ -31,8 +31,12 @@ class WeightSums(wiring.Component):
 
     Members
     -------
-    one, two, negative, enable, restart : In
+    one, two, negative : In
         As of `ValueColumn`.
+    enable : In(3)
+        Of each stage's registers.
+    restart : In(1)
+        The third stage begins new sums.
     weight_sum : Out(weight_sum_bits)
     offset : Out(acc_bits)
         Modulo `2**acc_bits`.
@@ -54,7 +58,7 @@ class WeightSums(wiring.Component):
                 "one": In(DIGITS * n_lanes),
                 "two": In(DIGITS * n_lanes),
                 "negative": In((DIGITS - 1) * n_lanes),
-                "enable": In(2),
+                "enable": In(3),
                 "restart": In(1),
                 "weight_sum": Out(design.spec.weight_sum_bits),
                 "offset": Out(design.spec.acc_bits),
@@ -82,23 +86,24 @@ class WeightSums(wiring.Component):
         weights = self._addends(m, weight_columns, "weight")
         negatives = self._addends(m, negative_columns, "negative")
 
+        row_weight = Signal(bits, reset_less=True)
+        row_offset = Signal.like(self.offset, reset_less=True)
+        with m.If(self.enable[1]):
+            row_negative = negatives[0] + negatives[1]
+            m.d.sync += [
+                row_weight.eq(weights[0] + weights[1] - 21 * n_lanes),
+                row_offset.eq(n_lanes * ROW_ONES + row_negative - (row_negative << 8)),
+            ]
         weight_sum = Signal.like(self.weight_sum, reset_less=True)
         offset = Signal.like(self.offset, reset_less=True)
-        row_weight, row_negative = Signal(bits), Signal(len(negative_columns))
-        m.d.comb += [
-            row_weight.eq(weights[0] + weights[1] - 21 * n_lanes),
-            row_negative.eq(negatives[0] + negatives[1]),
-            self.weight_sum.eq(weight_sum),
-            self.offset.eq(offset),
-        ]
-        with m.If(self.enable[1]):
+        with m.If(self.enable[2]):
             m.d.sync += [
                 weight_sum.eq(Mux(self.restart, 0, weight_sum) + row_weight),
-                offset.eq(Mux(self.restart, 0, offset) + n_lanes * ROW_ONES + row_negative - (row_negative << 8)),
+                offset.eq(Mux(self.restart, 0, offset) + row_offset),
             ]
+        m.d.comb += [self.weight_sum.eq(weight_sum), self.offset.eq(offset)]
         return m
 
-    def _addends(self, m: Module, columns: list[list[Value]], name: str) -> list[Value]:
+    def _addends(self, m: Module, columns: list[list[Value]], name: str) -> tuple[Value, Value]:
         """Return two words, registered, whose sum is that of the columns."""
-        columns = compress(m, columns, cuts=[99], enables=[self.enable[0]], name=name)
-        return [Cat(column[n] if n < len(column) else Const(0, 1) for column in columns) for n in range(2)]
+        return addends(register(m, compress(m, columns, name=name), self.enable[0], f"{name}_addends"))

@@ -36,11 +36,13 @@ class Weigher(wiring.Component):
     i : In(stream of scored_query)
     scores, values : Out(ReadPort)
     o_valid : Out(1)
-        A query's sums are there: `weight_sum`, `offset` and `is_empty`.
+        A query's sums are there.
     o_ready : In(1)
         With `o_valid`: each column copies its sum into `held`.
-    weight_sum, offset, is_empty : Out
-        The sum of weights; what a column's sum is to be taken from; whether the query sees no key.
+    is_empty : Out(1)
+        With `o_valid`: the query sees no key.
+    weight_sum, offset : Out
+        In the cycle after the transfer: the sum of weights, and what a column's sum is to be taken from.
     held : Out(d_value sums, as of ValueColumn.held)
     """
 
@@ -111,7 +113,7 @@ class Weigher(wiring.Component):
                 stages.append(register)
             return stages
 
-        valid = follow("valid", read, 1, 4)
+        valid = follow("valid", read, 1, 5)
         last = follow("last", is_last & read, 1, 5)
         is_empty = follow("is_empty", is_empty_1, 2, 5)
         enable = [go & stage for stage in valid]
@@ -139,10 +141,11 @@ class Weigher(wiring.Component):
         with m.If(enable[2]):
             m.d.sync += row.eq(Mux(last[2], 0, row + 1))
 
-        # Stages 3 and 4: sums. The next query's first row begins them anew.
-        restart = Signal(init=1)
-        with m.If(enable[4]):
-            m.d.sync += restart.eq(last[4])
+        # Stages 3 to 5: sums. The next query's first row begins them anew.
+        restarts = [Signal(init=1, name=f"restart_{stage}") for stage in (4, 5)]
+        for stage, restart in zip((4, 5), restarts, strict=True):
+            with m.If(enable[stage]):
+                m.d.sync += restart.eq(last[stage])
         load = Signal()
         m.d.comb += [
             self.o_valid.eq(last[5]),
@@ -150,11 +153,14 @@ class Weigher(wiring.Component):
             load.eq(self.o_valid & self.o_ready),
             go.eq(~self.o_valid | self.o_ready),
         ]
-        controls = {"one": digits["one"], "two": digits["two"], "negative": digits["negative"], "restart": restart}
-        controls["enable"] = Cat(enable[3], enable[4])
         m.submodules.sums = sums = WeightSums(design)
-        m.d.comb += [getattr(sums, name).eq(value) for name, value in controls.items()]
-        m.d.comb += [self.weight_sum.eq(sums.weight_sum), self.offset.eq(sums.offset)]
+        m.d.comb += [getattr(sums, name).eq(word) for name, word in digits.items()]
+        m.d.comb += [
+            sums.enable.eq(Cat(enable[stage] for stage in (3, 4, 5))),
+            sums.restart.eq(restarts[1]),
+            self.weight_sum.eq(sums.weight_sum),
+            self.offset.eq(sums.offset),
+        ]
         for n in range(spec.d_value):
             values = Cat(self.values.data.word_select(lane * spec.d_value + n, 8) for lane in range(n_lanes))
             m.submodules[f"column_{n}"] = Instance(
@@ -162,8 +168,10 @@ class Weigher(wiring.Component):
                 i_clk=ClockSignal(),
                 i_rst=ResetSignal(),
                 i_values=values,
+                i_enable=Cat(enable[3], enable[4]),
+                i_restart=restarts[0],
                 i_load=load,
                 o_held=self.held.word_select(n, self.held_bits),
-                **{f"i_{name}": value for name, value in controls.items()},
+                **{f"i_{name}": word for name, word in digits.items()},
             )
         return m
