@@ -34,6 +34,7 @@ class Widths:
     value_bits: int = 8
     out_frac_bits: int = 8
     top_k: int = 30
+    weight_form: str = "exponential"
 
 
 #: Columns of the terminal that the table takes, wherever it is printed.
@@ -60,6 +61,7 @@ def integer_attention(inputs: AttentionInputs, widths: Widths, logit_scale: NDAr
             top_k=widths.top_k,
             logit_scale=float(logit_scale[head]),
             weight_bits=widths.weight_bits,
+            weight_form=widths.weight_form,
             value_bits=widths.value_bits,
             out_frac_bits=widths.out_frac_bits,
         )
@@ -137,12 +139,13 @@ HEADINGS = (
 
 
 def rows() -> Iterator[tuple[str, str, list[float]]]:
-    """Each sweep's parameter and value, and the figures of `HEADINGS`; the last row is of one table for a layer."""
+    """Each sweep's parameter and value, and the figures of `HEADINGS`; then other tables: of a layer, of shifts."""
     for name, values in SWEEPS.items():
         for value in values:
             mark = "*" if value == getattr(Widths(), name) else ""
             yield name, f"{value}{mark}", _figures(cosines(Widths(**{name: value})))
     yield "table", "the layer's", _figures(cosines(Widths(), is_one_table=True))
+    yield "table", "powers of two", _figures(cosines(Widths(weight_form="power_of_two")))
 
 
 def _figures(found: Cosines) -> list[float]:

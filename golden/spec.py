@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from golden.checks import require_int
+from golden.checks import require_choice, require_int
 
-__all__ = ["AttentionSpec"]
+__all__ = ["WEIGHT_FORMS", "AttentionSpec"]
+
+#: What a softmax table's entries may be: the exponential, rounded to integers, or the nearest powers of two.
+WEIGHT_FORMS = ("exponential", "power_of_two")
 
 #: Widest numerator that the golden model's 64-bit integers hold.
 MAX_NUMERATOR_BITS = 63
@@ -35,14 +38,37 @@ def exponential_table(d_head: int, logit_scale: float, weight_bits: int = 12) ->
     weight_bits
         Bits of a table entry.
     """
+    d_head, logit_scale, weight_bits = _checked_form(d_head, logit_scale, weight_bits)
+    top = 2**weight_bits - 1
+    return tuple(round(top * math.exp(-2 * t * logit_scale)) for t in range(d_head + 1))
+
+
+def power_of_two_table(d_head: int, logit_scale: float, weight_bits: int = 12) -> tuple[int, ...]:
+    """Softmax table of powers of two, the nearest to the exponential in the logarithm.
+
+    ::
+
+        weights[t] = 2**(weight_bits - 1 - s),  s = floor(2 * t * logit_scale / ln(2) + 1/2)
+
+    and 0 where `s` is `weight_bits` or more. No entry is off by more than a factor of `sqrt(2)`, but for those that
+    are 0. A multiplication by such a weight is a shift.
+
+    Parameters
+    ----------
+    d_head, logit_scale, weight_bits
+        As of `exponential_table`.
+    """
+    d_head, logit_scale, weight_bits = _checked_form(d_head, logit_scale, weight_bits)
+    halvings = (math.floor(2 * t * logit_scale / math.log(2) + 0.5) for t in range(d_head + 1))
+    return tuple(2 ** (weight_bits - 1 - s) if s < weight_bits else 0 for s in halvings)
+
+
+def _checked_form(d_head: int, logit_scale: float, weight_bits: int) -> tuple[int, float, int]:
     if isinstance(logit_scale, bool) or not isinstance(logit_scale, (int, float)):
         raise TypeError(f"logit_scale must be a number, not {logit_scale!r}")
     if not math.isfinite(logit_scale) or logit_scale < 0:
         raise ValueError(f"logit_scale must be finite and 0 or more, not {logit_scale}")
-    d_head = require_int("d_head", d_head, 1)
-    weight_bits = require_int("weight_bits", weight_bits, 1, 32)
-    top = 2**weight_bits - 1
-    return tuple(round(top * math.exp(-2 * t * logit_scale)) for t in range(d_head + 1))
+    return require_int("d_head", d_head, 1), logit_scale, require_int("weight_bits", weight_bits, 1, 32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,10 +162,29 @@ class AttentionSpec:
 
     @classmethod
     def from_logit_scale(
-        cls, *, d_head: int, logit_scale: float, weight_bits: int = 12, **fields: Any
+        cls,
+        *,
+        d_head: int,
+        logit_scale: float,
+        weight_bits: int = 12,
+        weight_form: str = "exponential",
+        **fields: Any,
     ) -> AttentionSpec:
-        """Build the spec whose table is the paper's softmax, by `exponential_table`."""
-        table = exponential_table(d_head, logit_scale, weight_bits)
+        """Build the spec whose table is the paper's softmax.
+
+        Parameters
+        ----------
+        d_head, logit_scale, weight_bits
+            As of `exponential_table`.
+        weight_form
+            `exponential`: the table is `exponential_table`. `power_of_two`: it is `power_of_two_table`, which a
+            configuration with `product = "shift"` needs.
+        fields
+            The spec's others.
+        """
+        require_choice("weight_form", weight_form, WEIGHT_FORMS)
+        build = exponential_table if weight_form == "exponential" else power_of_two_table
+        table = build(d_head, logit_scale, weight_bits)
         return cls(d_head=d_head, weights=table, weight_bits=weight_bits, **fields)
 
     # Widths, each derived here and nowhere else.

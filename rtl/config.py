@@ -11,9 +11,10 @@ from typing import Any
 from golden.checks import require_bool, require_choice, require_int
 from golden.spec import AttentionSpec
 
-__all__ = ["SELECTORS", "Dimensions", "EngineConfig"]
+__all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig"]
 
 SELECTORS = ("histogram", "insertion")
+PRODUCTS = ("multiply", "shift")
 MEMORIES = ("internal", "external")
 TABLES = ("rom", "loadable")
 
@@ -51,6 +52,9 @@ class EngineConfig:
     quotient_bits
         Quotient bits that each divider finds a cycle. None: the fewest that keep division from limiting
         the cycles a query.
+    product
+        How weights meet values: `multiply` takes any softmax table; `shift` one whose entries are all powers of
+        two or zero (a loadable one must be loaded with nothing else).
     memory
         Key and value memories: `internal` (inferred, on chip) or `external` (ports for macros).
     table
@@ -75,6 +79,7 @@ class EngineConfig:
     scan_rows: int | None = None
     score_stages: int = 0
     quotient_bits: int | None = None
+    product: str = "multiply"
     memory: str = "internal"
     table: str = "rom"
     mask: bool = False
@@ -104,6 +109,7 @@ class EngineConfig:
         require_int("score_stages", self.score_stages, 0, 8)
         if self.quotient_bits is not None:
             require_int("quotient_bits", self.quotient_bits, 1, 64)
+        require_choice("product", self.product, PRODUCTS)
         require_choice("memory", self.memory, MEMORIES)
         require_choice("table", self.table, TABLES)
         require_bool("mask", self.mask)
@@ -161,6 +167,8 @@ class Dimensions:
                 f"n_macs must divide d_value = {spec.d_value} "
                 f"(one of {', '.join(map(str, divisors))}), not {self.n_macs}"
             )
+        if config.product == "shift":
+            _require_powers_of_two(spec.weights)
         self.fold = spec.d_value // self.n_macs
         self.n_rows = -(-spec.n_keys // config.n_lanes)
         self.level_bits = (spec.d_head + 1).bit_length()
@@ -253,6 +261,15 @@ class Dimensions:
 #: Cycles between the end of one slice's division and the next slice's first step: its output's transfer, and
 #: the last beat's way through memory, multiplier and accumulator.
 DIVISION_HANDOVER = 5
+
+
+def _require_powers_of_two(weights: tuple[int, ...]) -> None:
+    for t, weight in enumerate(weights):
+        if weight and not _is_power_of_two(weight):
+            raise ValueError(
+                f"product 'shift' needs a table of powers of two and zeros (weight_form = \"power_of_two\" makes one), "
+                f"but weights[{t}] is {weight}"
+            )
 
 
 def _is_power_of_two(value: int) -> bool:

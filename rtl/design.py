@@ -25,7 +25,7 @@ _SPEC_FIELDS = dataclasses.fields(AttentionSpec)
 _TABLES = {"logit_scale", "weights"}
 #: Sections of a file, and the keys of each.
 _KEYS = {
-    "spec": (*(field.name for field in _SPEC_FIELDS), "logit_scale"),
+    "spec": (*(field.name for field in _SPEC_FIELDS), "logit_scale", "weight_form"),
     "engine": tuple(field.name for field in dataclasses.fields(EngineConfig)),
 }
 _REQUIRED = {field.name for field in _SPEC_FIELDS if field.default is dataclasses.MISSING} - _TABLES
@@ -76,8 +76,9 @@ def load_design(name_or_path: str | os.PathLike[str], overrides: Iterable[str] =
     """Read a design and check it whole.
 
     The file has a section `[spec]` with the fields of `AttentionSpec`, the softmax table given either as
-    `weights` or as the `logit_scale` that it follows from, and a section `[engine]` with fields of
-    `EngineConfig`, each optional. The engine's name defaults to the preset's, or to the file's without `.toml`.
+    `weights` or as the `logit_scale` that it follows from (with `weight_form`, as of `AttentionSpec.from_logit_scale`),
+    and a section `[engine]` with fields of `EngineConfig`, each optional. The engine's name defaults to the preset's,
+    or to the file's without `.toml`.
 
     Parameters
     ----------
@@ -85,7 +86,8 @@ def load_design(name_or_path: str | os.PathLike[str], overrides: Iterable[str] =
         A preset's name, or the path of a TOML file. A file named like a preset is reached as `./NAME`.
     overrides
         `SECTION.KEY=VALUE` each, as in `spec.top_k=30` or `engine.selector=insertion`: a TOML value or a bare
-        word, in place of the file's. Giving one of `spec.weights` and `spec.logit_scale` drops the file's other.
+        word, in place of the file's. Giving one of `spec.weights` and `spec.logit_scale` drops the file's other;
+        `spec.weights` drops `weight_form` too.
 
     Raises
     ------
@@ -98,9 +100,9 @@ def load_design(name_or_path: str | os.PathLike[str], overrides: Iterable[str] =
     try:
         sections = _checked_sections(tomllib.loads(text))
         for section, values in _parsed_overrides(overrides).items():
-            if _TABLES & values.keys():
-                sections[section] = {key: value for key, value in sections[section].items() if key not in _TABLES}
-            sections[section] |= values
+            dropped = _TABLES if _TABLES & values.keys() else set()
+            dropped = dropped | {"weight_form"} if "weights" in values else dropped
+            sections[section] = {key: value for key, value in sections[section].items() if key not in dropped} | values
         sections["engine"].setdefault("name", re.sub(r"\W", "_", stem, flags=re.ASCII))
         return Design(_spec(sections["spec"]), EngineConfig.from_dict(sections["engine"]))
     except (TypeError, ValueError) as error:
@@ -178,6 +180,8 @@ def _spec(values: dict[str, Any]) -> AttentionSpec:
         )
     if "logit_scale" in values:
         return AttentionSpec.from_logit_scale(**values)
+    if "weight_form" in values:
+        raise ValueError("weight_form says what the table of a logit_scale is; it cannot go with weights")
     return AttentionSpec.from_dict(values)
 
 

@@ -13,12 +13,12 @@ from rtl.fetch import KeyFetch
 from rtl.fork import Fork
 from rtl.loader import RowLoader
 from rtl.memory import DualPortMemory, key_read_port, key_write_port, value_read_port, value_write_port
-from rtl.normalizer import Normalizer
+from rtl.product import normalizer as normalizer_of
+from rtl.product import weighted_sum as weighted_sum_of
 from rtl.replay import Replay
 from rtl.score import ScoreArray
 from rtl.selector import selector as selector_of
 from rtl.softmax import SoftmaxTable
-from rtl.weighted_sum import WeightedSum
 
 __all__ = ["Engine"]
 
@@ -100,8 +100,8 @@ class Engine(wiring.Component):
         m.submodules.selector = selector = selector_of(dims)
         m.submodules.replay = replay = Replay(dims)
         m.submodules.softmax = softmax = SoftmaxTable(dims)
-        m.submodules.weighted_sum = weighted_sum = WeightedSum(dims)
-        m.submodules.normalizer = normalizer = Normalizer(dims)
+        m.submodules.weighted_sum = weighted_sum = weighted_sum_of(dims)
+        m.submodules.normalizer = normalizer = normalizer_of(dims)
 
         _connect(m, wiring.flipped(self.i_row), loader.i)
         _connect(m, wiring.flipped(self.i_query), fetch.i)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.spec import AttentionSpec, exponential_table
-from rtl.config import MEMORIES, SELECTORS, TABLES, EngineConfig
+from golden.spec import AttentionSpec, exponential_table, power_of_two_table
+from rtl.config import MEMORIES, PRODUCTS, SELECTORS, TABLES, EngineConfig
 from rtl.design import Design
 
 __all__ = ["Vectors", "random_design", "random_vectors"]
@@ -140,8 +140,13 @@ def _draw(rng: np.random.Generator) -> Design:
     d_value = pick(1, 2, 3, 4, 5, 6, 8, 9, 12, 15, 16, 24, 32, 64)
     n_keys = pick(between(1, 8), between(9, 64), between(65, 199), 2 ** between(0, 7))
     weight_bits = pick(1, 2, 8, 12, 16)
+    product = str(rng.choice(PRODUCTS, p=[0.75, 0.25]))
     if flip():
-        weights = exponential_table(d_head, float(rng.choice([0.0, 0.02, 0.1, 0.5])), weight_bits)
+        build = power_of_two_table if product == "shift" else exponential_table
+        weights = build(d_head, float(rng.choice([0.0, 0.02, 0.1, 0.5])), weight_bits)
+    elif product == "shift":
+        some = (1 << rng.integers(0, weight_bits, d_head + 1)) * (rng.random(d_head + 1) < 0.8)
+        weights = tuple(sorted(some.tolist(), reverse=True))
     else:
         weights = tuple(sorted(rng.integers(0, 2**weight_bits, d_head + 1).tolist(), reverse=True))
     spec = AttentionSpec(
@@ -167,6 +172,7 @@ def _draw(rng: np.random.Generator) -> Design:
         scan_rows=2 ** between(0, (n_rows - 1).bit_length()) if selector == "histogram" and flip() else None,
         score_stages=between(0, 4),
         quotient_bits=None if flip() else between(1, 8),
+        product=product,
         memory=str(rng.choice(MEMORIES)),
         table=str(rng.choice(TABLES)),
         mask=flip(),

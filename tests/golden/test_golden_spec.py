@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from golden.spec import AttentionSpec, exponential_table
+from golden.spec import AttentionSpec, exponential_table, power_of_two_table
 
 #: A legal spec, from which each case strays in one field.
 FIELDS: dict[str, Any] = {"d_head": 3, "d_value": 2, "n_keys": 5, "top_k": 4, "weights": (7, 5, 5, 0), "weight_bits": 3}
@@ -93,6 +93,28 @@ def test_table_without_scale_is_flat():
 
 def test_table_with_a_steep_scale_is_one_hot():
     assert exponential_table(3, 1e6, 12) == (4095, 0, 0, 0)
+
+
+def test_table_of_powers_of_two_by_hand():
+    # A scale of ln(2)/8 halves the exponential every 4 deficits: 0, 1/4, 1/2, ... halvings, and halves go up.
+    assert power_of_two_table(10, math.log(2) / 8, 3) == (4, 4, 2, 2, 2, 2, 1, 1, 1, 1, 0)
+
+
+def test_powers_of_two_are_nearest_in_the_logarithm():
+    exact = [2**11 * math.exp(-2 * t * 0.03) for t in range(65)]
+    for weight, ideal in zip(power_of_two_table(64, 0.03, 12), exact, strict=True):
+        assert abs(math.log2(weight / ideal)) <= 0.5
+
+
+def test_form_of_weights():
+    fields: dict[str, Any] = {"d_head": 4, "logit_scale": 0.3, "d_value": 1, "n_keys": 2, "top_k": 1}
+    spec = AttentionSpec.from_logit_scale(**fields, weight_form="power_of_two")
+    assert spec.weights == power_of_two_table(4, 0.3)
+    assert AttentionSpec.from_logit_scale(**fields, weight_form="exponential") == AttentionSpec.from_logit_scale(
+        **fields
+    )
+    with pytest.raises(ValueError, match="weight_form must be one of exponential, power_of_two, not 'log'"):
+        AttentionSpec.from_logit_scale(**fields, weight_form="log")
 
 
 def test_widths_by_hand():

@@ -156,6 +156,14 @@ def test_override_replaces_one_form_of_the_table_by_the_other(tmp_path):
     assert load_design(write(tmp_path, given), ["spec.logit_scale=0"]).spec.weights == (4095,) * 7
 
 
+def test_table_of_powers_of_two(tmp_path):
+    path = write(tmp_path, FILE.replace("logit_scale = 0.25", 'logit_scale = 0\nweight_form = "power_of_two"'))
+    assert load_design(path, ["engine.product=shift"]).spec.weights == (2048,) * 7
+    assert load_design(path, ["spec.weights=[9, 8, 7, 6, 5, 4, 3]"]).spec.weights[0] == 9
+    with pytest.raises(ValueError, match="product 'shift' needs a table of powers of two and zeros"):
+        load_design(path, ["spec.weight_form=exponential", "engine.product=shift"])
+
+
 MISTAKES = {
     "top_k over n_keys": ("top_k = 3", "top_k = 11", "top_k must be 1 to 10 (n_keys), not 11"),
     "rising table": (
@@ -165,6 +173,11 @@ MISTAKES = {
     ),
     "short table": ("logit_scale = 0.25", "weights = [9, 8]", "weights must have d_head + 1 = 7 entries, not 2"),
     "no table": ("logit_scale = 0.25", "", "[spec] must have exactly one of logit_scale and weights, not none"),
+    "form of a given table": (
+        "logit_scale = 0.25",
+        'weights = [1, 1, 1, 1, 1, 1, 1]\nweight_form = "power_of_two"',
+        "weight_form says what the table of a logit_scale is; it cannot go with weights",
+    ),
     "both tables": (
         "logit_scale = 0.25",
         "logit_scale = 0.25\nweights = [1, 1, 1, 1, 1, 1, 1]",
@@ -188,7 +201,7 @@ MISTAKES = {
         "topk = 3",
         (
             "unknown key 'topk' in [spec]; known: d_head, d_value, n_keys, top_k, weights, value_bits, weight_bits, "
-            "out_frac_bits, logit_scale; did you mean 'top_k'?"
+            "out_frac_bits, logit_scale, weight_form; did you mean 'top_k'?"
         ),
     ),
     "unknown section": ("[spec]", "[spek]", "unknown section [spek]; known: [spec] and [engine]; did you mean 'spec'?"),
@@ -214,7 +227,7 @@ ENGINE_MISTAKES = {
         "lanes = 2",
         (
             "unknown key 'lanes' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, score_stages, "
-            "quotient_bits, memory, table, mask, expose_index; did you mean 'n_lanes'?"
+            "quotient_bits, product, memory, table, mask, expose_index; did you mean 'n_lanes'?"
         ),
     ),
 }

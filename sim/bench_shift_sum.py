@@ -1,0 +1,24 @@
+"""Bench of `ShiftSum`: weighted keys in, sums over their value slices out."""
+
+from __future__ import annotations
+
+import cocotb
+from numpy.typing import NDArray
+
+from sim.bench import Bench, play_cases
+from sim.streams import ReadMemory
+
+
+async def play(bench: Bench) -> dict[str, NDArray]:
+    """Run one case of vectors (`sim.component`). The sink keeps its `ready`, as the component asks for."""
+    steps = bench.steps()
+    bench.source("i", bench.encode("i", steps.weighted()))
+    bench.sink("o", bench.encode("o", steps.sums()), packet="query", keeps_ready=True, counts=True)
+    await bench.run([ReadMemory(bench.dut, "values", steps.value_slices())])
+    return bench.timing()
+
+
+@cocotb.test()
+async def shift_sum(dut) -> None:
+    """Play the cases of this run."""
+    await play_cases(dut, play)
