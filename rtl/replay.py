@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -16,12 +16,14 @@ __all__ = ["Replay"]
 class Replay(wiring.Component):
     """Repeats each query's kept keys `fold` times, pass `s` for slice `s` of the value vector.
 
-    The first pass begins while keys still arrive. A key leaves on the last pass, and makes room for one of the next
-    query. With one slice there is nothing to repeat, and a register is all there is.
+    The first pass begins while keys still arrive. In the last pass the next query's keys take the places of those that
+    have left, all but its last one, which waits for the pass's end. So there is but one query whose number of keys
+    and emptiness must be known, and neither is stored with the keys. With one slice there is nothing to repeat, and a
+    register is all there is.
 
     * **Latency**: 1 cycle.
     * **Throughput**: a key a cycle; `fold * n` cycles for a query of `n` kept keys.
-    * A stall holds the key that is offered; keys are taken in as long as there is room for `top_k`.
+    * A stall holds the key that is offered, and the keys that would take the places of those not yet gone.
 
     Parameters
     ----------
@@ -65,45 +67,42 @@ class Replay(wiring.Component):
             m.d.sync += [self.o.valid.eq(self.i.valid), key.eq(self.i.payload)]
         return key
 
-    def _list(self, m: Module):
-        # A ring: `first` is the oldest key, `n_keys` are stored from there on, `n_unread` are ahead in this pass.
+    def _list(self, m: Module) -> Value:
+        # Each query is written from place 0 on. Once its last key is in (`is_whole`, at `end`), the writer is at the
+        # next query, while the reader is at this one until its last pass ends.
         depth = max(2, self.dims.spec.top_k)
-        first, read, write = (Signal(range(depth), name=name) for name in ("first", "read", "write"))
-        n_stored, n_unread = (Signal(range(depth + 1), name=name) for name in ("n_stored", "n_unread"))
+        read, write, end = (Signal(range(depth), name=name) for name in ("read", "write", "end"))
+        is_whole, is_empty = Signal(), Signal()
         pass_number = Signal(range(self.dims.fold))
 
-        m.submodules.ring = ring = Memory(shape=self.i.payload.shape().size, depth=depth, init=[])
-        write_port = ring.write_port()
-        read_port = ring.read_port(domain="comb")
+        key = Cat(self.i.p.index, self.i.p.deficit)
+        m.submodules.list = words = Memory(shape=len(key), depth=depth, init=[])
+        write_port = words.write_port()
+        read_port = words.read_port(domain="comb")
 
-        def after(pointer: Signal):
-            return Mux(pointer == depth - 1, 0, pointer + 1)
-
-        taken, given, is_final, freed = Signal(), Signal(), Signal(), Signal()
+        taken, given, is_last, ends = Signal(), Signal(), Signal(), Signal()
+        is_final = pass_number == self.dims.fold - 1
         m.d.comb += [
-            self.i.ready.eq(n_stored != depth),
-            taken.eq(self.i.valid & self.i.ready),
-            write_port.addr.eq(write),
-            write_port.data.eq(self.i.payload),
-            write_port.en.eq(taken),
-            read_port.addr.eq(read),
-            self.o.valid.eq(n_unread != 0),
+            self.o.valid.eq(is_whole | (read != write)),
             self.o.p.slice.eq(pass_number),
             given.eq(self.o.valid & self.o.ready),
-            is_final.eq(pass_number == self.dims.fold - 1),
-            freed.eq(given & is_final),
+            is_last.eq(is_whole & (read == end)),
+            ends.eq(given & is_last & is_final),
+            self.i.ready.eq(~is_whole | ends | (is_final & (write < read) & ~self.i.p.last)),
+            taken.eq(self.i.valid & self.i.ready),
+            write_port.addr.eq(write),
+            write_port.data.eq(key),
+            write_port.en.eq(taken),
+            read_port.addr.eq(read),
         ]
-        m.d.sync += [n_stored.eq(n_stored + taken - freed), n_unread.eq(n_unread + taken - given)]
-        with m.If(taken):
-            m.d.sync += write.eq(after(write))
         with m.If(given):
-            m.d.sync += read.eq(after(read))
-            with m.If(self.o.p.last):
-                m.d.sync += pass_number.eq(pass_number + 1)
-                with m.If(is_final):
-                    m.d.sync += pass_number.eq(0)
-                with m.Else():  # back to the query's first key
-                    m.d.sync += [read.eq(first), n_unread.eq(n_stored + taken)]
-            with m.If(is_final):
-                m.d.sync += first.eq(after(read))
-        return read_port.data
+            m.d.sync += read.eq(Mux(is_last, 0, read + 1))
+            with m.If(is_last):
+                m.d.sync += pass_number.eq(Mux(is_final, 0, pass_number + 1))
+        with m.If(ends):
+            m.d.sync += is_whole.eq(0)
+        with m.If(taken):
+            m.d.sync += write.eq(Mux(self.i.p.last, 0, write + 1))
+            with m.If(self.i.p.last):
+                m.d.sync += [is_whole.eq(1), end.eq(write), is_empty.eq(self.i.p.is_empty)]
+        return Cat(read_port.data, is_whole & is_empty, is_last)

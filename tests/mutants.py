@@ -194,15 +194,22 @@ MUTANTS = [
     Mutant(
         "a pass begins at the key after the first",
         "replay.py",
-        "[read.eq(first), n_unread",
-        "[read.eq(after(first)), n_unread",
+        "Mux(is_last, 0, read + 1)",
+        "Mux(is_last, 1, read + 1)",
         REPLAY,
     ),
     Mutant(
-        "the list takes one key more than it holds",
+        "a key is written over before its last pass",
         "replay.py",
-        "self.i.ready.eq(n_stored != depth)",
-        "self.i.ready.eq(1)",
+        "(is_final & (write < read)",
+        "((write < read)",
+        REPLAY,
+    ),
+    Mutant(
+        "the next query's last key is taken while this one is read",
+        "replay.py",
+        " & ~self.i.p.last)",
+        ")",
         REPLAY,
     ),
     Mutant(
