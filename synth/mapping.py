@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from synth import flow, yosys
 from synth.area_report import AreaReport, Block, Figures, Memory
+from synth.buffers import with_buffers
 from synth.liberty import load_cells
 from synth.library import Library
 from synth.netlist import Netlist
@@ -87,21 +88,24 @@ class Synthesis:
             while slow := self._slow_modules():
                 self.chosen |= {module: ways[0] for module in slow if (ways := self._larger(module))}
 
+        final = self._counts(self.netlist()["modules"])
         flat_figures = None
         gates = self._to_gates(self.chosen)
         script = [*elaborate, *self.macros, *gates, "design -save gates"]
         script += self._map_cells("blocks.json", self.chosen)
         if flat:
             flattened = ["flatten", "opt -full", *self._map_cells("flat.json", {})]
-            self._run("flattening", _FLAT, ["read_rtlil design.il", *self.macros, *gates, *flattened])
-            flat_figures = Figures.of(self._cells("flat.json", [self.top])[self.top], self.library)
+            commands = ["read_rtlil design.il", *self.macros, *gates, *flattened, "write_json netlist.json"]
+            self._run("flattening", _FLAT, commands)
+            cells = self._counts({self.top: self._json("netlist.json")["modules"][self.top]})
+            flat_figures = Figures.of(cells[self.top], self.library)
             script += ["design -load gates", *flattened]
         return AreaReport(
             top=self.top,
             library=self.library.to_dict(),
             **self.settings,
-            total=self._figures(hierarchy.below(self.top), self.chosen),
-            blocks=self._blocks(),
+            total=self._figures(hierarchy.below(self.top), final),
+            blocks=self._blocks(final),
             flat=flat_figures,
             memories=tuple(memory for _, memory in memories),
             yosys_version=design["creator"],
@@ -111,17 +115,18 @@ class Synthesis:
         )
 
     def netlist(self) -> dict[str, Any]:
-        """Return the modules in cells, each as it was chosen."""
+        """Return the modules in cells, each as it was chosen, with buffers if there is a clock."""
         modules = {module: self.netlists[choice]["modules"][module] for module, choice in self.chosen.items()}
-        return {"creator": next(iter(self.netlists.values()))["creator"], "modules": modules}
+        design = {"creator": next(iter(self.netlists.values()))["creator"], "modules": modules}
+        return design if self.settings["clock_ns"] is None else with_buffers(design, self.top, load_cells(self.library))
 
     def _map(self, choice: str) -> None:
         """Map all modules in one way."""
         choices = dict.fromkeys(self.hierarchy.modules, choice)
         mapped = [*self._to_gates(choices), *self._map_cells("blocks.json", choices), "write_json netlist.json"]
         self._run(f"mapping ({choice})", _MAPPING, ["read_rtlil design.il", *self.macros, *mapped])
-        self.cells[choice] = self._cells("blocks.json", self.hierarchy.modules)
         self.netlists[choice] = self._json("netlist.json")
+        self.cells[choice] = self._counts(self.netlists[choice]["modules"])
 
     def _larger(self, module: str) -> list[str]:
         """Return the ways to map a module that are larger than the chosen one (all, if none is), smallest first."""
@@ -176,26 +181,25 @@ class Synthesis:
     def _json(self, name: str) -> dict[str, Any]:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
-    def _cells(self, statistics: str, modules: Sequence[str]) -> dict[str, Counter[str]]:
+    def _counts(self, modules: Mapping[str, Any]) -> dict[str, Counter[str]]:
         """Return each module's own cells, by type: no macros, and not what its children hold."""
-        counts = {name.removeprefix("\\"): found for name, found in self._json(statistics)["modules"].items()}
-        cells = {}
-        for module in modules:
-            by_type = counts.get(module, {}).get("num_cells_by_type", {})
-            cells[module] = Counter({c: n for c, n in by_type.items() if c != flow.MACRO and c not in modules})
-            if unknown := sorted(set(cells[module]) - set(self.library.areas)):
-                raise SynthesisError(f"the library {self.library.name} has no cell for {unknown[0]} in module {module}")
-        return cells
+        counts = {}
+        for name in self.hierarchy.modules:
+            found = Counter(cell["type"] for cell in modules.get(name, {"cells": {}})["cells"].values())
+            counts[name] = Counter({c: n for c, n in found.items() if c != flow.MACRO and c not in modules})
+            if unknown := sorted(set(counts[name]) - set(self.library.areas)):
+                raise SynthesisError(f"the library {self.library.name} has no cell for {unknown[0]} in module {name}")
+        return counts
 
-    def _figures(self, part: Counter[str], chosen: Mapping[str, str]) -> Figures:
-        """Add up the modules of `part`, each under the mapping chosen for it."""
+    def _figures(self, part: Counter[str], cells: Mapping[str, Counter[str]]) -> Figures:
+        """Add up the cells of the modules of `part`."""
         total: Counter[str] = Counter()
         for module, count in part.items():
-            for cell, n in self.cells[chosen[module]][module].items():
+            for cell, n in cells[module].items():
                 total[cell] += n * count
         return Figures.of(total, self.library)
 
-    def _blocks(self) -> tuple[Block, ...]:
+    def _blocks(self, cells: Mapping[str, Counter[str]]) -> tuple[Block, ...]:
         children = self.hierarchy.children[self.top]
         parts = {name: self.hierarchy.below(module) for name, module in children.items()}
         blocks = []
@@ -203,9 +207,9 @@ class Synthesis:
             used = {self.chosen[module] for module in part}
             block = Block(
                 name=name,
-                figures=self._figures(part, self.chosen),
+                figures=self._figures(part, cells),
                 mapping=used.pop() if len(used) == 1 else "mixed",
-                candidates={choice: self._figures(part, dict.fromkeys(part, choice)).area for choice in self.cells},
+                candidates={choice: self._figures(part, self.cells[choice]).area for choice in self.cells},
             )
             if block.figures.cells:
                 blocks.append(block)
