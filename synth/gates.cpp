@@ -35,7 +35,7 @@ constexpr int ARCS = 4 * PINS;  // of a gate: by pin, edge of the pin, edge of t
 
 struct Event {
   Lanes lanes;
-  int32_t gate, arc, next;
+  int32_t gate, arc, previous, next;  // events of a gate that still have lanes are a list
 };
 
 }  // namespace
@@ -87,10 +87,17 @@ extern "C" int64_t transitions(int64_t n_nets, int64_t n_gates, int64_t n_source
       e = unused.back();
       unused.pop_back();
     }
-    events[e] = Event{lanes, gate, arc, first[gate]};
+    events[e] = Event{lanes, gate, arc, -1, first[gate]};
+    if (first[gate] >= 0) events[first[gate]].previous = e;
     first[gate] = e;
     wheel[step & (n_slots - 1)].push_back(e);
     n_waiting++;
+  };
+
+  auto unlink = [&](int32_t e) {
+    const Event &event = events[e];
+    (event.previous < 0 ? first[event.gate] : events[event.previous].next) = event.next;
+    if (event.next >= 0) events[event.next].previous = event.previous;
   };
 
   for (int64_t s = 0; s < n_sources; s++) {
@@ -107,10 +114,8 @@ extern "C" int64_t transitions(int64_t n_nets, int64_t n_gates, int64_t n_source
     if (slot.empty()) continue;
     for (int32_t e : slot) {
       const Event &event = events[e];
-      int32_t *link = &first[event.gate];
-      while (*link != e) link = &events[*link].next;
-      *link = event.next;
       if (any(event.lanes)) {
+        unlink(e);
         const int32_t net = output[event.gate];
         values[net] ^= event.lanes;
         pending[event.gate] &= ~event.lanes;
@@ -139,7 +144,10 @@ extern "C" int64_t transitions(int64_t n_nets, int64_t n_gates, int64_t n_source
       // A pulse shorter than the delay ends before it has passed.
       const Lanes swallowed = pending[g] & ~diff;
       if (any(swallowed))
-        for (int32_t e = first[g]; e >= 0; e = events[e].next) events[e].lanes &= ~swallowed;
+        for (int32_t e = first[g]; e >= 0; e = events[e].next) {
+          events[e].lanes &= ~swallowed;
+          if (!any(events[e].lanes)) unlink(e);
+        }
       Lanes start = diff & ~pending[g];
       pending[g] = diff;
       if (!any(start)) continue;
