@@ -10,6 +10,7 @@ from typing import Any
 
 from golden.checks import require_bool, require_choice, require_int
 from golden.spec import AttentionSpec
+from rtl.multiply import kept_carries, largest_negated
 
 __all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig"]
 
@@ -146,6 +147,12 @@ class Dimensions:
         Bits of a level: `matches + 1` of a key that takes part, 0 of one that does not.
     scan_rows, quotient_bits
         The configuration's, or the derived ones.
+    quotient_steps
+        Steps of a division: its quotient bits, and two that make one number of the sum.
+    kept_carries
+        Columns of the sums into which a carry waits (`rtl.multiply`).
+    negated_bits, offset_bits
+        Widths of what the sums are corrected by (`payload.sum_parts`).
     period
         Cycles a query at `n_valid = n_keys` that scoring and summing alone allow, back to back:
         `max(n_rows, top_k * fold)`.
@@ -172,7 +179,12 @@ class Dimensions:
         self.fold = spec.d_value // self.n_macs
         self.n_rows = -(-spec.n_keys // config.n_lanes)
         self.level_bits = (spec.d_head + 1).bit_length()
-        self.quotient_steps = spec.value_bits + spec.out_frac_bits + 1
+        self.quotient_steps = spec.out_bits + (2 if config.product == "multiply" else 1)
+        self.kept_carries = kept_carries(spec.value_bits, spec.weight_bits, spec.acc_bits)
+        negated = spec.top_k * largest_negated(spec.weight_bits)
+        self.negated_bits = max(1, negated.bit_length())
+        most_halves = spec.top_k * ((1 << spec.weight_bits) - 1) >> (spec.out_frac_bits + 1)
+        self.offset_bits = max(1, (negated + most_halves).bit_length())
         self.period = max(self.n_rows, spec.top_k * self.fold)
         self.scan_rows = self._scan_rows()
         self.quotient_bits = self._quotient_bits()

@@ -16,6 +16,7 @@ __all__ = [
     "query",
     "replayed_key",
     "score_request",
+    "sum_parts",
     "weight_entry",
     "weighted_key",
     "weighted_slice",
@@ -117,6 +118,34 @@ def weighted_slice(dims: Dimensions) -> StructLayout:
             "last": unsigned(1),
         }
     )
+
+
+def sum_parts(dims: Dimensions) -> StructLayout:
+    """`weighted_slice` in parts, which `PartsNormalizer` puts together; `last` is the query's last slice.
+
+    Values are offset by `2**(value_bits - 1)`, so that everything is unsigned. Modulo `2**acc_bits`,
+
+        sum(weight * offset_value) = acc + sum(2**position * carry) - (2**value_bits - 1) * negated
+
+    with a position of `dims.kept_carries` for each carry, and
+
+        2**(out_frac_bits + 1) * (offset + offset_carry) + low = 2**(out_frac_bits + 1) * negated + sum(weight)
+
+    All are 0 for an empty query, but for a `low` of 1.
+    """
+    fields = {
+        "acc": ArrayLayout(unsigned(dims.spec.acc_bits), dims.n_macs),
+        "carry": ArrayLayout(unsigned(len(dims.kept_carries)), dims.n_macs),
+        "negated": unsigned(dims.negated_bits),
+        "low": unsigned(dims.spec.out_frac_bits + 1),
+        "offset": unsigned(dims.offset_bits),
+        "offset_carry": unsigned(1),
+        "is_empty": unsigned(1),
+        "last": unsigned(1),
+    }
+    if not dims.kept_carries:
+        del fields["carry"]
+    return StructLayout(fields)
 
 
 def out_slice(dims: Dimensions) -> StructLayout:

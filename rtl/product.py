@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rtl.config import Dimensions
 from rtl.normalizer import Normalizer
+from rtl.parts_normalizer import PartsNormalizer
 from rtl.shift_sum import ShiftSum
 from rtl.weighted_sum import WeightedSum
 
@@ -15,6 +16,6 @@ def weighted_sum(dims: Dimensions) -> WeightedSum | ShiftSum:
     return ShiftSum(dims) if dims.config.product == "shift" else WeightedSum(dims)
 
 
-def normalizer(dims: Dimensions) -> Normalizer:
+def normalizer(dims: Dimensions) -> PartsNormalizer | Normalizer:
     """Return the normaliser that takes what `weighted_sum` puts out."""
-    return Normalizer(dims)
+    return Normalizer(dims) if dims.config.product == "shift" else PartsNormalizer(dims)

@@ -10,10 +10,21 @@ from sim.streams import ReadMemory
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:
-    """Run one case of vectors (`sim.component`). The sink keeps its `ready`, as the component asks for."""
+    """Run one case of vectors (`sim.component`). The sink keeps its `ready`, as the component asks for.
+
+    Into which parts a sum is split is left open.
+    """
     steps = bench.steps()
     bench.source("i", bench.encode("i", steps.weighted()))
-    bench.sink("o", bench.encode("o", steps.sums()), packet="query", keeps_ready=True, counts=True)
+    stream = bench.streams["o"]
+    bench.sink(
+        "o",
+        bench.encode("o", steps.whole_sums()),
+        packet="query",
+        compare_as=lambda beats: stream.encode(**steps.put_together(stream.decode(beats))),
+        keeps_ready=True,
+        counts=True,
+    )
     await bench.run([ReadMemory(bench.dut, "values", steps.value_slices())])
     return bench.timing()
 

@@ -12,6 +12,7 @@ from golden.softmax import weigh
 from golden.topk import Selection, absent_keys, select
 from golden.weighted_sum import normalize, weighted_sum
 from rtl.design import Design
+from rtl.multiply import largest_negated
 from sim.payloads import pack_rows
 from sim.stimulus import Vectors
 
@@ -163,7 +164,7 @@ class Steps:
         return weighted_sum(self.spec, weigh(deficit, self.spec.weights), index, self.v)
 
     def sums(self) -> Beats:
-        """Return what `WeightedSum` makes of it: sums over offset values; an empty query's weights sum to 1."""
+        """Return the sums over offset values; an empty query's weights sum to 1."""
         acc, weight_sum = self._sums
         fold = self.dims.fold
         weight_sum = np.maximum(weight_sum, 1)
@@ -173,6 +174,54 @@ class Steps:
             "weight_sum": np.repeat(weight_sum, fold),
             **self._flags(),
         }
+
+    def whole_sums(self) -> Beats:
+        """Return what `WeightedSum` makes of it, in one part: nothing in `carry` and `negated`."""
+        sums = self.sums()
+        return {
+            "acc": np.where(sums["is_empty"][:, None], 0, sums["acc"]),
+            "carry": np.zeros_like(sums["acc"]),
+            "negated": np.zeros_like(sums["weight_sum"]),
+            **self._offset(sums["weight_sum"]),
+            **self._flags(),
+        }
+
+    def sum_parts(self) -> Beats:
+        """Return `whole_sums` in parts, as `payload.sum_parts` has them, at random; empty slices are whole."""
+        beats = self.whole_sums()
+        is_filled = ~beats["is_empty"]
+        negated = self._rng.integers(0, self.spec.top_k * largest_negated(self.spec.weight_bits) + 1, len(is_filled))
+        carry = self._rng.integers(0, 1 << len(self.dims.kept_carries), beats["acc"].shape)
+        beats["negated"] = negated * is_filled
+        beats["carry"] = carry * is_filled[:, None]
+        beats["offset_carry"] = self._rng.integers(0, 2, len(is_filled)) * is_filled * (beats["offset"] > 0)
+        beats["offset"] = beats["offset"] + beats["negated"] - beats["offset_carry"]
+        beats["acc"] = (beats["acc"] - self._missing(beats)) % (1 << self.spec.acc_bits)
+        return beats
+
+    def put_together(self, beats: Beats) -> Beats:
+        """Undo `sum_parts`."""
+        return beats | {
+            "acc": (beats["acc"] + self._missing(beats)) % (1 << self.spec.acc_bits),
+            "carry": np.zeros_like(beats["acc"]),
+            "negated": np.zeros_like(beats["negated"]),
+            "offset": beats["offset"] + beats["offset_carry"] - beats["negated"],
+            "offset_carry": np.zeros_like(beats["negated"]),
+        }
+
+    def _offset(self, weight_sum: NDArray[np.int64]) -> Beats:
+        n_low = self.spec.out_frac_bits + 1
+        return {
+            "low": weight_sum & ((1 << n_low) - 1),
+            "offset": weight_sum >> n_low,
+            "offset_carry": np.zeros_like(weight_sum),
+        }
+
+    def _missing(self, beats: Beats) -> NDArray[np.int64]:
+        """Return what `acc` lacks of the sums, by the formula of `payload.sum_parts`."""
+        carry = beats.get("carry", np.zeros_like(beats["acc"]))
+        places = [(carry >> i & 1) << column for i, column in enumerate(self.dims.kept_carries)]
+        return sum(places, np.zeros_like(carry)) - ((1 << self.spec.value_bits) - 1) * beats["negated"][:, None]
 
     def outputs(self) -> Beats:
         """Return what `Normalizer` makes of it."""

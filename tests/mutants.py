@@ -39,6 +39,7 @@ LOADER = "tests/rtl/test_rtl_components.py::test_loader_puts_key_and_values_wher
 REPLAY = "tests/rtl/test_rtl_components.py::test_replay_repeats_each_query"
 SOFTMAX = "tests/rtl/test_rtl_components.py::test_softmax_looks_up"
 WEIGHTED_SUM = "tests/rtl/test_rtl_components.py::test_weighted_sum"
+PARTS_NORMALIZER = "tests/rtl/test_rtl_parts.py::test_parts_normalizer_rounds_exactly"
 NORMALIZER = "tests/rtl/test_rtl_components.py::test_normalizer_rounds_exactly"
 FORK = "tests/rtl/test_rtl_components.py::test_fork_hands_each_branch_every_payload_once"
 EVERY_ROW = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys"
@@ -216,10 +217,25 @@ MUTANTS = [
         "an empty query's key has a weight", "softmax.py", "with m.If(self.i.p.is_empty):", "with m.If(0):", SOFTMAX
     ),
     Mutant(
-        "the accumulator is two bits too narrow",
+        "a carry that waits is lost",
         "weighted_sum.py",
-        "acc = Signal(spec.acc_bits, name",
-        "acc = Signal(spec.acc_bits - 2, name",
+        "m.d.sync += register.eq(carry)",
+        "m.d.sync += register.eq(0)",
+        WEIGHTED_SUM,
+    ),
+    Mutant(
+        "digits of -1 are not counted",
+        "weighted_sum.py",
+        "Mux(restart, 0, negated) + negatives(digits)",
+        "Mux(restart, 0, negated)",
+        WEIGHTED_SUM,
+    ),
+    Mutant("a digit of 3 gives no carry", "multiply.py", "carry = digit >= 3", "carry = digit > 3", WEIGHTED_SUM),
+    Mutant(
+        "the weight's top digit is left out",
+        "weighted_sum.py",
+        "bit = is_one & values[k]",
+        "bit = is_one & values[k] if i < len(tops) - 1 else C(0, n_macs)",
         WEIGHTED_SUM,
     ),
     Mutant(
@@ -270,6 +286,35 @@ MUTANTS = [
         "self.i.ready.eq(~is_busy)",
         "self.i.ready.eq(cycles_left == 0)",
         NORMALIZER,
+    ),
+    Mutant("carries of the sums are not added", "parts_normalizer.py", "& step.adds_carries", "& 0", PARTS_NORMALIZER),
+    Mutant(
+        "the low bits' carry is lost",
+        "parts_normalizer.py",
+        "Mux(step.corrects, low_carry,",
+        "Mux(step.corrects, 0,",
+        PARTS_NORMALIZER,
+    ),
+    Mutant(
+        "half a divisor is cut to whole bits of the sum",
+        "parts_normalizer.py",
+        "(step.tail & step.is_tail)",
+        "0",
+        PARTS_NORMALIZER,
+    ),
+    Mutant(
+        "an exact fit does not divide, in parts",
+        "parts_normalizer.py",
+        "Mux(step.corrects, low_carry, ~step.adds_carries)",
+        "Mux(step.corrects, low_carry, 0)",
+        PARTS_NORMALIZER,
+    ),
+    Mutant(
+        "a quotient in parts that waits is overwritten",
+        "parts_normalizer.py",
+        "self.i.ready.eq(~is_busy)",
+        "self.i.ready.eq(cycles_left == 0)",
+        PARTS_NORMALIZER,
     ),
     Mutant("a branch of the fork gets a payload twice", "fork.py", "& ~has_taken", "", FORK),
 ]

@@ -216,10 +216,22 @@ def passes(dims: Dimensions, rng: np.random.Generator, n_queries: int) -> list[l
     return queries
 
 
+def whole_sums(dims: Dimensions, beat: Any) -> tuple[list[int], int]:
+    """Put the parts of `payload.sum_parts` together: sums, and the sum of weights."""
+    spec = dims.spec
+    sums = []
+    for n in range(dims.n_macs):
+        total = beat.acc[n] - (2**spec.value_bits - 1) * beat.negated
+        for i, column in enumerate(dims.kept_carries):
+            total += (beat.carry[n] >> i & 1) << column
+        sums.append(total % 2**spec.acc_bits)
+    return sums, beat.low + 2 ** (spec.out_frac_bits + 1) * (beat.offset + beat.offset_carry - beat.negated)
+
+
 @pytest.mark.parametrize(("pause", "stall"), RHYTHMS[:2])
-@pytest.mark.parametrize("n_macs", [1, 4])
-def test_weighted_sum(n_macs: int, pause: float, stall: float, rng: np.random.Generator) -> None:
-    dims = dimensions(value_bits=6, engine={"n_macs": n_macs})
+@pytest.mark.parametrize(("n_macs", "weight_bits"), [(1, 12), (4, 12), (2, 1), (2, 2), (2, 7), (1, 32)])
+def test_weighted_sum(n_macs: int, weight_bits: int, pause: float, stall: float, rng: np.random.Generator) -> None:
+    dims = dimensions(value_bits=6, weight_bits=weight_bits, engine={"n_macs": n_macs})
     spec = dims.spec
     values = rng.integers(-32, 32, (spec.n_keys, spec.d_value))
     values[:4] = [[-32] * 4, [31] * 4, [0] * 4, [-1] * 4]
@@ -244,7 +256,7 @@ def test_weighted_sum(n_macs: int, pause: float, stall: float, rng: np.random.Ge
             weight_sum = sum(weight for _, weight in kept)
             acc = sum((weight * (values[index, part] + 32) for index, weight in kept), np.zeros(n_macs, int))
             if not kept:
-                weight_sum, acc = 1, np.full(n_macs, 32)
+                weight_sum, acc = 1, np.zeros(n_macs, int)
             expected.append((acc.tolist(), weight_sum, not kept, s == dims.fold - 1))
 
     def read(address: int) -> int:
@@ -254,10 +266,7 @@ def test_weighted_sum(n_macs: int, pause: float, stall: float, rng: np.random.Ge
     beats = run(
         WeightedSum(dims), {"i": sent}, {"o": len(expected)}, pause=pause, stall=stall, memories={"values": read}
     )
-    got = [
-        ([beat.acc[n] for n in range(n_macs)], beat.weight_sum, beat.is_empty, beat.last)
-        for beat in beats.payloads["o"]
-    ]
+    got = [(*whole_sums(dims, beat), beat.is_empty, beat.last) for beat in beats.payloads["o"]]
     assert got == expected
 
 

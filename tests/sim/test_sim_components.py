@@ -128,6 +128,7 @@ TIMING = {
     "replay": replay_timing,
     "softmax": softmax_timing,
     "weighted_sum": weighted_sum_timing,
+    "parts_normalizer": normalizer_timing,
     "normalizer": normalizer_timing,
 }
 
