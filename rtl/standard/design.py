@@ -98,7 +98,7 @@ class StandardDesign:
     def latency(self, n_valid: int | None = None) -> int:
         """Most cycles from the first offer of a lone query to the transfer of its last beat, taken at once."""
         terms = self.cycle_terms(n_valid)
-        return 2 * terms["score"] + terms["divide"] + self.spec.out_bits + 18
+        return 2 * terms["score"] + terms["divide"] + self.spec.out_bits + 19
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types; `from_dict` is the inverse."""

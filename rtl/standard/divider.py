@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.standard import payload
 from rtl.standard.column import carry_places
 from rtl.standard.design import StandardDesign
+from rtl.standard.heap import addends, compress
 
-__all__ = ["StandardDivider"]
+__all__ = ["StandardDivider", "subtractor_widths"]
+
+
+def subtractor_widths(design: StandardDesign) -> tuple[int, int]:
+    """Return the bits of the lower and of the upper subtractor of a division's step."""
+    bits = design.spec.weight_sum_bits + 1
+    high = bits // 2
+    return bits - high, high
 
 
 class StandardDivider(wiring.Component):
     """Divides: `out[i] = floor(2**out_frac_bits * sum(w*v[i]) / sum(w) + 1/2)`, `n_outputs` elements a cycle.
 
     `offset - held` is the sum of weight times offset value. Half a divisor is added to it before the division, which
-    rounds it; most of that goes into `offset`, once for all elements. Then each stage finds a quotient bit by restoring
+    rounds it. Then each stage finds a quotient bit by restoring
     division. The values' offset comes out as a flip of the quotient's top bit.
 
-    * **Latency**: `out_bits + 2` cycles from the transfer of the sums to the first beat.
+    * **Latency**: `out_bits + 3` cycles from the transfer of the sums to the first beat.
     * **Throughput**: a beat a cycle, also from one query to the next.
     * A stall holds all stages.
 
@@ -28,6 +36,8 @@ class StandardDivider(wiring.Component):
     ----------
     design
         Sizes.
+    subtractor
+        Name of the Verilog modules of `rtl.standard.subtractor`, without `_lower` and `_upper`.
 
     Members
     -------
@@ -52,8 +62,9 @@ class StandardDivider(wiring.Component):
     held: Signal
     o: stream.Interface
 
-    def __init__(self, design: StandardDesign):
+    def __init__(self, design: StandardDesign, *, subtractor: str):
         self.design = design
+        self.subtractor = subtractor
         spec = design.spec
         self.held_bits = spec.acc_bits + len(carry_places(spec.acc_bits))
         super().__init__(
@@ -71,8 +82,8 @@ class StandardDivider(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         design, spec = self.design, self.design.spec
-        fold, n_outputs, frac_bits = design.fold, design.n_outputs, spec.out_frac_bits
-        n_stages = spec.out_bits + 2  # selection, subtraction, and a stage a quotient bit
+        fold, n_outputs = design.fold, design.n_outputs
+        n_stages = spec.out_bits + 3  # selection, subtraction in two stages, and a stage a quotient bit
 
         # A query's sums are held while its elements are selected, one beat after the other.
         go, loaded, is_busy, ends = Signal(), Signal(), Signal(), Signal()
@@ -93,20 +104,14 @@ class StandardDivider(wiring.Component):
         is_fresh = Signal()
         m.d.sync += is_fresh.eq(loaded)
         current = []
-        for name, fresh in (
-            ("divisor", self.weight_sum),
-            ("offset", self.offset + (self.weight_sum >> (frac_bits + 1))),
-        ):
-            width = len(getattr(self, name if name == "offset" else "weight_sum"))
-            held, passed = Signal(width, name=f"{name}_held", reset_less=True), Signal(width, name=f"{name}_0")
-            m.d.comb += passed.eq(Mux(is_fresh, fresh, held))
+        for name, fresh in (("divisor", self.weight_sum), ("offset", self.offset)):
+            held = Signal(len(fresh), name=f"{name}_held", reset_less=True)
             with m.If(is_fresh):
                 m.d.sync += held.eq(fresh)
-            current.append(passed)
-        divisor, offset = current
+            current.append(Mux(is_fresh, fresh, held))
+        divisors, offset = current[:1], current[1]
 
         flags = {"valid": is_busy, "last": ends, "is_empty": is_empty}
-        divisors = [divisor]
         for stage in range(1, n_stages + 1):
             for name, flag in flags.items():
                 register = Signal(name=f"{name}_{stage}", reset_less=name != "valid")
@@ -114,11 +119,11 @@ class StandardDivider(wiring.Component):
                     m.d.sync += register.eq(flag)
                 flags[name] = register
             if stage < n_stages:
-                following = Signal.like(divisor, name=f"divisor_{stage}", reset_less=True)
+                following = Signal(spec.weight_sum_bits, name=f"divisor_{stage}", reset_less=True)
                 with m.If(go):
                     m.d.sync += following.eq(divisors[-1])
                 divisors.append(following)
-        following_offset = Signal.like(offset, name="offset_1", reset_less=True)
+        following_offset = Signal(spec.acc_bits, name="offset_1", reset_less=True)
         with m.If(go):
             m.d.sync += following_offset.eq(offset)
 
@@ -148,19 +153,28 @@ class StandardDivider(wiring.Component):
         held = register("selected", selected, self.held_bits)
         places = carry_places(acc_bits)
         carries = Cat(held[acc_bits + places.index(p)] if p in places else 0 for p in range(acc_bits))
-        sums = register("sum", offset - held[:acc_bits] - carries, acc_bits)
+        # The sum of four words, a carry of 2 besides: `-x` is `~x + 1`.
+        half = divisors[1] >> (frac_bits + 1)
+        words = (offset, ~held[:acc_bits], ~carries[:acc_bits], half)
+        columns = [[word[p] for word in words if p < len(word)] for p in range(acc_bits)]
+        columns[1].append(Const(1, 1))
+        a, b = addends(compress(m, columns, name=f"numerator_{n}"))
+        middle = acc_bits // 2
+        low = register("low", a[:middle] + b[:middle], middle + 1)
+        high = [register(f"high_{name}", word[middle:], acc_bits - middle) for name, word in (("a", a), ("b", b))]
+        sums = register("sum", Cat(low[:middle], high[0] + high[1] + low[middle]), acc_bits)
 
         remainder: Value = sums[value_bits:]
         # Bits below it: those of the sum, then the low bits of half the divisor, which every stage has.
         rest: Value = sums[:value_bits]
         quotient: list[Value] = []
         for step in range(spec.out_bits):
-            divisor = divisors[step + 2]
+            divisor = divisors[step + 3]
             half_place = frac_bits - (step - value_bits)
             incoming = rest[-1] if step < value_bits else divisor[half_place] if half_place < len(divisor) else 0
             dividend = Signal(len(divisor) + 1, name=f"dividend_{n}_{step}")
-            difference = Signal(len(divisor) + 2, name=f"difference_{n}_{step}")
-            m.d.comb += [dividend.eq(Cat(incoming, remainder)), difference.eq(dividend - divisor)]
+            m.d.comb += dividend.eq(Cat(incoming, remainder))
+            difference = self._subtract(m, f"{n}_{step}", dividend, divisor)
             fits = ~difference[-1]
             remainder = register(
                 f"remainder_{step}", Mux(fits, difference[: len(divisor)], dividend[: len(divisor)]), len(divisor)
@@ -169,3 +183,20 @@ class StandardDivider(wiring.Component):
             if step < value_bits - 1:
                 rest = register(f"rest_{step}", rest[:-1], value_bits - 1 - step)
         return Cat(quotient)
+
+    def _subtract(self, m: Module, name: str, a: Value, b: Value) -> Value:
+        """Return `a - b`, a bit wider than `a`: the upper part for both borrows of the lower one (carry select)."""
+        low, high = subtractor_widths(self.design)
+        lower = Signal(low + 1, name=f"lower_{name}")
+        upper, upper_less_one = Signal(high + 1, name=f"upper_{name}"), Signal(high + 1, name=f"upper_less_one_{name}")
+        m.submodules[f"lower_{name}"] = Instance(
+            f"{self.subtractor}_lower", i_a=a[:low], i_b=b[:low], o_difference=lower
+        )
+        m.submodules[f"upper_{name}"] = Instance(
+            f"{self.subtractor}_upper",
+            i_a=a[low:],
+            i_b=Cat(b[low:], Const(0, 1)),
+            o_difference=upper,
+            o_less_one=upper_less_one,
+        )
+        return Cat(lower[:-1], Mux(lower[-1], upper_less_one, upper))

@@ -68,7 +68,7 @@ class StandardEngine(wiring.Component):
         m.submodules.scorer = scorer = Scorer(design, lane=f"{name}_score_lane")
         m.submodules.score_memory = scores = DualPortMemory(score_port(design))
         m.submodules.weigher = weigher = Weigher(design, lane=f"{name}_weight_lane", column=f"{name}_value_column")
-        m.submodules.divider = divider = StandardDivider(design)
+        m.submodules.divider = divider = StandardDivider(design, subtractor=f"{name}_subtractor")
 
         wiring.connect(m, wiring.flipped(self.i_row), loader.i)
         wiring.connect(m, wiring.flipped(self.i_query), scorer.i)
