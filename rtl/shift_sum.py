@@ -15,7 +15,7 @@ from rtl.memory import value_read_port
 __all__ = ["ShiftSum"]
 
 #: Columns that a carry passes in a cycle. Where it would go on it waits in a register for the next key.
-MAX_RIPPLE = 7
+MAX_RIPPLE = 5
 
 #: Places that the first of the two steps of a shift has: 0 to 3.
 FINE_PLACES = 4
@@ -91,8 +91,6 @@ class ShiftSum(wiring.Component):
 
         # Flags that travel with a key: stage 1 has its value from memory, 2 in a register, 3 its sums.
         flags = {
-            "present": issued,
-            "adds": adds,
             "last": issued & self.i.p.last,
             "is_empty": issued & self.i.p.is_empty,
             "ends_query": issued & ends_query,
@@ -103,21 +101,29 @@ class ShiftSum(wiring.Component):
                 register = Signal(name=f"{name}_{stage}")
                 m.d.sync += register.eq(stages[-1])
                 stages.append(register)
+        present, adds_1 = Signal(), Signal()
+        m.d.sync += [present.eq(issued), adds_1.eq(adds)]
         m.d.comb += last_on_the_way.eq(at["last"][1] | at["last"][2] | at["last"][3])
 
-        # From a slice's last key to the next slice's first, sums start anew.
-        restart = Signal(init=1)
-        with m.If(at["present"][2]):
-            m.d.sync += restart.eq(at["last"][2])
+        # A slice's first key starts the sums anew. Three registers say so, since one would have too many loads; they
+        # differ in cycles without a key, when nothing is added.
+        is_first = Signal(init=1)
+        restart = [Signal(name=f"restart_{n}", reset_less=True) for n in range(3)]
+        adds_2 = Signal()
+        with m.If(present):
+            m.d.sync += [is_first.eq(at["last"][1]), restart[0].eq(is_first)]
+        m.d.sync += [
+            restart[1].eq(is_first & present),
+            restart[2].eq(is_first | ~present),
+            adds_2.eq(adds_1 | (is_first & present)),
+        ]
 
         weight = Signal(spec.weight_bits, reset_less=True)
         with m.If(adds):
             m.d.sync += weight.eq(self.i.p.weight)
-        fine, coarse, values = self._operands(m, weight, at["adds"][1], at["present"][1])
+        fine, coarse, values = self._operands(m, weight, adds_1, present)
         rows = self._shifted(m, fine, coarse, values)
-        with_sum = Signal()
-        m.d.comb += with_sum.eq(at["present"][2] & (restart | at["adds"][2]))
-        sums = self._accumulate(m, rows, restart, with_sum, at["last"][3])
+        sums = self._accumulate(m, rows, restart, adds_2, at["last"][3])
 
         m.d.comb += [
             self.o.valid.eq(at["last"][3]),
@@ -171,7 +177,7 @@ class ShiftSum(wiring.Component):
         return words[: self.dims.spec.value_bits + self.dims.spec.weight_bits - 1]
 
     def _accumulate(
-        self, m: Module, rows: Sequence[Signal], restart: Signal, enable: Value, is_done: Value
+        self, m: Module, rows: Sequence[Signal], restart: Sequence[Signal], enable: Value, is_done: Value
     ) -> list[Value]:
         """Add the rows to the sums, and return these with the carries that wait added where `is_done`."""
         dims = self.dims
@@ -181,9 +187,10 @@ class ShiftSum(wiring.Component):
         carry: Value | None = None
         rest: Value | None = None
         for column in range(n_columns):
+            is_new = restart[column // MAX_RIPPLE % len(restart)].replicate(n)
             register = Signal(n, name=f"acc_{column}", reset_less=True)
             kept = Signal(n, name=f"acc_{column}_kept")
-            m.d.comb += kept.eq(register & ~restart.replicate(n))
+            m.d.comb += kept.eq(register & ~is_new)
             operands: list[Value] = [kept]
             if column < len(rows):
                 operands.append(rows[column])
@@ -194,7 +201,7 @@ class ShiftSum(wiring.Component):
                 with m.If(enable):
                     m.d.sync += waiting.eq(carry)
                 m.d.comb += [
-                    kept_carry.eq(waiting & ~restart.replicate(n)),
+                    kept_carry.eq(waiting & ~is_new),
                     late.eq(waiting & is_done.replicate(n)),
                 ]
                 operands.append(kept_carry)
