@@ -41,6 +41,7 @@ SOFTMAX = "tests/rtl/test_rtl_components.py::test_softmax_looks_up"
 WEIGHTED_SUM = "tests/rtl/test_rtl_components.py::test_weighted_sum"
 PARTS_NORMALIZER = "tests/rtl/test_rtl_parts.py::test_parts_normalizer_rounds_exactly"
 NORMALIZER = "tests/rtl/test_rtl_components.py::test_normalizer_rounds_exactly"
+SHIFT = "tests/rtl/test_rtl_shift.py::test_shift_sum"
 FORK = "tests/rtl/test_rtl_components.py::test_fork_hands_each_branch_every_payload_once"
 EVERY_ROW = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys"
 RANDOM_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows"
@@ -258,6 +259,50 @@ MUTANTS = [
         "self.i.p.index * dims.fold + self.i.p.slice",
         "self.i.p.index * dims.fold",
         WEIGHTED_SUM,
+    ),
+    Mutant(
+        "a carry that waits is lost at the end",
+        "shift_sum.py",
+        "late.eq(waiting & is_done.replicate(n))",
+        "late.eq(0)",
+        SHIFT,
+    ),
+    Mutant(
+        "carries wait from one slice to the next",
+        "shift_sum.py",
+        "kept_carry.eq(waiting & ~is_new)",
+        "kept_carry.eq(waiting)",
+        SHIFT,
+    ),
+    Mutant(
+        "a weight of 0 adds the last key's value",
+        "shift_sum.py",
+        "[:FINE_PLACES].any() & adds)",
+        "[:FINE_PLACES].any())",
+        SHIFT,
+    ),
+    Mutant(
+        "a slice whose first weight is 0 goes on with the last one's sums",
+        "shift_sum.py",
+        "adds_2.eq(adds_1 | (is_first & present))",
+        "adds_2.eq(adds_1)",
+        SHIFT,
+    ),
+    Mutant("a cycle without a key adds", "shift_sum.py", "adds.eq(issued &", "adds.eq(", SHIFT),
+    Mutant(
+        "an empty query has no offset",
+        "shift_sum.py",
+        ' | at["is_empty"][3] << (spec.value_bits - 1)',
+        "",
+        SHIFT,
+    ),
+    Mutant("sums are a column too narrow", "shift_sum.py", ").bit_length()", ").bit_length() - 1", SHIFT),
+    Mutant(
+        "any table may be shifted",
+        "config.py",
+        "if weight and not _is_power_of_two(weight):",
+        "if False:",
+        "tests/rtl/test_rtl_shift.py::test_shifts_need_powers_of_two",
     ),
     Mutant(
         "an exact fit does not divide",
