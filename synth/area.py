@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import resource
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +51,14 @@ class Mapped:
     netlist
         Its modules, in the form of Yosys' `write_json`: instances of cells and of each other, memory macros as cells of
         type `synth.flow.MACRO` with the ports and parameters of Yosys' `$mem_v2`.
+    seconds, peak_memory_mib
+        What the work took, when it was done: wall time, and the most memory that one process had.
     """
 
     report: AreaReport
     netlist: dict[str, Any]
+    seconds: float
+    peak_memory_mib: float
 
 
 def synthesize(verilog: Path | str, *, flat: bool = True, **options: Any) -> AreaReport:
@@ -65,7 +71,8 @@ def synthesize(verilog: Path | str, *, flat: bool = True, **options: Any) -> Are
     flat
         Whether to flatten the design too, for a second total.
     """
-    return _synthesize(verilog, flat=require_bool("flat", flat), has_netlist=False, **options)[0]
+    found = _synthesize(verilog, flat=require_bool("flat", flat), has_netlist=False, **options)
+    return AreaReport.from_dict(found["report"])
 
 
 def map_design(verilog: Path | str, **options: Any) -> Mapped:
@@ -102,9 +109,8 @@ def map_design(verilog: Path | str, **options: Any) -> Mapped:
     SynthesisError
         The file cannot be read, Yosys refuses the design, or the library lacks a kind of cell that it needs.
     """
-    report, netlist = _synthesize(verilog, flat=False, has_netlist=True, **options)
-    assert netlist is not None
-    return Mapped(report=report, netlist=netlist)
+    found = _synthesize(verilog, flat=False, has_netlist=True, **options)
+    return Mapped(**{**found, "report": AreaReport.from_dict(found["report"])})
 
 
 def _synthesize(
@@ -121,7 +127,7 @@ def _synthesize(
     abc_commands: str = flow.ABC_COMMANDS,
     cache: bool = True,
     progress: Callable[[Progress], None] | None = None,
-) -> tuple[AreaReport, dict[str, Any] | None]:
+) -> dict[str, Any]:
     require_choice("mapping", mapping, MAPPINGS)
     require_bool("clock_gating", clock_gating)
     require_int("macro_bits", macro_bits, 0)
@@ -147,7 +153,8 @@ def _synthesize(
         ],
     }
     if cache and (known := result_cache.load("area", request)):
-        return AreaReport.from_dict(known["report"]), known["netlist"]
+        return known
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hamming-") as name:
         folder = Path(name)
         (folder / "design.v").write_text(text, encoding="utf-8")
@@ -156,11 +163,13 @@ def _synthesize(
         for file in flow.FILES:
             shutil.copy(file, folder)
         work = Synthesis(folder, top, library, settings, abc_commands, progress)
-        report = work.report(flat, macro_bits)
+        report = work.report(flat, macro_bits).to_dict()
         netlist = work.netlist() if has_netlist else None
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    found = {"report": report, "netlist": netlist, "seconds": time.monotonic() - began, "peak_memory_mib": peak}
     if cache:
-        result_cache.store("area", request, {"report": report.to_dict(), "netlist": netlist})
-    return report, netlist
+        result_cache.store("area", request, found)
+    return found
 
 
 def _read(path: Path) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from synth.cell_model import Cell, CellLibrary
 from synth.flow import MACRO
 
@@ -142,7 +144,7 @@ class _Module:
                         yield [bit], False, _Sink(((name, pin, place),), port.pins, port.load), 0.0
 
     def _load(self, sinks: list[_Sink]) -> float:
-        wire = 0.0 if self.wires is None else float(self.wires.capacitance(sum(sink.pins for sink in sinks)))
+        wire = 0.0 if self.wires is None else float(self.wires.capacitance(np.array(sum(sink.pins for sink in sinks))))
         return wire + sum(sink.load for sink in sinks)
 
     def buffer(self) -> None:

