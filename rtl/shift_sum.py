@@ -103,7 +103,8 @@ class ShiftSum(wiring.Component):
                 stages.append(register)
         present, adds_1 = Signal(), Signal()
         m.d.sync += [present.eq(issued), adds_1.eq(adds)]
-        m.d.comb += last_on_the_way.eq(at["last"][1] | at["last"][2] | at["last"][3])
+        # A register of its own: it lies on the way back to the selector.
+        m.d.sync += last_on_the_way.eq(at["last"][0] | at["last"][1] | at["last"][2])
 
         # A slice's first key starts the sums anew. Three registers say so, since one would have too many loads; they
         # differ in cycles without a key, when nothing is added.
