@@ -78,7 +78,7 @@ class _Subject:
 #: Options of the spec that cost accuracy, by key: what they are called, and what they change.
 VARIANTS = {
     "hamming-8": ("8-bit weights", {"weight_bits": 8}),
-    "hamming-shift": ("weights that are powers of two", {"weight_form": "power_of_two"}),
+    "hamming-shift": ("8-bit weights that are powers of two", {"weight_form": "power_of_two", "weight_bits": 8}),
 }
 
 

@@ -1,0 +1,90 @@
+"""A whole comparison of the smallest preset, and what is varied."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from golden.spec import AttentionSpec
+from rtl.design import load_design
+from synth.compare import compare, variants
+from synth.comparison import Comparison
+from synth.library import load_library
+
+
+@pytest.fixture(scope="module")
+def found() -> Comparison:
+    return compare(load_design("tiny"), library=load_library(), with_variants=False)
+
+
+def test_both_take_the_same_cycles(found: Comparison):
+    """Equal throughput, at the gates: 16 keys, one a cycle."""
+    for design in (found.hamming, found.standard):
+        assert design.cycles == pytest.approx(16, abs=0.1)
+        assert design.cycles_by_formula == 16
+
+
+def test_every_answer_of_both_was_checked(found: Comparison):
+    for design in (found.hamming, found.standard):
+        assert design.verification is not None
+        assert design.verification.queries == 2 * 64 * 8  # real and random vectors, streams, queries
+        assert design.verification.mismatches == 0
+
+
+def test_areas_energies_and_periods_are_there(found: Comparison):
+    for design in (found.hamming, found.standard):
+        assert {"scores", "weighted sum", "division"} <= {block.role for block in design.blocks}
+        assert all(block.area > 0 for block in design.blocks if block.cells)
+        assert all(design.role_energy(role) > 0 for role in ("scores", "weighted sum", "division"))
+        assert design.timings[0].tool == "synth.timing"
+        assert {timing.tool.split()[0] for timing in design.timings} >= {"synth.timing", "ABC"}
+        for timing in design.timings:
+            assert timing.period == pytest.approx(design.timings[0].period, rel=0.05)
+        assert design.critical_path[-1].arrival <= design.timings[0].period
+        assert [contrast.energy > 0 for contrast in design.contrast] == [True]
+
+
+def test_memories_are_the_manifests(found: Comparison):
+    bits = {memory.name: memory.bits for memory in found.hamming.memories}
+    assert (bits["key_memory"], bits["value_memory"]) == (16 * 8, 16 * 8 * 8)
+    bits = {memory.name: memory.bits for memory in found.standard.memories}
+    assert (bits["key_memory"], bits["value_memory"]) == (16 * 8 * 8, 16 * 8 * 8)
+
+
+def test_integers_are_close_to_their_ideals(found: Comparison):
+    for design in (found.hamming, found.standard):
+        assert design.accuracy[0].mean_cosine > 0.999
+
+
+def test_it_survives_json(found: Comparison):
+    assert Comparison.from_dict(json.loads(json.dumps(found.to_dict()))).to_dict() == found.to_dict()
+
+
+def test_variants_change_the_table_alone():
+    design = load_design("tiny")
+    by_key = {key: changed for key, _, changed in variants(design)}
+    assert list(by_key) == ["hamming-8", "hamming-shift"]
+    assert by_key["hamming-8"].spec.weight_bits == 8
+    assert all(weight & (weight - 1) == 0 for weight in by_key["hamming-shift"].spec.weights)
+    assert by_key["hamming-shift"].config.product == "shift"
+    for changed in by_key.values():
+        kept = dataclasses.replace(changed.spec, weights=design.spec.weights, weight_bits=design.spec.weight_bits)
+        assert kept == design.spec
+    # What is a variant itself has the others alone.
+    assert "hamming-8" not in {key for key, _, _ in variants(by_key["hamming-8"])}
+    assert "hamming-shift" not in {key for key, _, _ in variants(by_key["hamming-shift"])}
+
+
+def test_a_variant_has_the_table_of_its_own_scale():
+    design = load_design("tiny")
+    [eight] = [changed for key, _, changed in variants(design) if key == "hamming-8"]
+    sizes = {"d_head": 8, "d_value": 8, "n_keys": 16, "top_k": 4}
+    assert eight.spec.weights == AttentionSpec.from_logit_scale(**sizes, logit_scale=0.3, weight_bits=8).weights
+
+
+@pytest.mark.parametrize("clock", [0.0, -1.0])
+def test_a_clock_is_positive(clock: float):
+    with pytest.raises(ValueError, match=f"clock must be positive, in GHz, not {clock}"):
+        compare(load_design("tiny"), library=load_library(), clock=clock)
