@@ -301,8 +301,16 @@ def _simulate_vectors(design: Design, given: Vectors, update: _Update, settings:
     show_default=True,
     help="How adders are made: by ABC, of adder cells, as ripple chains of these; auto: what is smallest.",
 )
+@click.option("--clock", type=click.FloatRange(0, min_open=True), help="GHz to size gates for; the smallest without.")
 @_file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
-def synthesize(config: str, overrides: tuple[str, ...], library: str, mapping: str, json_file: Path | None) -> None:
+def synthesize(
+    config: str,
+    overrides: tuple[str, ...],
+    library: str,
+    mapping: str,
+    clock: float | None,
+    json_file: Path | None,
+) -> None:
     """Print an engine's area, block by block.
 
     CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. It is synthesized to the cells of a
@@ -312,6 +320,7 @@ def synthesize(config: str, overrides: tuple[str, ...], library: str, mapping: s
     Examples:
       hamming synthesize tiny
       hamming synthesize bert --set engine.selector=insertion --json bert.json
+      hamming synthesize tiny --clock 0.5
       hamming synthesize tiny --library my_cells.lib
     """
     design = _design(config, overrides)
@@ -327,10 +336,15 @@ def synthesize(config: str, overrides: tuple[str, ...], library: str, mapping: s
         with _mistakes(ValueError):
             cells = load_library(library)
         name = design.config.name
-        with _progress(f"emitting {name}") as update, _mistakes(SynthesisError):
+        with _progress(f"emitting {name}") as update, _mistakes(SynthesisError, ValueError):
             verilog = emit(Engine(design.spec, design.config), name)
             report = synthesize_verilog(
-                verilog, top=name, library=cells, mapping=mapping, progress=lambda now: update(now.done, now.step)
+                verilog,
+                top=name,
+                library=cells,
+                mapping=mapping,
+                clock_ns=None if clock is None else 1 / clock,
+                progress=lambda now: update(now.done, now.step),
             )
         for path in temporary:
             _save_json(path, _design_facts(design) | {"area": report.to_dict()})

@@ -1,4 +1,4 @@
-"""The presets' areas, kept in `synth/areas.csv` so that a change shows them moving.
+"""The presets' areas and clock periods, kept in `synth/areas.csv` so that a change shows them moving.
 
 `python -m synth.areas` measures and rewrites the file, `--check` only compares.
 """
@@ -19,10 +19,18 @@ from rich.table import Table
 from rtl.design import load_design, preset_names
 from rtl.engine import Engine
 from rtl.verilog import emit
-from synth.area import Progress, SynthesisError, synthesize
+from synth.area import Progress, SynthesisError, map_design
+from synth.liberty import load_cells
 from synth.library import LibraryError, load_library
+from synth.netlist import Netlist
+from synth.sram import memory_delays
+from synth.timing import time_design
+from synth.timing_report import Environment
 
 __all__ = ["AREAS", "AreaRow", "difference", "markdown", "measure", "read", "write"]
+
+#: Clock period that gates are sized for.
+CLOCK_NS = 1.0
 
 #: The file in the repository.
 AREAS = Path(__file__).with_name("areas.csv")
@@ -30,9 +38,9 @@ AREAS = Path(__file__).with_name("areas.csv")
 
 @dataclass(frozen=True)
 class AreaRow:
-    """One block of one preset; `total` and `flat` are blocks too, and have the macros' bits.
+    """One block of one preset; `total` is a block too, and has the macros' bits.
 
-    Areas are in the library's unit.
+    Areas are in the library's unit; `period_ns` is the shortest clock period that paths into the block allow.
     """
 
     preset: str
@@ -43,20 +51,35 @@ class AreaRow:
     cells: int
     sequential_area: float
     memory_bits: int
+    period_ns: float
 
 
 def measure(preset: str, library: str, progress: Callable[[Progress], None] | None = None) -> list[AreaRow]:
-    """Synthesize a preset and return its rows: blocks from the largest down, then `total` and `flat`."""
-    design = load_design(preset)
-    verilog = emit(Engine(design.spec, design.config), design.config.name)
-    report = synthesize(verilog, top=design.config.name, library=load_library(library), progress=progress)
+    """Synthesize a preset for the clock and return its rows: blocks from the largest down, then `total`."""
+    design, cells = load_design(preset), load_library(library)
+    name = design.config.name
+    verilog = emit(Engine(design.spec, design.config), name)
+    mapped = map_design(verilog, top=name, library=cells, clock_ns=CLOCK_NS, progress=progress)
+    models = load_cells(cells)
+    netlist = Netlist.from_json(mapped.netlist, name, models)
+    timing = time_design(netlist, models, Environment(memory_delays=memory_delays(netlist)))
+    periods = {path.end_block: path.period for path in timing.paths}
+    report = mapped.report
     parts = [(block.name, block.mapping, block.figures, 0) for block in report.blocks]
     parts.append(("total", report.mapping, report.total, report.memory_bits))
-    if report.flat is not None:
-        parts.append(("flat", report.mapping, report.flat, report.memory_bits))
     return [
-        AreaRow(preset, library, name, mapping, figures.area, figures.cells, figures.sequential_area, bits)
-        for name, mapping, figures, bits in parts
+        AreaRow(
+            preset,
+            library,
+            block,
+            mapping,
+            figures.area,
+            figures.cells,
+            figures.sequential_area,
+            bits,
+            round(timing.period if block == "total" else periods.get(block, 0.0), 4),
+        )
+        for block, mapping, figures, bits in parts
     ]
 
 
@@ -92,7 +115,7 @@ def markdown(rows: Iterable[AreaRow]) -> str:
         areas.setdefault(row.preset, {})[row.block] = row
     presets = sorted(areas, key=lambda preset: areas[preset]["total"].area)
     blocks = sorted(
-        {block for found in areas.values() for block in found} - {"total", "flat"},
+        {block for found in areas.values() for block in found} - {"total"},
         key=lambda block: -sum(found[block].area for found in areas.values() if block in found),
     )
 
@@ -108,7 +131,7 @@ def markdown(rows: Iterable[AreaRow]) -> str:
             f"|---{'|---:' * len(presets)}|",
             *(line(block, area_of(block)) for block in blocks),
             line("**total**", area_of("total")),
-            line("flattened", area_of("flat")),
+            line("shortest clock period, ns", lambda found: f"{found['total'].period_ns:.3f}"),
             line("cells", lambda found: f"{found['total'].cells:,}"),
             line("sequential", lambda found: f"{found['total'].sequential_area / found['total'].area:.0%}"),
             line("bits of memories, not in the area", lambda found: f"{found['total'].memory_bits:,}"),
@@ -118,7 +141,7 @@ def markdown(rows: Iterable[AreaRow]) -> str:
 
 def _difference_table(moved: Sequence[tuple[AreaRow | None, AreaRow | None]]) -> Table:
     table = Table("preset", "block", box=SIMPLE_HEAD)
-    for heading in ("area before", "after", "", "cells before", "after"):
+    for heading in ("area before", "after", "", "cells before", "after", "period before", "after"):
         table.add_column(heading, justify="right")
     for before, after in moved:
         row = after or before
@@ -126,7 +149,8 @@ def _difference_table(moved: Sequence[tuple[AreaRow | None, AreaRow | None]]) ->
         change = f"{after.area / before.area - 1:+.1%}" if before and after and before.area else ""
         areas = [f"{side.area:,.1f}" if side else "-" for side in (before, after)]
         cells = [f"{side.cells:,}" if side else "-" for side in (before, after)]
-        table.add_row(row.preset, row.block, *areas, change, *cells)
+        periods = [f"{side.period_ns:.3f}" if side else "-" for side in (before, after)]
+        table.add_row(row.preset, row.block, *areas, change, *cells, *periods)
     return table
 
 

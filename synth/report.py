@@ -41,7 +41,8 @@ def area_table(report: AreaReport) -> RenderableType:
     parts.append(
         Text(
             f"{report.yosys_version.split(' (')[0]}; {library['name']} {library['sha256'][:12]}; "
-            f"mapping {report.mapping}",
+            f"mapping {report.mapping}; "
+            + ("smallest gates" if report.clock_ns is None else f"sized for {report.clock_ns:g} ns"),
             style="dim",
         )
     )

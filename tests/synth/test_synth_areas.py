@@ -10,9 +10,9 @@ from rtl.design import preset_names
 from synth import areas
 from synth.areas import AreaRow, difference, markdown, measure, read, write
 
-TOTAL = AreaRow("tiny", "toy", "total", "auto", 12.5, 7, 10.0, 128)
-BLOCK = AreaRow("tiny", "toy", "score", "adders", 2.5, 6, 0.0, 0)
-OTHER = AreaRow("bert", "toy", "total", "auto", 99.0, 70, 10.0, 256)
+TOTAL = AreaRow("tiny", "toy", "total", "auto", 12.5, 7, 10.0, 128, 1.25)
+BLOCK = AreaRow("tiny", "toy", "score", "adders", 2.5, 6, 0.0, 0, 0.5)
+OTHER = AreaRow("bert", "toy", "total", "auto", 99.0, 70, 10.0, 256, 0.9876)
 
 
 def test_rows_survive_the_file(tmp_path: Path):
@@ -20,15 +20,15 @@ def test_rows_survive_the_file(tmp_path: Path):
     write([BLOCK, TOTAL, OTHER], path)
     assert read(path) == [OTHER, BLOCK, TOTAL]
     assert path.read_text().splitlines() == [
-        "preset,library,block,mapping,area,cells,sequential_area,memory_bits",
-        "bert,toy,total,auto,99.0,70,10.0,256",
-        "tiny,toy,score,adders,2.5,6,0.0,0",
-        "tiny,toy,total,auto,12.5,7,10.0,128",
+        "preset,library,block,mapping,area,cells,sequential_area,memory_bits,period_ns",
+        "bert,toy,total,auto,99.0,70,10.0,256,0.9876",
+        "tiny,toy,score,adders,2.5,6,0.0,0,0.5",
+        "tiny,toy,total,auto,12.5,7,10.0,128,1.25",
     ]
 
 
 def test_difference_is_what_moved_came_or_went():
-    moved = AreaRow("tiny", "toy", "total", "auto", 13.5, 8, 10.0, 128)
+    moved = AreaRow("tiny", "toy", "total", "auto", 13.5, 8, 10.0, 128, 1.25)
     assert difference([TOTAL, OTHER], [TOTAL, OTHER]) == []
     assert difference([TOTAL, OTHER], [moved, OTHER]) == [(TOTAL, moved)]
     assert difference([TOTAL], [TOTAL, BLOCK]) == [(None, BLOCK)]
@@ -36,20 +36,19 @@ def test_difference_is_what_moved_came_or_went():
 
 
 def test_the_file_has_every_preset_and_its_blocks_add_up():
-    totals, blocks, flat = {}, defaultdict(float), {}
+    totals, blocks, periods = {}, defaultdict(float), defaultdict(list)
     for row in read():
         assert row.library == "nangate45"
         if row.block == "total":
             totals[row.preset] = row
-        elif row.block == "flat":
-            flat[row.preset] = row
         else:
             blocks[row.preset] += row.area
-    assert tuple(sorted(totals)) == tuple(sorted(flat)) == preset_names()
+            periods[row.preset].append(row.period_ns)
+    assert tuple(sorted(totals)) == preset_names()
     for preset, total in totals.items():
         assert blocks[preset] == pytest.approx(total.area, abs=1e-6)
-        assert flat[preset].area == pytest.approx(total.area, rel=0.05)
-        assert flat[preset].memory_bits == total.memory_bits > 0
+        assert total.memory_bits > 0
+        assert 0 < max(periods[preset]) <= total.period_ns
 
 
 def test_the_area_of_tiny_is_the_one_in_the_file():
@@ -71,8 +70,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_command_rewrites_what_it_measured_and_keeps_the_rest(file: Path):
-    other_library = AreaRow("tiny", "osu018", "total", "auto", 1.0, 1, 1.0, 1)
-    gone = AreaRow("tiny", "toy", "old", "abc", 1.0, 1, 1.0, 1)
+    other_library = AreaRow("tiny", "osu018", "total", "auto", 1.0, 1, 1.0, 1, 1.0)
+    gone = AreaRow("tiny", "toy", "old", "abc", 1.0, 1, 1.0, 1, 1.0)
     write([gone, OTHER, other_library], file)
     done = CliRunner().invoke(areas.main, ["tiny", "--library", "toy"])
     assert done.exit_code == 0
@@ -108,16 +107,15 @@ def test_mistakes_are_one_line(arguments: list[str], message: str):
 
 
 def test_a_document_gets_blocks_down_and_presets_across(monkeypatch: pytest.MonkeyPatch):
-    rows = [OTHER, AreaRow("bert", "toy", "flat", "auto", 98.4, 69, 10.0, 256), BLOCK, TOTAL]
-    rows += [AreaRow("tiny", "toy", "flat", "auto", 1234.5, 6, 10.0, 128)]
-    monkeypatch.setattr(areas, "read", lambda: [*rows, AreaRow("tiny", "osu018", "total", "auto", 1.0, 1, 1.0, 1)])
+    rows = [OTHER, BLOCK, TOTAL]
+    monkeypatch.setattr(areas, "read", lambda: [*rows, AreaRow("tiny", "osu018", "total", "auto", 1.0, 1, 1.0, 1, 1.0)])
     done = CliRunner().invoke(areas.main, ["--markdown", "--library", "toy"])
     assert done.output.splitlines() == [
         "| block | tiny | bert |",
         "|---|---:|---:|",
         "| score | 2 | - |",
         "| **total** | 12 | 99 |",
-        "| flattened | 1,234 | 98 |",
+        "| shortest clock period, ns | 1.250 | 0.988 |",
         "| cells | 7 | 70 |",
         "| sequential | 80% | 10% |",
         "| bits of memories, not in the area | 128 | 256 |",

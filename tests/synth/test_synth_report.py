@@ -51,7 +51,7 @@ def test_the_table_has_blocks_totals_and_what_made_them():
     assert ["(top)", "1,000", "25.0%", "100", "70%", "abc"] in shown
     assert ["total", "4,000", "100.0%", "500", "25%"] in shown
     assert ["flattened", "3,600", "90.0%", "450", "28%"] in shown
-    assert shown[-1] == ["Yosys", "0.70;", "cells", "0123456789ab;", "mapping", "auto"]
+    assert shown[-1] == ["Yosys", "0.70;", "cells", "0123456789ab;", "mapping", "auto;", "smallest", "gates"]
 
 
 def test_memories_say_whether_they_are_in_the_area():
