@@ -1,4 +1,4 @@
-"""Vectors through the baseline's Verilog, held against its golden model and its manifest."""
+"""Vectors through the baseline's Verilog, held against its golden model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.standard import StandardSpec, attend_standard
+from golden.bf16 import to_patterns
+from golden.standard import StandardAttention, StandardSpec, attend_standard
+from golden.standard_bf16 import Bf16Attention, Bf16Spec, attend_bf16
 from rtl.standard.design import StandardDesign
 from rtl.standard.engine import StandardEngine
 from rtl.standard.manifest import standard_manifest
@@ -73,7 +75,7 @@ class StandardTestbench:
 
     def _case(self, vectors: StandardVectors, stall: float | dict[str, float], append: bool, seed: int) -> Case:
         latency = self.manifest["cycles"]["latency"]["cycles"]
-        expected = attend_standard(self.design.spec, vectors.q, vectors.k, vectors.v, n_valid=vectors.n_valid)
+        expected = _attend(self.design.spec, vectors.q, vectors.k, vectors.v, vectors.n_valid)
         return Case(
             fields={
                 "watchdog": _WATCHDOG_CYCLES + 4 * latency,
@@ -87,13 +89,28 @@ class StandardTestbench:
 
 
 def random_standard_vectors(
-    spec: StandardSpec, rng: np.random.Generator, *, n_heads: int, n_queries: int, all_valid: bool = False
+    spec: StandardSpec | Bf16Spec, rng: np.random.Generator, *, n_heads: int, n_queries: int, all_valid: bool = False
 ) -> StandardVectors:
     """Draw vectors in which what is rare in uniform ones happens often.
 
     Queries and keys are uniform, extreme, or near each other (ties and the table's first entries); values uniform,
     extreme or constant; `n_valid` anything, small, or all.
     """
+    if isinstance(spec, StandardSpec):
+        q, k, v = _integers(spec, rng, n_heads, n_queries)
+    else:
+        q, k, v = _patterns(spec, rng, n_heads, n_queries)
+    n_valid = np.where(
+        rng.random((n_heads, n_queries)) < 0.5,
+        rng.integers(0, spec.n_keys + 1, (n_heads, n_queries)),
+        np.minimum(rng.choice([0, 1, 2, spec.n_keys], (n_heads, n_queries)), spec.n_keys),
+    )
+    return StandardVectors(q=q, k=k, v=v, n_valid=np.full_like(n_valid, spec.n_keys) if all_valid else n_valid)
+
+
+def _integers(
+    spec: StandardSpec, rng: np.random.Generator, n_heads: int, n_queries: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     shape = (n_heads, spec.n_keys, spec.d_head)
     k = rng.integers(-128, 128, shape)
     q = rng.integers(-128, 128, (n_heads, n_queries, spec.d_head))
@@ -116,12 +133,39 @@ def random_standard_vectors(
                 v[head] = rng.choice([-128, 127], v.shape[1:])
             case 1:
                 v[head] = rng.choice([-128, 127], spec.d_value)
-    n_valid = np.where(
-        rng.random((n_heads, n_queries)) < 0.5,
-        rng.integers(0, spec.n_keys + 1, (n_heads, n_queries)),
-        np.minimum(rng.choice([0, 1, 2, spec.n_keys], (n_heads, n_queries)), spec.n_keys),
-    )
-    return StandardVectors(q=q, k=k, v=v, n_valid=np.full_like(n_valid, spec.n_keys) if all_valid else n_valid)
+    return q, k, v
+
+
+def _patterns(
+    spec: Bf16Spec, rng: np.random.Generator, n_heads: int, n_queries: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Draw numbers of all sizes, near 1, equal keys, zeros and subnormals."""
+
+    def draw(*shape: int) -> NDArray[np.int64]:
+        match rng.integers(4):
+            case 0:  # any finite number
+                patterns = rng.integers(0, 2**16, shape)
+                return np.where(patterns & 0x7F80 == 0x7F80, 0, patterns)
+            case 1:
+                return to_patterns(rng.integers(-3, 4, shape))
+            case _:
+                return to_patterns(rng.normal(size=shape))
+
+    parts = [
+        (draw(n_queries, spec.d_head), draw(spec.n_keys, spec.d_head), draw(spec.n_keys, spec.d_value))
+        for _ in range(n_heads)
+    ]
+    q, k, v = (np.stack(part) for part in zip(*parts, strict=True))
+    is_equal = rng.random((n_heads, 1, 1)) < 0.2
+    return q, np.where(is_equal, k[:, :1], k), v
+
+
+def _attend(
+    spec: StandardSpec | Bf16Spec, q: ArrayLike, k: ArrayLike, v: ArrayLike, n_valid: ArrayLike | None
+) -> StandardAttention | Bf16Attention:
+    if isinstance(spec, StandardSpec):
+        return attend_standard(spec, q, k, v, n_valid=n_valid)
+    return attend_bf16(spec, q, k, v, n_valid=n_valid)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -185,7 +229,7 @@ def simulate_standard(
     TypeError, ValueError
         As of `attend_standard`.
     """
-    expected = attend_standard(design.spec, q, k, v, n_valid=n_valid)
+    expected = _attend(design.spec, q, k, v, n_valid)
     if expected.is_empty.ndim > 2:
         raise ValueError(
             f"q, k and v must have one leading axis at most, for heads, not {expected.is_empty.shape[:-1]}"

@@ -15,7 +15,7 @@ from rtl.standard.rows import ROW_BITS, add_rows
 __all__ = ["ValueColumn", "carry_places"]
 
 #: Bits of an accumulator through which a carry runs in one cycle.
-CHUNK_BITS = 5
+CHUNK_BITS = 4
 
 
 def carry_places(acc_bits: int) -> list[int]:
@@ -49,7 +49,7 @@ class ValueColumn(wiring.Component):
     enable : In(2)
         Of each stage's registers.
     restart : In(1)
-        The second stage begins a new sum.
+        The row in the first stage begins a new sum.
     load : In(1)
     held : Out(acc_bits + number of carry_places)
         The accumulator's sum bits, then its saved carries, when last loaded.
@@ -91,16 +91,20 @@ class ValueColumn(wiring.Component):
         columns = compress(m, rows[:acc_bits], n_levels=FIRST_LEVELS, name="first")
         columns = register(m, columns, self.enable[0], "partial")
 
-        # The accumulator is part of the second half of the tree.
+        # The accumulator is part of the second half of the tree, which it enters a level late, as its restart does.
+        columns = compress(m, columns, n_levels=1, name="second")
+        restart = Signal(init=1)
+        with m.If(self.enable[0]):
+            m.d.sync += restart.eq(self.restart)
         places = carry_places(acc_bits)
         acc, carries = Signal(acc_bits, reset_less=True), Signal(len(places), reset_less=True)
         kept = Signal(acc_bits + len(places))
-        m.d.comb += kept.eq(Cat(acc, carries) & ~self.restart.replicate(len(kept)))
+        m.d.comb += kept.eq(Cat(acc, carries) & ~restart.replicate(len(kept)))
         for place, column in enumerate(columns):
             column.append(kept[place])
         for number, place in enumerate(places):
             columns[place].append(kept[acc_bits + number])
-        a, b = addends(compress(m, columns, name="second"))
+        a, b = addends(compress(m, columns, name="third"))
         with m.If(self.enable[1]):
             for number, low in enumerate([0, *places]):
                 high = min(low + CHUNK_BITS, acc_bits)

@@ -8,15 +8,24 @@ from functools import cached_property
 from typing import Any
 
 from golden.checks import require_choice, require_int
-from golden.standard import StandardSpec
+from golden.standard import StandardSpec, logit_scale_of
+from golden.standard_bf16 import Bf16Spec
 from rtl.config import MEMORIES
 from rtl.design import Design
 
-__all__ = ["StandardDesign"]
+__all__ = ["ELEMENTS", "StandardDesign", "tree_depth"]
+
+#: Widths of a baseline's elements.
+ELEMENTS = ("int8", "bf16")
 
 #: Rows that the score memory holds beyond those of one query: as many as are scored between a query's last row and the
 #: first read of its scores.
 SLACK_ROWS = 8
+
+
+def tree_depth(n_words: int) -> int:
+    """Return the additions on the longest way through a tree that sums `n_words`."""
+    return (n_words - 1).bit_length()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +49,7 @@ class StandardDesign:
         A field has the wrong type, is out of range or does not fit the spec.
     """
 
-    spec: StandardSpec
+    spec: StandardSpec | Bf16Spec
     name: str = "standard_engine"
     n_lanes: int = 1
     memory: str = "internal"
@@ -52,17 +61,34 @@ class StandardDesign:
                 f"n_lanes must be a power of two, so that an index splits into memory row and lane, not {self.n_lanes}"
             )
         require_choice("memory", self.memory, MEMORIES)
+        if isinstance(self.spec, Bf16Spec) and self.spec.n_lanes != self.n_lanes:
+            raise ValueError(f"n_lanes must be the spec's, {self.spec.n_lanes}, by which it sums, not {self.n_lanes}")
 
     @classmethod
-    def like(cls, design: Design) -> StandardDesign:
-        """Return the baseline of a binary design: same shapes, keys a cycle and memories."""
-        config = design.config
-        return cls(
-            spec=StandardSpec.like(design.spec),
-            name=f"{config.name}_standard",
-            n_lanes=config.n_lanes,
-            memory=config.memory,
-        )
+    def like(cls, design: Design, *, element: str = "int8") -> StandardDesign:
+        """Return the baseline of a binary design: same shapes, keys a cycle and memories.
+
+        Parameters
+        ----------
+        design
+            The binary one.
+        element
+            One of `ELEMENTS`: the width of queries, keys and values.
+        """
+        config, binary = design.config, design.spec
+        require_choice("element", element, ELEMENTS)
+        if element == "int8":
+            spec, suffix = StandardSpec.like(binary), "standard"
+        else:
+            suffix = "standard_bf16"
+            spec = Bf16Spec.from_logit_scale(
+                d_head=binary.d_head,
+                d_value=binary.d_value,
+                n_keys=binary.n_keys,
+                n_lanes=config.n_lanes,
+                logit_scale=logit_scale_of(binary.weights),
+            )
+        return cls(spec=spec, name=f"{config.name}_{suffix}", n_lanes=config.n_lanes, memory=config.memory)
 
     @property
     def lane_bits(self) -> int:
@@ -95,10 +121,26 @@ class StandardDesign:
         n_valid = self.spec.n_keys if n_valid is None else n_valid
         return {"score": max(1, -(-n_valid // self.n_lanes)), "divide": self.fold}
 
+    @property
+    def score_stages(self) -> int:
+        """Cycles from a row of keys to its levels."""
+        return 3 if isinstance(self.spec, StandardSpec) else 1 + tree_depth(self.spec.d_head)
+
+    @property
+    def sum_stages(self) -> int:
+        """Cycles from a row of weights and values to their sums."""
+        return 2 if isinstance(self.spec, StandardSpec) else 2 + tree_depth(self.n_lanes)
+
+    @property
+    def divide_stages(self) -> int:
+        """Cycles from sums to the first beat."""
+        return self.spec.out_bits + 3 if isinstance(self.spec, StandardSpec) else 13
+
     def latency(self, n_valid: int | None = None) -> int:
         """Most cycles from the first offer of a lone query to the transfer of its last beat, taken at once."""
         terms = self.cycle_terms(n_valid)
-        return 2 * terms["score"] + terms["divide"] + self.spec.out_bits + 19
+        stages = self.score_stages + self.sum_stages + self.divide_stages
+        return 2 * terms["score"] + terms["divide"] + stages + 11
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types; `from_dict` is the inverse."""
@@ -107,4 +149,5 @@ class StandardDesign:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> StandardDesign:
         """Rebuild a design from `to_dict`'s result, with every check."""
-        return cls(**{**fields, "spec": StandardSpec.from_dict(fields["spec"])})
+        kind = Bf16Spec if "first" in fields["spec"] else StandardSpec
+        return cls(**{**fields, "spec": kind.from_dict(fields["spec"])})

@@ -10,6 +10,7 @@ from rtl.standard import payload
 from rtl.standard.column import carry_places
 from rtl.standard.design import StandardDesign
 from rtl.standard.heap import addends, compress
+from rtl.standard.weigher import held_bits
 
 __all__ = ["StandardDivider", "subtractor_widths"]
 
@@ -66,7 +67,6 @@ class StandardDivider(wiring.Component):
         self.design = design
         self.subtractor = subtractor
         spec = design.spec
-        self.held_bits = spec.acc_bits + len(carry_places(spec.acc_bits))
         super().__init__(
             {
                 "i_valid": In(1),
@@ -74,7 +74,7 @@ class StandardDivider(wiring.Component):
                 "weight_sum": In(spec.weight_sum_bits),
                 "offset": In(spec.acc_bits),
                 "is_empty": In(1),
-                "held": In(spec.d_value * self.held_bits),
+                "held": In(spec.d_value * held_bits(self.design)),
                 "o": Out(stream.Signature(payload.out_slice(design))),
             }
         )
@@ -128,7 +128,7 @@ class StandardDivider(wiring.Component):
             m.d.sync += following_offset.eq(offset)
 
         for n in range(n_outputs):
-            sums = Array(self.held.word_select(b * n_outputs + n, self.held_bits) for b in range(fold))
+            sums = Array(self.held.word_select(b * n_outputs + n, held_bits(self.design)) for b in range(fold))
             quotient = self._divide(m, n, go, sums[beat], following_offset, divisors)
             value = Cat(quotient[:-1], ~quotient[-1])
             m.d.comb += self.o.p.value[n].eq(value & ~flags["is_empty"].replicate(len(value)))
@@ -150,7 +150,7 @@ class StandardDivider(wiring.Component):
                 m.d.sync += signal.eq(value)
             return signal
 
-        held = register("selected", selected, self.held_bits)
+        held = register("selected", selected, held_bits(self.design))
         places = carry_places(acc_bits)
         carries = Cat(held[acc_bits + places.index(p)] if p in places else 0 for p in range(acc_bits))
         # The sum of four words, a carry of 2 besides: `-x` is `~x + 1`.

@@ -6,19 +6,22 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.standard import StandardSpec
 from rtl.memory import DualPortMemory
 from rtl.standard import payload
+from rtl.standard.bf16_divider import Bf16Divider
+from rtl.standard.bf16_weigher import Bf16Weigher
 from rtl.standard.design import StandardDesign
 from rtl.standard.divider import StandardDivider
 from rtl.standard.loader import StandardLoader
 from rtl.standard.scorer import Scorer, score_port
-from rtl.standard.weigher import Weigher
+from rtl.standard.weigher import Weigher, shared_sums
 
 __all__ = ["StandardEngine"]
 
 
 class StandardEngine(wiring.Component):
-    """Softmax attention of int8: queries in, exactly rounded outputs out, keys and values in memories.
+    """Softmax attention of int8 or bfloat16: queries in, exactly rounded outputs out, keys and values in memories.
 
     Its lanes and columns are instances of modules that `rtl.standard.verilog.emit_standard` writes beside it.
 
@@ -41,7 +44,7 @@ class StandardEngine(wiring.Component):
         `fold` beats a query.
     key_read, key_write, value_read, value_write : Out(ReadPort, WritePort), if the memory is external
 
-    Equals `golden.standard.attend_standard`.
+    Equals `golden.standard.attend_standard`, or `golden.standard_bf16.attend_bf16`.
     """
 
     i_row: stream.Interface
@@ -65,10 +68,15 @@ class StandardEngine(wiring.Component):
         m = Module()
         design, name = self.design, self.design.name
         m.submodules.loader = loader = StandardLoader(design)
-        m.submodules.scorer = scorer = Scorer(design, lane=f"{name}_score_lane")
+        m.submodules.scorer = scorer = Scorer(design, lane=f"{name}_score_lane", register=f"{name}_query_register")
         m.submodules.score_memory = scores = DualPortMemory(score_port(design))
-        m.submodules.weigher = weigher = Weigher(design, lane=f"{name}_weight_lane", column=f"{name}_value_column")
-        m.submodules.divider = divider = StandardDivider(design, subtractor=f"{name}_subtractor")
+        lanes = {"lane": f"{name}_weight_lane", "column": f"{name}_value_column"}
+        if isinstance(design.spec, StandardSpec):
+            weigher, divider = Weigher(design, **lanes), StandardDivider(design, subtractor=f"{name}_subtractor")
+        else:
+            weigher, divider = Bf16Weigher(design, **lanes), Bf16Divider(design)
+        m.submodules.weigher = weigher
+        m.submodules.divider = divider
 
         wiring.connect(m, wiring.flipped(self.i_row), loader.i)
         wiring.connect(m, wiring.flipped(self.i_query), scorer.i)
@@ -78,8 +86,7 @@ class StandardEngine(wiring.Component):
             scorer.has_read.eq(weigher.scores.en),
             divider.i_valid.eq(weigher.o_valid),
             weigher.o_ready.eq(divider.i_ready),
-            divider.weight_sum.eq(weigher.weight_sum),
-            divider.offset.eq(weigher.offset),
+            *(getattr(divider, sums).eq(getattr(weigher, sums)) for sums in shared_sums(design)),
             divider.is_empty.eq(weigher.is_empty),
             divider.held.eq(weigher.held),
         ]

@@ -6,6 +6,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from golden.standard import ELEMENT_BITS
 from rtl.standard import payload
 from rtl.standard.design import StandardDesign
 
@@ -13,7 +14,7 @@ __all__ = ["StandardLoader"]
 
 
 class StandardLoader(wiring.Component):
-    """Writes a key and its value vector into their lane of their row, elements offset by 128 (sign bit flipped).
+    """Writes a key and its value vector into their lane of their row, int8 offset by 128 (sign bit flipped).
 
     * **Latency**: none; what was transferred is seen by every read from the next cycle on.
     * **Throughput**: a key a cycle.
@@ -52,7 +53,9 @@ class StandardLoader(wiring.Component):
             (self.keys, row.key, design.spec.d_head),
             (self.values, row.value, design.spec.d_value),
         ):
-            sign_bits = sum(0x80 << 8 * n for n in range(n_elements))
+            # Flipping the sign bit of a signed element adds 128 to it.
+            is_offset = design.spec.element_bits == ELEMENT_BITS
+            sign_bits = sum(0x80 << 8 * n for n in range(n_elements)) if is_offset else 0
             m.d.comb += [
                 port.addr.eq(row.index >> design.lane_bits),
                 port.data.eq((vector.as_value() ^ sign_bits).replicate(design.n_lanes)),

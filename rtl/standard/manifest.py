@@ -37,7 +37,7 @@ def standard_manifest(engine: StandardEngine, verilog: str) -> dict[str, Any]:
             },
             "a_query": max(terms.values()),
             "bound": terms["score"],
-            "latency": {"formula": "2 * score + divide + out_bits + 19, at most", "cycles": design.latency()},
+            "latency": {"formula": "2 * score + divide + 11 + stages, at most", "cycles": design.latency()},
         },
     }
 

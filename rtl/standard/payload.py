@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import signed, unsigned
+from amaranth.hdl import Shape, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 
+from golden.standard import ELEMENT_BITS
 from rtl.memory import ReadPort, WritePort
 from rtl.standard.design import StandardDesign
 
 __all__ = ["key_row", "out_slice", "query", "score_row", "write_port"]
 
 
+def _element(design: StandardDesign) -> Shape:
+    """An element: signed, or a bit pattern of bfloat16."""
+    bits = design.spec.element_bits
+    return Shape(bits, signed=bits == ELEMENT_BITS)
+
+
 def query(design: StandardDesign) -> StructLayout:
     """A query: its elements, and the number of keys that it sees."""
     spec = design.spec
-    return StructLayout(
-        {"query": ArrayLayout(signed(spec.element_bits), spec.d_head), "n_valid": unsigned(spec.n_valid_bits)}
-    )
+    return StructLayout({"query": ArrayLayout(_element(design), spec.d_head), "n_valid": unsigned(spec.n_valid_bits)})
 
 
 def key_row(design: StandardDesign) -> StructLayout:
@@ -25,8 +30,8 @@ def key_row(design: StandardDesign) -> StructLayout:
     return StructLayout(
         {
             "index": unsigned(spec.index_bits),
-            "key": ArrayLayout(signed(spec.element_bits), spec.d_head),
-            "value": ArrayLayout(signed(spec.value_bits), spec.d_value),
+            "key": ArrayLayout(_element(design), spec.d_head),
+            "value": ArrayLayout(_element(design), spec.d_value),
         }
     )
 
@@ -45,7 +50,7 @@ def out_slice(design: StandardDesign) -> StructLayout:
     """`n_outputs` output elements, in order; `last` ends the query, `is_empty` says that it saw no key."""
     return StructLayout(
         {
-            "value": ArrayLayout(signed(design.spec.out_bits), design.n_outputs),
+            "value": ArrayLayout(Shape(design.spec.out_bits, _element(design).signed), design.n_outputs),
             "is_empty": unsigned(1),
             "last": unsigned(1),
         }

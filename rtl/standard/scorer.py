@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from golden.standard import DIGITS
+from golden.standard import DIGITS, StandardSpec
 from rtl.memory import WritePort
 from rtl.standard import payload
 from rtl.standard.design import StandardDesign
 from rtl.standard.rows import digit_lines
 
-__all__ = ["Scorer", "score_port", "scored_query"]
+__all__ = ["Scorer", "query_bits", "score_port", "scored_query"]
+
+#: Lanes that one register of the query drives. More load would take more of a cycle than the key memory does.
+LANES_A_REGISTER = 8
+
+
+def query_bits(design: StandardDesign) -> int:
+    """Return the bits of a query as the lanes take it."""
+    d_head = design.spec.d_head
+    return 3 * DIGITS * d_head if isinstance(design.spec, StandardSpec) else 16 * d_head
 
 
 def scored_query(design: StandardDesign) -> StructLayout:
@@ -41,7 +51,7 @@ class Scorer(wiring.Component):
     The score memory is a queue of rows, which holds more than a query's rows, so that the next query is scored while
     this one is weighed.
 
-    * **Latency**: 8 cycles from the read of a query's last row of keys to its offer.
+    * **Latency**: `score_stages + 5` cycles from the read of a query's last row of keys to its offer.
     * **Throughput**: a row of `n_lanes` keys a cycle, also from one query to the next.
     * A stall (no room for a row of scores, or a maximum not taken when the next one is there) holds all stages.
 
@@ -50,7 +60,9 @@ class Scorer(wiring.Component):
     design
         Sizes.
     lane
-        Name of the Verilog module of `ScoreLane`.
+        Name of the Verilog module of `ScoreLane`, or `Bf16ScoreLane`.
+    register
+        Name of the Verilog module of `Register`, of `query_bits`.
 
     Members
     -------
@@ -69,9 +81,10 @@ class Scorer(wiring.Component):
     scores: wiring.PureInterface
     has_read: Signal
 
-    def __init__(self, design: StandardDesign, *, lane: str):
+    def __init__(self, design: StandardDesign, *, lane: str, register: str):
         self.design = design
         self.lane = lane
+        self.register = register
         super().__init__(
             {
                 "i": In(stream.Signature(payload.query(design))),
@@ -100,48 +113,53 @@ class Scorer(wiring.Component):
                 stages.append(register)
             return stages
 
-        valid = follow("valid", read, 1, 6)
-        last = follow("last", is_last, 1, 6)
-        here = Signal(n_lanes.bit_length())  # keys of this row that the query sees, if not all
+        # A row's levels are there in stage `scored`, two cycles before its maximum.
+        n_stages = design.score_stages
+        scored = n_stages + 1
+        valid = follow("valid", read, 1, scored + 2)
+        last = follow("last", is_last, 1, scored + 2)
+        here = Signal(n_lanes.bit_length())  # keys of this row that the query sees
         m.d.comb += here.eq(Mux(self._remaining > n_lanes, n_lanes, self._remaining))
-        n_here = follow("n_here", here, 1, 3)
+        n_here = follow("n_here", here, 1, n_stages)
         seen = Signal(n_lanes)
-        m.d.comb += seen.eq(Cat(n_here[3] > lane for lane in range(n_lanes)))
-        takes_part = follow("takes_part", seen, 4, 4)[4]
-        is_empty = follow("is_empty", ~takes_part[0], 5, 6)[6]
+        m.d.comb += seen.eq(Cat(n_here[n_stages] > lane for lane in range(n_lanes)))
+        takes_part = follow("takes_part", seen, scored, scored)[scored]
+        is_empty = follow("is_empty", ~takes_part[0], scored + 1, scored + 2)[scored + 2]
 
-        # Stages 1 to 3: the dot products.
+        # The dot products.
         levels = [Signal(level_bits, name=f"level_{lane}") for lane in range(n_lanes)]
-        enables = Signal(3)
-        m.d.comb += enables.eq(Cat(go & valid[stage] for stage in (1, 2, 3)))
+        enables = Signal(n_stages)
+        m.d.comb += enables.eq(Cat(go & valid[stage] for stage in range(1, n_stages + 1)))
         for lane, level in enumerate(levels):
             m.submodules[f"lane_{lane}"] = Instance(
                 self.lane,
                 i_clk=ClockSignal(),
                 i_rst=ResetSignal(),
-                i_key=self.keys.data.word_select(lane, 8 * spec.d_head),
+                i_key=self.keys.data.word_select(lane, spec.element_bits * spec.d_head),
                 i_enable=enables,
                 o_level=level,
-                **{f"i_{name}": value for name, value in lines.items()},
+                **{f"i_{name}": value for name, value in lines[lane // LANES_A_REGISTER].items()},
             )
 
-        # Stage 4: rows are stored.
+        # Rows are stored.
         count = Signal(range(design.score_rows + 1))
         row = Signal(range(design.score_rows))
         stored = Signal()
         m.d.comb += [
             has_room.eq(count != design.score_rows),
-            stored.eq(valid[4] & go),
+            stored.eq(valid[scored] & go),
             self.scores.addr.eq(row),
             self.scores.data.eq(Cat(*levels, takes_part)),
             self.scores.en.eq(stored),
         ]
         with m.If(stored):
             m.d.sync += row.eq(Mux(row == design.score_rows - 1, 0, row + 1))
-        with m.If(stored != self.has_read):
+        has_read = Signal()
+        m.d.sync += has_read.eq(self.has_read)
+        with m.If(stored != has_read):
             m.d.sync += count.eq(Mux(stored, count + 1, count - 1))
 
-        # Stages 4 to 6: the maximum over lanes, then over rows.
+        # The maximum over lanes, in two stages, then over rows.
         masked = [Signal(level_bits, name=f"masked_{lane}") for lane in range(n_lanes)]
         m.d.comb += [
             signal.eq(level & bit.replicate(level_bits))
@@ -149,7 +167,7 @@ class Scorer(wiring.Component):
         ]
         n_rounds = design.lane_bits
         values: Sequence[Value] = masked
-        for stage, rounds in ((5, (n_rounds + 1) // 2), (6, n_rounds // 2)):
+        for stage, rounds in ((scored + 1, (n_rounds + 1) // 2), (scored + 2, n_rounds // 2)):
             values = _maxima(m, values, rounds, f"maximum_{stage}")
             registers = [Signal(level_bits, name=f"maximum_{stage}_{n}", reset_less=True) for n in range(len(values))]
             with m.If(go & valid[stage - 1]):
@@ -161,13 +179,13 @@ class Scorer(wiring.Component):
         result = Signal(scored_query(design), reset_less=True)
         m.d.comb += [
             self.o.p.eq(result),
-            go.eq(~((valid[4] & ~has_room) | (valid[6] & last[6] & self.o.valid & ~self.o.ready))),
+            go.eq(~((valid[scored] & ~has_room) | (valid[-1] & last[-1] & self.o.valid))),
         ]
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
-        with m.If(go & valid[6]):
-            m.d.sync += [best.eq(so_far), rows_before.eq(Mux(last[6], 0, rows_before + 1))]
-            with m.If(last[6]):
+        with m.If(go & valid[-1]):
+            m.d.sync += [best.eq(so_far), rows_before.eq(Mux(last[-1], 0, rows_before + 1))]
+            with m.If(last[-1]):
                 m.d.sync += [
                     self.o.valid.eq(1),
                     result.maximum.eq(so_far),
@@ -176,8 +194,8 @@ class Scorer(wiring.Component):
                 ]
         return m
 
-    def _read(self, m: Module, go: Signal, read: Signal, is_last: Signal) -> dict[str, Signal]:
-        """Walk a query over its rows of keys; return its digits, as the lanes take them."""
+    def _read(self, m: Module, go: Signal, read: Signal, is_last: Signal) -> list[dict[str, Value]]:
+        """Walk a query over its rows of keys; return it as the lanes take it, one for each few of them."""
         design, spec = self.design, self.design.spec
         row = Signal(self.keys.addr.shape())
         self._remaining = remaining = Signal(spec.n_valid_bits)  # keys from this row on
@@ -193,16 +211,28 @@ class Scorer(wiring.Component):
         with m.If(read):
             m.d.sync += [row.eq(Mux(is_last, 0, row + 1)), after_first.eq(remaining - design.n_lanes)]
 
-        # Recoded once for all lanes and rows.
-        numbers = [self.i.p.query[i] for i in range(spec.d_head)]
-        lines = {}
-        for name, words in digit_lines(m, numbers, "query").items():
-            register = lines[name] = Signal(DIGITS * spec.d_head, name=name, reset_less=True)
-            with m.If(read & (row == 0)):
-                m.d.sync += register.eq(Cat(words))
-        lines["positive"] = Signal(spec.d_head, name="positive")
-        m.d.comb += lines["positive"].eq(~lines["negative"][-spec.d_head :])
-        return lines
+        # Registers, one for a few lanes each, of what all lanes take.
+        if isinstance(spec, StandardSpec):
+            numbers = [self.i.p.query[i] for i in range(spec.d_head)]
+            parts = {name: Cat(words) for name, words in digit_lines(m, numbers, "query").items()}
+        else:
+            parts = {"query": self.i.p.query.as_value()}
+        registers = []
+        for n in range(-(-design.n_lanes // LANES_A_REGISTER)):
+            held = Signal(query_bits(design), name=f"query_{n}")
+            m.submodules[f"query_register_{n}"] = Instance(
+                self.register,
+                i_clk=ClockSignal(),
+                i_rst=ResetSignal(),
+                i_i=Cat(parts.values()),
+                i_enable=read & (row == 0),
+                o_o=held,
+            )
+            starts = [0, *accumulate(len(part) for part in parts.values())]
+            registers.append({name: held[a:b] for name, (a, b) in zip(parts, pairwise(starts), strict=True)})
+            if isinstance(spec, StandardSpec):
+                registers[n]["positive"] = ~registers[n]["negative"][-spec.d_head :]
+        return registers
 
 
 def _maxima(m: Module, values: Sequence[Value], rounds: int, name: str) -> list[Value]:

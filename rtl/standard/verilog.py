@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from amaranth.lib import wiring
+
+from golden.standard import StandardSpec
+from rtl.standard.bf16 import Bf16Adder, Bf16Multiplier
+from rtl.standard.bf16_lanes import Bf16ScoreLane, Bf16ValueColumn, Bf16WeightLane
 from rtl.standard.column import ValueColumn
 from rtl.standard.divider import subtractor_widths
 from rtl.standard.engine import StandardEngine
 from rtl.standard.lane import ScoreLane
+from rtl.standard.register import Register
+from rtl.standard.scorer import query_bits
 from rtl.standard.subtractor import LowerSubtractor, UpperSubtractor
 from rtl.standard.weight import WeightLane
 from rtl.verilog import emit
@@ -15,14 +22,24 @@ __all__ = ["emit_standard"]
 
 def emit_standard(engine: StandardEngine) -> str:
     """Return a baseline as Verilog; its top module is named after its design."""
-    design = engine.design
-    low, high = subtractor_widths(design)
-    parts = {
-        "": engine,
-        "_score_lane": ScoreLane(design.spec),
-        "_weight_lane": WeightLane(design.spec),
-        "_value_column": ValueColumn(design),
-        "_subtractor_lower": LowerSubtractor(low),
-        "_subtractor_upper": UpperSubtractor(high),
-    }
-    return "\n".join(emit(component, design.name + suffix) for suffix, component in parts.items())
+    design, name = engine.design, engine.design.name
+    parts: dict[str, wiring.Component] = {name: engine, f"{name}_query_register": Register(query_bits(design))}
+    if isinstance(design.spec, StandardSpec):
+        low, high = subtractor_widths(design)
+        parts |= {
+            f"{name}_score_lane": ScoreLane(design.spec),
+            f"{name}_weight_lane": WeightLane(design.spec),
+            f"{name}_value_column": ValueColumn(design),
+            f"{name}_subtractor_lower": LowerSubtractor(low),
+            f"{name}_subtractor_upper": UpperSubtractor(high),
+        }
+    else:
+        operations = {"multiplier": f"{name}_multiplier", "adder": f"{name}_adder"}
+        parts |= {
+            f"{name}_score_lane": Bf16ScoreLane(design, **operations),
+            f"{name}_weight_lane": Bf16WeightLane(design.spec, adder=operations["adder"]),
+            f"{name}_value_column": Bf16ValueColumn(design, **operations),
+            operations["multiplier"]: Bf16Multiplier(),
+            operations["adder"]: Bf16Adder(),
+        }
+    return "\n".join(emit(component, module) for module, component in parts.items())

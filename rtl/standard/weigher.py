@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, S
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.standard import DIGITS
+from golden.standard import DIGITS, StandardSpec
 from rtl.memory import ReadPort
 from rtl.standard import payload
 from rtl.standard.column import carry_places
@@ -14,7 +14,21 @@ from rtl.standard.design import StandardDesign
 from rtl.standard.scorer import score_port, scored_query
 from rtl.standard.sums import WeightSums
 
-__all__ = ["Weigher"]
+__all__ = ["Weigher", "held_bits", "shared_sums"]
+
+
+def held_bits(design: StandardDesign) -> int:
+    """Return the bits of a column's sum, as it is held for division."""
+    spec = design.spec
+    return spec.acc_bits + len(carry_places(spec.acc_bits)) if isinstance(spec, StandardSpec) else spec.value_bits
+
+
+def shared_sums(design: StandardDesign) -> dict[str, int]:
+    """Return the sums that division needs beside the columns', and their bits."""
+    spec = design.spec
+    if isinstance(spec, StandardSpec):
+        return {"weight_sum": spec.weight_sum_bits, "offset": spec.acc_bits}
+    return {"weight_sum": spec.value_bits}
 
 
 class Weigher(wiring.Component):
@@ -61,7 +75,6 @@ class Weigher(wiring.Component):
         self.lane = lane
         self.column = column
         spec = design.spec
-        self.held_bits = spec.acc_bits + len(carry_places(spec.acc_bits))
         port = score_port(design)
         super().__init__(
             {
@@ -70,17 +83,15 @@ class Weigher(wiring.Component):
                 "values": Out(payload.read_port(design, spec.d_value)),
                 "o_valid": Out(1),
                 "o_ready": In(1),
-                "weight_sum": Out(spec.weight_sum_bits),
-                "offset": Out(spec.acc_bits),
                 "is_empty": Out(1),
-                "held": Out(spec.d_value * self.held_bits),
+                "held": Out(spec.d_value * held_bits(design)),
+                **{name: Out(bits) for name, bits in shared_sums(design).items()},
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
         design, spec = self.design, self.design.spec
-        n_lanes = design.n_lanes
         go = Signal()
 
         # Stage 0: a row of scores is read. A query is taken with its first one.
@@ -113,11 +124,38 @@ class Weigher(wiring.Component):
                 stages.append(register)
             return stages
 
-        valid = follow("valid", read, 1, 5)
-        last = follow("last", is_last & read, 1, 5)
-        is_empty = follow("is_empty", is_empty_1, 2, 5)
+        # Weights are there in stage 3, with their values; sums grow in stage `summed`.
+        summed = 2 + design.sum_stages
+        valid = follow("valid", read, 1, summed + 1)
+        last = follow("last", is_last & read, 1, summed + 1)
+        is_empty = follow("is_empty", is_empty_1, 2, summed + 1)
         enable = [go & stage for stage in valid]
 
+        row = Signal(self.values.addr.shape())
+        m.d.comb += [self.values.addr.eq(row), self.values.en.eq(enable[2])]
+        with m.If(enable[2]):
+            m.d.sync += row.eq(Mux(last[2], 0, row + 1))
+
+        # The next query's first row begins sums anew.
+        restarts = {stage: Signal(init=1, name=f"restart_{stage}") for stage in (3, summed, summed + 1)}
+        for stage, restart in restarts.items():
+            with m.If(enable[stage]):
+                m.d.sync += restart.eq(last[stage])
+        load = Signal()
+        m.d.comb += [
+            self.o_valid.eq(last[summed + 1]),
+            self.is_empty.eq(is_empty[summed + 1]),
+            load.eq(self.o_valid & self.o_ready),
+            go.eq(~self.o_valid | self.o_ready),
+        ]
+        weights = self._weigh(m, maximum, enable)
+        self._sum(m, weights, enable, restarts, load)
+        return m
+
+    def _weigh(self, m: Module, maximum: Signal, enable: list[Value]) -> dict[str, Signal]:
+        """Return the weights' digits, as the columns take them, in stage 3."""
+        design, spec = self.design, self.design.spec
+        n_lanes = design.n_lanes
         # Stages 1 and 2: weights.
         levels, takes_part = self.scores.data[:-n_lanes], self.scores.data[-n_lanes:]
         lines = {"one": DIGITS, "two": DIGITS, "negative": DIGITS - 1}
@@ -136,42 +174,31 @@ class Weigher(wiring.Component):
         digits = {name: Signal(n * n_lanes, name=name) for name, n in lines.items()}
         for name, n_digits in lines.items():
             m.d.comb += digits[name].eq(Cat(word[n] for n in range(n_digits) for word in of_lanes[name]))
-        row = Signal(self.values.addr.shape())
-        m.d.comb += [self.values.addr.eq(row), self.values.en.eq(enable[2])]
-        with m.If(enable[2]):
-            m.d.sync += row.eq(Mux(last[2], 0, row + 1))
+        return digits
 
-        # Stages 3 to 5: sums. The next query's first row begins them anew.
-        restarts = [Signal(init=1, name=f"restart_{stage}") for stage in (4, 5)]
-        for stage, restart in zip((4, 5), restarts, strict=True):
-            with m.If(enable[stage]):
-                m.d.sync += restart.eq(last[stage])
-        load = Signal()
-        m.d.comb += [
-            self.o_valid.eq(last[5]),
-            self.is_empty.eq(is_empty[5]),
-            load.eq(self.o_valid & self.o_ready),
-            go.eq(~self.o_valid | self.o_ready),
-        ]
+    def _sum(
+        self, m: Module, weights: dict[str, Signal], enable: list[Value], restarts: dict[int, Signal], load: Signal
+    ) -> None:
+        """Sum over stages from 3 on."""
+        design, spec = self.design, self.design.spec
         m.submodules.sums = sums = WeightSums(design)
-        m.d.comb += [getattr(sums, name).eq(word) for name, word in digits.items()]
+        m.d.comb += [getattr(sums, name).eq(word) for name, word in weights.items()]
         m.d.comb += [
             sums.enable.eq(Cat(enable[stage] for stage in (3, 4, 5))),
-            sums.restart.eq(restarts[1]),
+            sums.restart.eq(restarts[5]),
             self.weight_sum.eq(sums.weight_sum),
             self.offset.eq(sums.offset),
         ]
         for n in range(spec.d_value):
-            values = Cat(self.values.data.word_select(lane * spec.d_value + n, 8) for lane in range(n_lanes))
+            values = Cat(self.values.data.word_select(lane * spec.d_value + n, 8) for lane in range(design.n_lanes))
             m.submodules[f"column_{n}"] = Instance(
                 self.column,
                 i_clk=ClockSignal(),
                 i_rst=ResetSignal(),
                 i_values=values,
                 i_enable=Cat(enable[3], enable[4]),
-                i_restart=restarts[0],
+                i_restart=restarts[3],
                 i_load=load,
-                o_held=self.held.word_select(n, self.held_bits),
-                **{f"i_{name}": word for name, word in digits.items()},
+                o_held=self.held.word_select(n, held_bits(self.design)),
+                **{f"i_{name}": word for name, word in weights.items()},
             )
-        return m

@@ -63,16 +63,20 @@ class WeightLane(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         table, bits = self.spec.weights, self.spec.table_bits
-        distance = Signal(self.spec.level_bits)
-        index = Signal(bits, reset_less=True)
-        m.d.comb += distance.eq(self.maximum - self.level)
-        # What is beyond the table, or takes no part, becomes the index of all ones, where the table has its last entry.
+        distance, near = Signal(self.spec.level_bits), Signal(bits, reset_less=True)
+        is_beyond = Signal(reset_less=True)
+        index = Signal(bits)
+        m.d.comb += [
+            distance.eq(self.maximum - self.level),
+            # What is beyond the table, or takes no part, gets the index of all ones, where its last entry is.
+            index.eq(near | is_beyond.replicate(bits)),
+        ]
         with m.If(self.enable[0]):
-            m.d.sync += index.eq(distance[:bits] | (distance[bits:].any() | ~self.takes_part).replicate(bits))
+            m.d.sync += [near.eq(distance), is_beyond.eq(distance[bits:].any() | ~self.takes_part)]
 
         found = digits(table)
         entries = {
-            "one": [sum(1 << n for n in range(DIGITS) if d[n] in (1, -1) and d[n] > 0) for d in found],
+            "one": [sum(1 << n for n in range(DIGITS) if d[n] == 1) for d in found],
             "two": [sum(1 << n for n in range(DIGITS) if d[n] == 2) for d in found],
             "negative": [sum(1 << n for n in range(DIGITS - 1) if d[n] < 0) for d in found],
         }

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from golden.standard import StandardSpec, attend_standard
+from golden.standard_bf16 import attend_bf16
 from rtl.design import load_design
 from rtl.standard.design import StandardDesign
 from sim.simulate_standard import StandardTestbench, StandardVectors, random_standard_vectors, simulate_standard
@@ -18,7 +19,8 @@ ODD = StandardDesign(
     memory="external",
 )
 TINY = StandardDesign.like(load_design("tiny"))
-DESIGNS = {"tiny": TINY, "odd": ODD}
+BF16 = StandardDesign.like(load_design("tiny", ["engine.n_lanes=4", "spec.d_head=5", "spec.n_keys=11"]), element="bf16")
+DESIGNS = {"tiny": TINY, "odd": ODD, "bf16": BF16}
 
 
 @pytest.fixture(scope="module", params=sorted(DESIGNS))
@@ -59,22 +61,28 @@ def test_latency_of_a_lone_query(bench, rng):
 def test_a_wrong_output_is_found(bench, rng, monkeypatch):
     vectors = random_standard_vectors(bench.design.spec, rng, n_heads=1, n_queries=3)
 
-    def wrong(*arguments, **options):
-        found = attend_standard(*arguments, **options)
-        found.out[0, 1, -1] ^= 1
-        return found
+    def wrong(attend):
+        def attend_wrongly(*arguments, **options):
+            found = attend(*arguments, **options)
+            found.out[0, 1, -1] ^= 1
+            return found
 
-    monkeypatch.setattr("sim.simulate_standard.attend_standard", wrong)
+        return attend_wrongly
+
+    for attend in (attend_standard, attend_bf16):
+        monkeypatch.setattr(f"sim.simulate_standard.{attend.__name__}", wrong(attend))
     [result] = bench.run([vectors])
     assert result.n_mismatches == 1
     assert "o_out: query 1" in result.failures[0]
 
 
 def test_simulate(rng):
+    spec = TINY.spec
+    assert isinstance(spec, StandardSpec)
     vectors = random_standard_vectors(TINY.spec, rng, n_heads=1, n_queries=6)
     result = simulate_standard(TINY, vectors.q[0], vectors.k[0], vectors.v[0])
     assert result.passed
-    assert np.array_equal(result.out, attend_standard(TINY.spec, vectors.q[0], vectors.k[0], vectors.v[0]).out)
+    assert np.array_equal(result.out, attend_standard(spec, vectors.q[0], vectors.k[0], vectors.v[0]).out)
     assert result.cycles_a_query == TINY.cycle_terms()["score"]
     assert result.cycles.shape == (6,)
 

@@ -1,0 +1,130 @@
+"""Division of the baseline in bfloat16: the columns' sums, one after the other, through a pipeline."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.standard import payload
+from rtl.standard.bf16 import pack, significand
+from rtl.standard.design import StandardDesign
+
+__all__ = ["Bf16Divider"]
+
+#: Quotient bits: a significand of 8, one less where the dividend's is smaller, and one to round by.
+QUOTIENT_BITS = 10
+
+
+class Bf16Divider(wiring.Component):
+    """Divides: `out[i] = acc[i] / weight_sum`, `n_outputs` elements a cycle.
+
+    * **Latency**: 13 cycles from the transfer of the sums to the first beat.
+    * **Throughput**: a beat a cycle, also from one query to the next.
+    * A stall holds all stages.
+
+    Parameters
+    ----------
+    design
+        Sizes.
+
+    Members
+    -------
+    i_valid : In(1)
+    i_ready : Out(1)
+    is_empty : In(1)
+        With `i_valid`.
+    weight_sum, held : In
+        The sums, from the cycle after the transfer to the next transfer.
+    o : Out(stream of payload.out_slice)
+
+    Equals `golden.bf16.rounded` of the quotients.
+    """
+
+    i_valid: Signal
+    i_ready: Signal
+    is_empty: Signal
+    weight_sum: Signal
+    held: Signal
+    o: stream.Interface
+
+    def __init__(self, design: StandardDesign):
+        self.design = design
+        super().__init__(
+            {
+                "i_valid": In(1),
+                "i_ready": Out(1),
+                "is_empty": In(1),
+                "weight_sum": In(16),
+                "held": In(16 * design.spec.d_value),
+                "o": Out(stream.Signature(payload.out_slice(design))),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        fold, n_outputs = self.design.fold, self.design.n_outputs
+
+        go, loaded, is_busy, ends, is_empty = Signal(), Signal(), Signal(), Signal(), Signal(reset_less=True)
+        beat = Signal(range(fold))
+        m.d.comb += [
+            go.eq(~self.o.valid | self.o.ready),
+            ends.eq(beat == fold - 1),
+            self.i_ready.eq(~is_busy | (go & ends)),
+            loaded.eq(self.i_valid & self.i_ready),
+        ]
+        with m.If(is_busy & go):
+            m.d.sync += [beat.eq(Mux(ends, 0, beat + 1)), is_busy.eq(~ends)]
+        with m.If(loaded):
+            m.d.sync += [is_busy.eq(1), is_empty.eq(self.is_empty)]
+
+        def register(name: str, value: Value, width: int, **options) -> Signal:
+            signal = Signal(width, name=name, **{"reset_less": True, **options})
+            with m.If(go):
+                m.d.sync += signal.eq(value)
+            return signal
+
+        flags: list[Value] = [is_busy, ends, is_empty]
+        for stage in range(QUOTIENT_BITS + 2):
+            names = ("valid", "last", "is_empty")
+            flags = [
+                register(f"{name}_{stage}", flag, 1, reset_less=name != "valid")
+                for name, flag in zip(names, flags, strict=True)
+            ]
+        m.d.comb += [self.o.valid.eq(flags[0]), self.o.p.last.eq(flags[1]), self.o.p.is_empty.eq(flags[2])]
+
+        divisor = register("divisor", self.weight_sum, 16)
+        divisors = [significand(divisor)]
+        for step in range(1, QUOTIENT_BITS):
+            divisors.append(register(f"divisor_{step}", divisors[-1], 8))
+        for n in range(n_outputs):
+            sums = Array(self.held.word_select(b * n_outputs + n, 16) for b in range(fold))
+            selected = register(f"selected_{n}", sums[beat], 16)
+            exponent: Value = Signal(signed(12), name=f"exponent_{n}")
+            m.d.comb += exponent.eq(selected[7:15] - divisor[7:15] + 127)
+            remainder: Value = significand(selected)
+            sign: Value = selected[15]
+            quotient: list[Value] = []
+            for step in range(QUOTIENT_BITS):
+                difference = Signal(10, name=f"difference_{n}_{step}")
+                m.d.comb += difference.eq(remainder - divisors[step])
+                fits = ~difference[-1]
+                left = Mux(fits, difference[:8], remainder[:8])
+                remainder = Cat(0, register(f"remainder_{n}_{step}", left, 8))
+                quotient = [*register(f"quotient_{n}_{step}", Cat(fits, *quotient), step + 1)]
+                moved = Signal(signed(12), name=f"exponent_{n}_{step}", reset_less=True)
+                with m.If(go):
+                    m.d.sync += moved.eq(exponent)
+                exponent = moved
+                sign = register(f"sign_{n}_{step}", sign, 1)
+
+            # The quotient is 1 or more if its first bit is 1, and else 1/2 or more.
+            bits = Cat(quotient)
+            is_one = bits[-1]
+            digits = Mux(is_one, bits[1:], bits[:-1])
+            rest = remainder.any() | (is_one & bits[0])
+            result = Signal(16, name=f"result_{n}")
+            pack(m, result, sign, exponent - ~is_one, digits, rest)
+            value = register(f"value_{n}", result, 16)
+            m.d.comb += self.o.p.value[n].eq(value & ~flags[2].replicate(16))
+        return m
