@@ -35,7 +35,7 @@ constexpr int ARCS = 4 * PINS;  // of a gate: by pin, edge of the pin, edge of t
 
 struct Event {
   Lanes lanes;
-  int32_t gate, arc, previous, next;  // events of a gate that still have lanes are a list
+  int32_t gate, arc;
 };
 
 }  // namespace
@@ -68,36 +68,24 @@ extern "C" int64_t transitions(int64_t n_nets, int64_t n_gates, int64_t n_source
   Lanes *values = (Lanes *)values_;
   const Lanes *after = (const Lanes *)after_;
   const Lanes wanted = *(const Lanes *)wanted_, none = {};
+  int64_t n_slots = 2, n_planes = 1;
+  while (n_slots <= max_delay) n_slots *= 2, n_planes++;
   std::vector<Lanes> changed(n_nets, none), pending(n_gates + n_sources, none);
-  std::vector<int32_t> first(n_gates + n_sources, -1);
+  // When each lane of a gate that is pending will change: a word of lanes for each bit of the slot. An event that comes
+  // at another time was swallowed, so that no event ever has to be searched for.
+  std::vector<Lanes> due((n_gates + n_sources) * n_planes, none);
   std::vector<int64_t> seen(n_gates, -1);
-  std::vector<Event> events;
-  std::vector<int32_t> unused, changed_nets, affected;
-  int64_t n_slots = 1;
-  while (n_slots <= max_delay) n_slots *= 2;
-  std::vector<std::vector<int32_t>> wheel(n_slots);
+  std::vector<std::vector<Event>> wheel(n_slots);
+  std::vector<int32_t> changed_nets, affected;
   int64_t n_waiting = 0, last = 0;
 
   auto schedule = [&](int32_t gate, int32_t arc, const Lanes &lanes, int64_t step) {
-    int32_t e;
-    if (unused.empty()) {
-      e = (int32_t)events.size();
-      events.emplace_back();
-    } else {
-      e = unused.back();
-      unused.pop_back();
-    }
-    events[e] = Event{lanes, gate, arc, -1, first[gate]};
-    if (first[gate] >= 0) events[first[gate]].previous = e;
-    first[gate] = e;
-    wheel[step & (n_slots - 1)].push_back(e);
+    const int64_t at = step & (n_slots - 1);
+    Lanes *planes = &due[gate * n_planes];
+    for (int64_t p = 0; p < n_planes; p++) planes[p] = (at >> p & 1) ? planes[p] | lanes : planes[p] & ~lanes;
+    pending[gate] |= lanes;
+    wheel[at].push_back(Event{lanes, gate, arc});
     n_waiting++;
-  };
-
-  auto unlink = [&](int32_t e) {
-    const Event &event = events[e];
-    (event.previous < 0 ? first[event.gate] : events[event.previous].next) = event.next;
-    if (event.next >= 0) events[event.next].previous = event.previous;
   };
 
   for (int64_t s = 0; s < n_sources; s++) {
@@ -110,21 +98,23 @@ extern "C" int64_t transitions(int64_t n_nets, int64_t n_gates, int64_t n_source
 
   for (int64_t step = 0; n_waiting; step++) {
     if (step > max_steps) return -1;
-    std::vector<int32_t> &slot = wheel[step & (n_slots - 1)];
+    const int64_t at = step & (n_slots - 1);
+    std::vector<Event> &slot = wheel[at];
     if (slot.empty()) continue;
-    for (int32_t e : slot) {
-      const Event &event = events[e];
-      if (any(event.lanes)) {
-        unlink(e);
-        const int32_t net = output[event.gate];
-        values[net] ^= event.lanes;
-        pending[event.gate] &= ~event.lanes;
-        transitions[(int64_t)event.gate * ARCS + event.arc] += count(event.lanes & wanted);
-        if (!any(changed[net])) changed_nets.push_back(net);
-        changed[net] |= event.lanes;
-        last = step;
-      }
-      unused.push_back(e);
+    // Of two events of a lane for the same moment the later one holds.
+    for (int64_t n = (int64_t)slot.size() - 1; n >= 0; n--) {
+      const Event &event = slot[n];
+      const Lanes *planes = &due[event.gate * n_planes];
+      Lanes lanes = event.lanes & pending[event.gate];
+      for (int64_t p = 0; p < n_planes; p++) lanes &= (at >> p & 1) ? planes[p] : ~planes[p];
+      if (!any(lanes)) continue;
+      const int32_t net = output[event.gate];
+      values[net] ^= lanes;
+      pending[event.gate] &= ~lanes;
+      transitions[(int64_t)event.gate * ARCS + event.arc] += count(lanes & wanted);
+      if (!any(changed[net])) changed_nets.push_back(net);
+      changed[net] |= lanes;
+      last = step;
     }
     n_waiting -= (int64_t)slot.size();
     slot.clear();
@@ -142,14 +132,8 @@ extern "C" int64_t transitions(int64_t n_nets, int64_t n_gates, int64_t n_source
       const Lanes now = evaluate<Lanes>(function[g], in);
       const Lanes diff = now ^ values[output[g]];
       // A pulse shorter than the delay ends before it has passed.
-      const Lanes swallowed = pending[g] & ~diff;
-      if (any(swallowed))
-        for (int32_t e = first[g]; e >= 0; e = events[e].next) {
-          events[e].lanes &= ~swallowed;
-          if (!any(events[e].lanes)) unlink(e);
-        }
+      pending[g] &= diff;
       Lanes start = diff & ~pending[g];
-      pending[g] = diff;
       if (!any(start)) continue;
       // Of inputs that change together the fastest decides.
       struct Choice {
