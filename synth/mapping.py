@@ -142,20 +142,18 @@ class Synthesis:
         return self._timing().period <= self.settings["clock_ns"]
 
     def _slow_modules(self) -> set[str]:
-        """Return modules to enlarge: of each path longer than the clock's period, those where most of its time goes."""
-        children = self.hierarchy.children[self.top]
+        """Return modules to enlarge: of each path longer than the clock period, the one where most time goes."""
         slow: set[str] = set()
         for path in self._timing().paths:
             if path.period <= self.settings["clock_ns"]:
                 continue
             delays: dict[str, float] = {}
             for step in path.steps:
-                delays[step.block] = delays.get(step.block, 0.0) + step.delay
-            for block in sorted(delays, key=lambda block: -delays[block]):
-                modules = set(self.hierarchy.below(children[block])) if block in children else set()
-                if any(map(self._larger, modules)):
-                    slow |= modules
-                    break
+                module = self.hierarchy.module_of(self.top, step.instance)
+                delays[module] = delays.get(module, 0.0) + step.delay
+            slow.update(
+                next(([module] for module in sorted(delays, key=lambda m: -delays[m]) if self._larger(module)), ())
+            )
         return slow
 
     def _to_gates(self, choices: Mapping[str, str]) -> list[str]:
@@ -231,6 +229,14 @@ class _Hierarchy:
         yield path, module
         for name, child in self.children[module].items():
             yield from self.instances(child, (*path, name))
+
+    def module_of(self, top: str, instance: str) -> str:
+        """Return the module that holds a cell of `top`, by the cell's name in the hierarchy."""
+        for part in map(_plain, instance.split(".")):
+            if part not in self.children[top]:
+                break
+            top = self.children[top][part]
+        return top
 
     def below(self, module: str) -> Counter[str]:
         """Count the instances of each module in `module`, itself included."""

@@ -18,10 +18,6 @@ __all__ = ["ELEMENTS", "StandardDesign", "tree_depth"]
 #: Widths of a baseline's elements.
 ELEMENTS = ("int8", "bf16")
 
-#: Rows that the score memory holds beyond those of one query: as many as are scored between a query's last row and the
-#: first read of its scores.
-SLACK_ROWS = 8
-
 
 def tree_depth(n_words: int) -> int:
     """Return the additions on the longest way through a tree that sums `n_words`."""
@@ -102,8 +98,8 @@ class StandardDesign:
 
     @property
     def score_rows(self) -> int:
-        """Rows of the score memory."""
-        return self.n_rows + SLACK_ROWS
+        """Rows of the score memory: a query's, and those scored until its maximum is known and its first row read."""
+        return self.n_rows + self.lane_bits + 4
 
     @cached_property
     def n_outputs(self) -> int:
@@ -140,7 +136,7 @@ class StandardDesign:
         """Most cycles from the first offer of a lone query to the transfer of its last beat, taken at once."""
         terms = self.cycle_terms(n_valid)
         stages = self.score_stages + self.sum_stages + self.divide_stages
-        return 2 * terms["score"] + terms["divide"] + stages + 11
+        return 2 * terms["score"] + terms["divide"] + stages + self.lane_bits + 9
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types; `from_dict` is the inverse."""

@@ -37,7 +37,10 @@ def standard_manifest(engine: StandardEngine, verilog: str) -> dict[str, Any]:
             },
             "a_query": max(terms.values()),
             "bound": terms["score"],
-            "latency": {"formula": "2 * score + divide + 11 + stages, at most", "cycles": design.latency()},
+            "latency": {
+                "formula": "2 * score + divide + 9 + log2(n_lanes) + stages, at most",
+                "cycles": design.latency(),
+            },
         },
     }
 

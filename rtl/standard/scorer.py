@@ -51,7 +51,7 @@ class Scorer(wiring.Component):
     The score memory is a queue of rows, which holds more than a query's rows, so that the next query is scored while
     this one is weighed.
 
-    * **Latency**: `score_stages + 5` cycles from the read of a query's last row of keys to its offer.
+    * **Latency**: `score_stages + log2(n_lanes) + 3` cycles from the read of a query's last row of keys to its offer.
     * **Throughput**: a row of `n_lanes` keys a cycle, also from one query to the next.
     * A stall (no room for a row of scores, or a maximum not taken when the next one is there) holds all stages.
 
@@ -113,18 +113,19 @@ class Scorer(wiring.Component):
                 stages.append(register)
             return stages
 
-        # A row's levels are there in stage `scored`, two cycles before its maximum.
+        # A row's levels are there in stage `scored`, its maximum a cycle for each round of comparisons later.
         n_stages = design.score_stages
         scored = n_stages + 1
-        valid = follow("valid", read, 1, scored + 2)
-        last = follow("last", is_last, 1, scored + 2)
+        best_stage = scored + design.lane_bits
+        valid = follow("valid", read, 1, best_stage)
+        last = follow("last", is_last, 1, best_stage)
         here = Signal(n_lanes.bit_length())  # keys of this row that the query sees
         m.d.comb += here.eq(Mux(self._remaining > n_lanes, n_lanes, self._remaining))
         n_here = follow("n_here", here, 1, n_stages)
         seen = Signal(n_lanes)
         m.d.comb += seen.eq(Cat(n_here[n_stages] > lane for lane in range(n_lanes)))
         takes_part = follow("takes_part", seen, scored, scored)[scored]
-        is_empty = follow("is_empty", ~takes_part[0], scored + 1, scored + 2)[scored + 2]
+        is_empty = follow("is_empty", ~takes_part[0], scored + 1, best_stage)[best_stage]
 
         # The dot products.
         levels = [Signal(level_bits, name=f"level_{lane}") for lane in range(n_lanes)]
@@ -159,19 +160,21 @@ class Scorer(wiring.Component):
         with m.If(stored != has_read):
             m.d.sync += count.eq(Mux(stored, count + 1, count - 1))
 
-        # The maximum over lanes, in two stages, then over rows.
+        # The maximum over lanes, a round a stage, then over rows.
         masked = [Signal(level_bits, name=f"masked_{lane}") for lane in range(n_lanes)]
         m.d.comb += [
             signal.eq(level & bit.replicate(level_bits))
             for signal, level, bit in zip(masked, levels, takes_part, strict=True)
         ]
-        n_rounds = design.lane_bits
         values: Sequence[Value] = masked
-        for stage, rounds in ((scored + 1, (n_rounds + 1) // 2), (scored + 2, n_rounds // 2)):
-            values = _maxima(m, values, rounds, f"maximum_{stage}")
-            registers = [Signal(level_bits, name=f"maximum_{stage}_{n}", reset_less=True) for n in range(len(values))]
-            with m.If(go & valid[stage - 1]):
-                m.d.sync += [register.eq(value) for register, value in zip(registers, values, strict=True)]
+        for stage in range(scored + 1, best_stage + 1):
+            pairs = zip(values[::2], values[1::2], strict=True)
+            registers = []
+            for n, (a, b) in enumerate(pairs):
+                register = Signal(level_bits, name=f"maximum_{stage}_{n}", reset_less=True)
+                with m.If(go & valid[stage - 1]):
+                    m.d.sync += register.eq(Mux(a < b, b, a))
+                registers.append(register)
             values = registers
         best, so_far = Signal(level_bits, reset_less=True), Signal(level_bits)
         rows_before = Signal(range(max(2, design.n_rows)))
@@ -233,16 +236,3 @@ class Scorer(wiring.Component):
             if isinstance(spec, StandardSpec):
                 registers[n]["positive"] = ~registers[n]["negative"][-spec.d_head :]
         return registers
-
-
-def _maxima(m: Module, values: Sequence[Value], rounds: int, name: str) -> list[Value]:
-    """Return the maxima of `2**rounds` neighbours each."""
-    values = list(values)
-    for n in range(rounds):
-        larger = []
-        for place, (a, b) in enumerate(zip(values[::2], values[1::2], strict=True)):
-            signal = Signal.like(a, name=f"{name}_round_{n}_{place}", reset_less=True)
-            m.d.comb += signal.eq(Mux(a < b, b, a))
-            larger.append(signal)
-        values = larger
-    return values
