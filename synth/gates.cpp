@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -99,8 +99,8 @@ extern "C" int64_t transitions(int64_t n_nets, int64_t n_gates, int64_t n_source
   for (int64_t step = 0; n_waiting; step++) {
     if (step > max_steps) return -1;
     const int64_t at = step & (n_slots - 1);
-    std::vector<Event> &slot = wheel[at];
-    if (slot.empty()) continue;
+    if (wheel[at].empty()) continue;
+    const std::vector<Event> slot = std::exchange(wheel[at], {});
     // Of two events of a lane for the same moment the later one holds.
     for (int64_t n = (int64_t)slot.size() - 1; n >= 0; n--) {
       const Event &event = slot[n];
@@ -117,7 +117,6 @@ extern "C" int64_t transitions(int64_t n_nets, int64_t n_gates, int64_t n_source
       last = step;
     }
     n_waiting -= (int64_t)slot.size();
-    slot.clear();
 
     for (int32_t net : changed_nets)
       for (int64_t s = sink_start[net]; s < sink_start[net + 1]; s++)
