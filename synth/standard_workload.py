@@ -1,4 +1,4 @@
-"""What the baseline (`rtl.standard`) is given while its gates are simulated: as `synth.workload`, for int8."""
+"""What the baseline (`rtl.standard`), int8 or bfloat16, is given while its gates are simulated; see `synth.workload`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.bf16 import to_patterns
 from golden.checks import require_choice, require_int
 from golden.standard import CLIP, StandardSpec, attend_standard
+from golden.standard_bf16 import Bf16Spec, attend_bf16
 from rtl.standard.design import StandardDesign
 from sim.payloads import read_streams
 from synth.workload import VECTORS, Bits, Workload, real_vectors, to_bits
@@ -18,17 +20,28 @@ __all__ = ["standard_vectors", "standard_workload"]
 
 
 def standard_vectors(
-    spec: StandardSpec, *, vectors: str, n_queries: int, n_streams: int, seed: int = 0
+    spec: StandardSpec | Bf16Spec, *, vectors: str, n_queries: int, n_streams: int, seed: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return queries, keys and values of 8 bits, with a leading axis of streams; see `standard_workload`."""
+    """Return queries, keys and values, of 8 bits or as patterns of bfloat16, with a leading axis of streams.
+
+    See `standard_workload`.
+    """
     rng = np.random.default_rng(seed)
+    shapes = ((n_streams, n_queries, spec.d_head), (n_streams, spec.n_keys, spec.d_head))
     if vectors == "real":
         sizes = {"d_head": spec.d_head, "d_value": spec.d_value, "n_keys": spec.n_keys}
-        q, k, v = real_vectors(**sizes, n_queries=n_queries, n_streams=n_streams, value_bits=spec.value_bits)
-        return _with_magnitudes(q, rng), _with_magnitudes(k, rng), v
-    q = rng.integers(-128, 128, (n_streams, n_queries, spec.d_head))
-    k = rng.integers(-128, 128, (n_streams, spec.n_keys, spec.d_head))
-    return q, k, rng.integers(-128, 128, (n_streams, spec.n_keys, spec.d_value))
+        signs = real_vectors(**sizes, n_queries=n_queries, n_streams=n_streams, value_bits=8)
+        q, k = (np.where(bits == 1, 1, -1) * np.abs(rng.normal(size=bits.shape)) for bits in signs[:2])
+        v = signs[2] * (CLIP / 127)
+    elif isinstance(spec, Bf16Spec):
+        q, k, v = (rng.normal(size=shape) for shape in (*shapes, (n_streams, spec.n_keys, spec.d_value)))
+    else:
+        q, k = (rng.integers(-128, 128, shape) * (CLIP / 127) for shape in shapes)
+        v = rng.integers(-128, 128, (n_streams, spec.n_keys, spec.d_value)) * (CLIP / 127)
+    if isinstance(spec, Bf16Spec):
+        return to_patterns(q), to_patterns(k), to_patterns(v)
+    q, k, v = (np.clip(np.rint(x * (127 / CLIP)), -128, 127).astype(np.int64) for x in (q, k, v))
+    return q, k, v
 
 
 def standard_workload(
@@ -43,8 +56,8 @@ def standard_workload(
     """Return full-rate queries for a baseline, over all its keys.
 
     Real vectors have the transformer's values, and the signs of its queries and keys, which are all that the package
-    holds of those; their magnitudes are drawn from a normal distribution with `golden.standard.CLIP` standard
-    deviations at 127. Random ones are uniform.
+    holds of those; their magnitudes are drawn from a normal distribution, with `golden.standard.CLIP` standard
+    deviations at 127 for int8. Random ones are uniform integers, or normal numbers.
 
     Parameters
     ----------
@@ -59,7 +72,7 @@ def standard_workload(
     spec = design.spec
     q, k, v = standard_vectors(spec, vectors=vectors, n_queries=n_queries, n_streams=n_streams, seed=seed)
     channels = read_streams(manifest["streams"])
-    result = attend_standard(spec, q, k, v)
+    result = attend_bf16(spec, q, k, v) if isinstance(spec, Bf16Spec) else attend_standard(spec, q, k, v)
     fold = design.fold
     query, out = channels["i_query"], channels["o_out"]
     beats = {
@@ -68,7 +81,13 @@ def standard_workload(
         "last": np.arange(n_streams * n_queries * fold) % fold == fold - 1,
     }
     queries = query.encode(query=q.reshape(-1, spec.d_head), n_valid=np.full(n_streams * n_queries, spec.n_keys))
-    drawn = "their signs and values, normal magnitudes" if vectors == "real" else "uniform"
+    drawn = (
+        "their signs and values, normal magnitudes"
+        if vectors == "real"
+        else "normal"
+        if isinstance(spec, Bf16Spec)
+        else "uniform"
+    )
     source = "vectors of all-MiniLM-L6-v2: " if vectors == "real" else "random vectors, "
     return Workload(
         channels=channels,
@@ -80,15 +99,11 @@ def standard_workload(
     )
 
 
-def _with_magnitudes(signs: Bits, rng: np.random.Generator) -> NDArray[np.int64]:
-    magnitude = np.clip(np.rint(np.abs(rng.normal(size=signs.shape)) * 127 / CLIP), 0, 127).astype(np.int64)
-    return np.where(signs == 1, magnitude, -magnitude)
-
-
 def _rows(design: StandardDesign, elements: NDArray[np.int64]) -> Bits:
-    """Return the words of a memory: `n_lanes` vectors each, lane 0 lowest, elements offset by 128."""
+    """Return the words of a memory: `n_lanes` vectors each, lane 0 lowest; integers are offset by 128."""
     n_streams, n_keys, length = elements.shape
-    padded = np.zeros((n_streams, design.n_rows * design.n_lanes, length), np.uint8)
-    padded[:, :n_keys] = (elements + 128).astype(np.uint8)
-    bits = np.unpackbits(padded[..., None], axis=-1, bitorder="little")
+    n_bits = design.spec.element_bits
+    padded = np.zeros((n_streams, design.n_rows * design.n_lanes, length), np.int64)
+    padded[:, :n_keys] = elements if isinstance(design.spec, Bf16Spec) else elements + 128
+    bits = (padded[..., None] >> np.arange(n_bits) & 1).astype(np.uint8)
     return bits.reshape(n_streams, design.n_rows, -1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from golden.standard import StandardSpec
+from golden.standard_bf16 import Bf16Spec
 from rtl.design import Design
 from rtl.standard.design import StandardDesign
 from rtl.standard.engine import StandardEngine
@@ -225,6 +226,19 @@ def test_the_mapped_baseline_gives_the_golden_answers_at_its_rate(baseline, vect
     wrong["value_memory"][9, 2, 7] ^= 1
     with pytest.raises(SimulationError, match="o_out, stream 9,"):
         simulate(netlist, dataclasses.replace(workload, memories=wrong))
+
+
+def test_the_mapped_bfloat16_baseline_gives_the_golden_answers(cells: CellLibrary):
+    spec = Bf16Spec.from_logit_scale(d_head=2, d_value=2, n_keys=4, n_lanes=2, logit_scale=0.5)
+    design = StandardDesign(spec=spec, name="wide", n_lanes=2)
+    component = StandardEngine(design)
+    verilog = emit_standard(component)
+    netlist = mapped(verilog, "wide", cells, mapping="abc")
+    for vectors in VECTORS:
+        workload = standard_workload(
+            design, standard_manifest(component, verilog), vectors=vectors, n_queries=ENGINE_QUERIES
+        )
+        assert simulate(netlist, workload).n_queries == 2 * 64
 
 
 # --- vectors
