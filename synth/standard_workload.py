@@ -1,4 +1,4 @@
-"""What the baseline (`rtl.standard`), int8 or bfloat16, is given while its gates are simulated; see `synth.workload`."""
+"""What the baseline (`rtl.standard`), of either width, is given while its gates are simulated: see `synth.workload`."""
 
 from __future__ import annotations
 
