@@ -10,7 +10,7 @@ from typing import Any
 
 from golden.checks import require_bool, require_choice, require_int
 from golden.spec import AttentionSpec
-from rtl.multiply import kept_carries, largest_negated
+from rtl.digits import kept_carries, largest_negated
 
 __all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig"]
 

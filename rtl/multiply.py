@@ -1,31 +1,12 @@
-"""Products of one weight and many values: the weight in digits of base four, their rows added up as 3:2 compressors."""
+"""Recoding of a weight that many values are multiplied by, to the digits of `rtl.digits`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 from amaranth.hdl import Cat, Module, Signal, Value
 
-__all__ = ["MAX_DEPTH", "add_columns", "digit_lines", "kept_carries", "largest_negated", "row_heights", "top_digits"]
+from rtl.digits import top_digits
 
-#: Full adders that a carry goes through before it waits for the next cycle: as many as fit 1 GHz in 45 nm.
-MAX_DEPTH = 7
-
-
-def top_digits(weight_bits: int) -> tuple[int, ...]:
-    """Return the largest value of each digit of a weight, lowest first.
-
-    A weight is `sum(4**i * digit[i])` with digits -1, 0, 1 and 2, in one way. The last digit is not negative.
-    """
-    if weight_bits % 2:
-        return (2,) * (weight_bits // 2 + 1) if weight_bits > 1 else (1,)
-    return (*(2,) * (weight_bits // 2), 1)
-
-
-def largest_negated(weight_bits: int) -> int:
-    """Return the largest `sum(4**i)` over the digits of a weight that are -1."""
-    return (4 ** (weight_bits // 2) - 1) // 3
+__all__ = ["digit_lines"]
 
 
 def digit_lines(m: Module, weight: Value) -> list[tuple[Value, Value, Value]]:
@@ -39,69 +20,3 @@ def digit_lines(m: Module, weight: Value) -> list[tuple[Value, Value, Value]]:
         lines.append((digit == 1, digit == 2, digit == 3))
         carry = digit >= 3
     return lines
-
-
-def row_heights(value_bits: int, weight_bits: int, n_columns: int) -> list[int]:
-    """Return how many bits of the digits' rows each column has: row `i` begins at column `2 * i`."""
-    heights = [0] * n_columns
-    for i, top in enumerate(top_digits(weight_bits)):
-        for k in range(value_bits + (top > 1)):
-            heights[2 * i + k] += 1
-    return heights
-
-
-def add_columns(
-    columns: Sequence[Sequence[Any]],
-    add: Callable[[int, list[Any]], tuple[Any, Any]],
-    keep: Callable[[int, Any], Any],
-    first_kept: int,
-) -> list[Any]:
-    """Add words of equal weight, column by column, to one word a column.
-
-    Three words of a column become one there and one in the next, those that are there first before the others. A
-    column's last carry, which is the latest, waits where it would have gone through `MAX_DEPTH` adders.
-
-    Parameters
-    ----------
-    columns
-        Words of weight `2**column`, one at least in each.
-    add
-        Adds two or three words of a column: sum and carry.
-    keep
-        Lets a carry into a column wait: returns the one that has waited.
-    first_kept
-        First column into which a carry may wait.
-
-    Returns
-    -------
-    list
-        The sum's words, modulo `2**len(columns)`.
-    """
-    queues = [[(0, word) for word in column] for column in columns]
-    for column, queue in enumerate(queues):
-        while len(queue) > 1:
-            queue.sort(key=lambda entry: entry[0])
-            operands = queue[:3]
-            del queue[:3]
-            depth = 1 + max(depth for depth, _ in operands)
-            total, carry = add(column, [word for _, word in operands])
-            if column + 1 < len(queues):
-                is_late = not queue and depth >= MAX_DEPTH and column + 1 >= first_kept
-                queues[column + 1].append((0, keep(column + 1, carry)) if is_late else (depth, carry))
-            queue.append((depth, total))
-    return [queue[0][1] for queue in queues]
-
-
-def kept_carries(value_bits: int, weight_bits: int, n_columns: int) -> tuple[int, ...]:
-    """Return the columns into which a carry waits when products are added to a sum of `n_columns` bits.
-
-    None of them is among the lowest `value_bits + 1`.
-    """
-    kept = []
-    heights = row_heights(value_bits, weight_bits, n_columns)
-
-    def keep(column: int, carry: None) -> None:
-        kept.append(column)
-
-    add_columns([[None] * (1 + n) for n in heights], lambda column, words: (None, None), keep, value_bits + 1)
-    return tuple(kept)

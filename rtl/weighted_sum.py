@@ -10,8 +10,9 @@ from amaranth.lib.wiring import In, Out
 
 from rtl import payload
 from rtl.config import Dimensions
+from rtl.digits import add_columns, top_digits
 from rtl.memory import value_read_port
-from rtl.multiply import add_columns, digit_lines, top_digits
+from rtl.multiply import digit_lines
 
 __all__ = ["WeightedSum"]
 

@@ -12,7 +12,7 @@ from golden.softmax import weigh
 from golden.topk import Selection, absent_keys, select
 from golden.weighted_sum import normalize, weighted_sum
 from rtl.design import Design
-from rtl.multiply import largest_negated
+from rtl.digits import largest_negated
 from sim.payloads import pack_rows
 from sim.stimulus import Vectors
 

@@ -9,7 +9,7 @@ import pytest
 from golden.spec import AttentionSpec
 from golden.weighted_sum import normalize
 from rtl.config import Dimensions, EngineConfig
-from rtl.multiply import largest_negated
+from rtl.digits import largest_negated
 from rtl.parts_normalizer import PartsNormalizer
 from tests.rtl.harness import run
 

@@ -20,6 +20,11 @@ from rtl.verilog import emit
 
 SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=12, top_k=4, logit_scale=0.2)
 
+#: The same with a table that `product = "shift"` takes.
+POWERS = AttentionSpec.from_logit_scale(
+    d_head=8, d_value=4, n_keys=12, top_k=4, logit_scale=0.2, weight_form="power_of_two"
+)
+
 #: Each parameter away from its default, and what it must leave in the text.
 VARIANTS = {
     "n_lanes": ({"n_lanes": 4}, r"wire key_3|wire \[7:0\] key_3"),
@@ -28,6 +33,7 @@ VARIANTS = {
     "scan_rows": ({"n_lanes": 2, "scan_rows": 4}, r"stored_7"),
     "score_stages": ({"score_stages": 2}, r"valid_2"),
     "quotient_bits": ({"quotient_bits": 5}, r"difference_3_4"),
+    "product": ({"product": "shift"}, r"coarse_0"),
     "memory": ({"memory": "external"}, r"output key_read__en"),
     "table": ({"table": "loadable"}, r"input i_weight__valid"),
     "mask": ({"mask": True}, r"input i_mask__valid"),
@@ -36,9 +42,13 @@ VARIANTS = {
 }
 
 
+def engine_of(**engine) -> Engine:
+    return Engine(POWERS if engine.get("product") == "shift" else SPEC, EngineConfig(**engine))
+
+
 def text_of(**engine) -> str:
-    config = EngineConfig(**engine)
-    return emit(Engine(SPEC, config), config.name)
+    made = engine_of(**engine)
+    return emit(made, made.config.name)
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +75,8 @@ def test_parameter_reaches_the_verilog(parameter: str, default_text: str) -> Non
 
 @pytest.mark.parametrize("parameter", [*VARIANTS, None])
 def test_manifest_lists_the_ports_of_the_verilog(parameter: str | None) -> None:
-    config = EngineConfig(**VARIANTS[parameter][0]) if parameter else EngineConfig()
-    engine = Engine(SPEC, config)
+    engine = engine_of(**(VARIANTS[parameter][0] if parameter else {}))
+    config = engine.config
     text = emit(engine, config.name)
     facts = manifest(engine, text)
     top = re.search(rf"^module {config.name}\((.*?)^endmodule", text, flags=re.MULTILINE | re.DOTALL)
