@@ -12,7 +12,7 @@ BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint verilog sim synth bench regression mutants areas clean
+.PHONY: help demo test lint verilog sim synth bench regression mutants areas compare sweep clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,14 @@ bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model,
 
 areas: $(VENV)/base.stamp ## areas of all presets again: what moved, and a new synth/areas.csv
 	@$(BIN)/python -m synth.areas
+
+compare: $(VENV)/base.stamp ## bert, a variant of 256 keys and flagship beside standard attention: build/compare/*.json, *.html
+	@for config in bert "bert --set spec.n_keys=256 --set engine.n_lanes=4 --set engine.name=bert256" flagship; do \
+	  name=$$(echo "$$config" | sed 's/.*name=//'); \
+	  $(BIN)/hamming compare $$config --json "$(BUILD)/compare/$$name.json" --html "$(BUILD)/compare/$$name.html" || exit 1; done
+
+sweep: $(VENV)/base.stamp ## how area, clock, cycles and energy grow: what synth/sweep.json does not have yet
+	@$(BIN)/python -m synth.sweep --jobs $(WORKERS)
 
 clean: ## remove what was built; .venv stays
 	@rm -rf $(BUILD) .pytest_cache .ruff_cache *.egg-info

@@ -412,4 +412,6 @@ def compare(
             _save_json(path_of[json_file], found.to_dict())
         if html_file is not None:
             path_of[html_file].write_text(comparison_page(found), encoding="utf-8")
-    Console().print(comparison_tables(found))
+    console = Console()
+    console.width = max(console.width, 120)  # its tables are wide
+    console.print(comparison_tables(found))

@@ -30,6 +30,8 @@ RUN_ELSEWHERE = {
     "make regression": "regression",
     "make mutants": "mutants",
     "make bench": "bench",
+    "make compare": "compare",
+    "make sweep": "sweep",
     "python -m synth.areas": "areas",
     "python -m synth.references": "bench",
     "python -m sim.regression": "regression",
