@@ -83,7 +83,12 @@ VARIANTS = {
 
 
 def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
-    """Yield key, title and design of `VARIANTS`, as far as `design` is not one itself."""
+    """Yield key, title and design of `VARIANTS`, as far as `design` is not one itself.
+
+    Powers of two do not tell the scale that they were rounded from, so an engine of shifts has no variants.
+    """
+    if design.config.product == "shift":
+        return
     scale = logit_scale_of(design.spec.weights)
     fields = {f.name: getattr(design.spec, f.name) for f in dataclasses.fields(AttentionSpec) if f.name != "weights"}
     for key, (title, changes) in VARIANTS.items():

@@ -40,8 +40,9 @@ def test_areas_energies_and_periods_are_there(found: Comparison):
         assert all(design.role_energy(role) > 0 for role in ("scores", "weighted sum", "division"))
         assert design.timings[0].tool == "synth.timing"
         assert {timing.tool.split()[0] for timing in design.timings} >= {"synth.timing", "ABC"}
-        for timing in design.timings:
-            assert timing.period == pytest.approx(design.timings[0].period, rel=0.05)
+        for timing in design.timings:  # ABC merges tables that depend on other pins (docs/timing.md)
+            tolerance = 0.1 if timing.tool == "ABC" else 0.01
+            assert timing.period == pytest.approx(design.timings[0].period, rel=tolerance)
         assert design.critical_path[-1].arrival <= design.timings[0].period
         assert [contrast.energy > 0 for contrast in design.contrast] == [True]
 
@@ -74,7 +75,7 @@ def test_variants_change_the_table_alone():
         assert kept == design.spec
     # What is a variant itself has the others alone.
     assert "hamming-8" not in {key for key, _, _ in variants(by_key["hamming-8"])}
-    assert "hamming-shift" not in {key for key, _, _ in variants(by_key["hamming-shift"])}
+    assert list(variants(by_key["hamming-shift"])) == []
 
 
 def test_a_variant_has_the_table_of_its_own_scale():
