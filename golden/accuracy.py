@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -143,7 +143,7 @@ def rows() -> Iterator[tuple[str, str, list[float]]]:
     for name, values in SWEEPS.items():
         for value in values:
             mark = "*" if value == getattr(Widths(), name) else ""
-            yield name, f"{value}{mark}", _figures(cosines(Widths(**{name: value})))
+            yield name, f"{value}{mark}", _figures(cosines(replace(Widths(), **{name: value})))
     yield "table", "the layer's", _figures(cosines(Widths(), is_one_table=True))
     yield "table", "powers of two", _figures(cosines(Widths(weight_form="power_of_two")))
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from golden.attention import attend
 from golden.ideal import had_attention
 from golden.spec import AttentionSpec
-from golden.standard import CLIP, attend_standard, logit_scale_of
+from golden.standard import CLIP, StandardSpec, attend_standard, logit_scale_of
 from rtl.design import Design
 from rtl.engine import Engine
 from rtl.manifest import manifest
@@ -348,6 +348,7 @@ def _engine_accuracy(spec: AttentionSpec, logit_scale: float, vectors: str) -> A
 def _standard_accuracy(design: StandardDesign, logit_scale: float, vectors: str) -> Accuracy:
     """Hold a baseline's integers against softmax attention in floating point, over the same integers."""
     spec = design.spec
+    assert isinstance(spec, StandardSpec), "int8"
     q, k, v = standard_vectors(spec, vectors=vectors, n_queries=8, n_streams=_ACCURACY_QUERIES // 8)
     logits = logit_scale * (CLIP / 127) ** 2 * (q @ k.swapaxes(-1, -2))
     weight = np.exp(logits - logits.max(axis=-1, keepdims=True))

@@ -48,6 +48,7 @@ def overloaded(netlist: Netlist, cells) -> int:
     for group in netlist.groups.values():
         for pin in group.cell.outputs:
             limit = group.cell.pins[pin].max_capacitance
+            assert limit is not None
             count += int((load[group.net(pin)] > limit).sum())
     return count
 

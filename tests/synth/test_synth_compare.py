@@ -81,8 +81,8 @@ def test_variants_change_the_table_alone():
 def test_a_variant_has_the_table_of_its_own_scale():
     design = load_design("tiny")
     [eight] = [changed for key, _, changed in variants(design) if key == "hamming-8"]
-    sizes = {"d_head": 8, "d_value": 8, "n_keys": 16, "top_k": 4}
-    assert eight.spec.weights == AttentionSpec.from_logit_scale(**sizes, logit_scale=0.3, weight_bits=8).weights
+    own = AttentionSpec.from_logit_scale(d_head=8, d_value=8, n_keys=16, top_k=4, logit_scale=0.3, weight_bits=8)
+    assert eight.spec.weights == own.weights
 
 
 @pytest.mark.parametrize("clock", [0.0, -1.0])
