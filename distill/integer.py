@@ -104,7 +104,13 @@ def attend_heads(layer: HammingAttention, given: HeadInputs, widths: Widths) -> 
 
 
 @contextlib.contextmanager
-def integer_attention(model: nn.Module, scales: Mapping[str, Tensor], widths: Widths) -> Iterator[None]:
+def integer_attention(
+    model: nn.Module,
+    scales: Mapping[str, Tensor],
+    widths: Widths,
+    *,
+    watch: Callable[[str, HeadInputs], None] | None = None,
+) -> Iterator[None]:
     """Let the golden model compute every attention of `model`, for a while.
 
     A head's output is `out * scale / 2**out_frac_bits`; a chip has these factors in the columns of the output
@@ -118,6 +124,8 @@ def integer_attention(model: nn.Module, scales: Mapping[str, Tensor], widths: Wi
         Of each module by name, as `value_scales` gives them.
     widths
         Of the integers.
+    watch
+        Called with a module's name and what its heads send, each time that it attends.
 
     Raises
     ------
@@ -127,7 +135,7 @@ def integer_attention(model: nn.Module, scales: Mapping[str, Tensor], widths: Wi
     layers = hamming_layers(model)
     if not layers:
         raise ValueError("the model has no HammingAttention; distill.convert.convert puts it in")
-    scale_of = {}
+    name_of = {layer: name for name, layer in layers.items()}
     for name, layer in layers.items():
         if layer.mode != "sign":
             raise ValueError(
@@ -135,11 +143,12 @@ def integer_attention(model: nn.Module, scales: Mapping[str, Tensor], widths: Wi
             )
         if name not in scales:
             raise ValueError(f"scales must have {name!r}, not only {', '.join(scales) or 'none'}")
-        scale_of[layer] = scales[name]
 
     def core(layer: HammingAttention, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
-        scale = scale_of[layer]
+        scale = scales[name_of[layer]]
         given = head_inputs(layer, q, k, v, visible, scale=scale, value_bits=widths.value_bits)
+        if watch is not None:
+            watch(name_of[layer], given)
         out = torch.from_numpy(attend_heads(layer, given, widths))
         return out.to(v.dtype) * (scale[:, None] / 2**widths.out_frac_bits)
 

@@ -1,0 +1,238 @@
+"""A distilled model as files for the hardware: an engine for all heads, each head's table and vectors, projections.
+
+`export_model` writes::
+
+    FOLDER/export.json              what is here: model, layers, heads, widths, versions
+    FOLDER/LAYER/head_0.toml        a head's spec, with its own softmax table, and the engine, which is the same for all
+    FOLDER/LAYER/head_0.npz         its bits q, k and integers v, n_valid or mask, one leading axis of items
+    FOLDER/LAYER/projections.npz    the layer's matrices, with centring of keys and scales of values folded in
+
+`hamming generate`, `run`, `simulate` and `synthesize` take any of the TOML files. The engines of all of them are the
+same Verilog, since `table = "loadable"`: a head's entries go in through the stream `i_weight`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from distill.attention import HammingAttention
+from distill.convert import hamming_layers
+from distill.integer import HeadInputs, integer_attention
+from distill.quantize import Widths, head_spec
+from golden.checks import require_int
+from golden.spec import AttentionSpec
+
+__all__ = ["Export", "engine_settings", "export_model", "projections"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What was written.
+
+    Attributes
+    ----------
+    folder
+        Where.
+    heads
+        The TOML file of each head, by layer.
+    engine
+        Keys of the section `[engine]` of all of them.
+    n_items, n_queries
+        Items in each head's vectors, and queries of an item.
+    """
+
+    folder: Path
+    heads: dict[str, list[Path]]
+    engine: dict[str, Any]
+    n_items: int
+    n_queries: int
+
+
+def export_model(
+    model: nn.Module,
+    run: Callable[[Any], object],
+    batch: Any,
+    folder: Path,
+    *,
+    scales: Mapping[str, Tensor],
+    widths: Widths,
+    name: str = "hamming_engine",
+    n_keys: int | None = None,
+    title: str = "",
+) -> Export:
+    """Write what every head of `model` computes for a batch, and the engine that computes it.
+
+    Parameters
+    ----------
+    model
+        Distilled: its attention in mode `sign`.
+    run
+        `run(batch)` sends a batch through the model.
+    batch
+        Some items, whose vectors are written.
+    folder
+        Where to; folders are made, files of the same names replaced.
+    scales, widths
+        As of `distill.integer.integer_attention`.
+    name
+        Of the engine.
+    n_keys
+        Most keys that a query sees, in any item. None: as many as in this batch.
+    title
+        What the model is, for the files' first lines.
+
+    Raises
+    ------
+    ValueError
+        Heads differ in shape or in the keys they keep, so that no engine serves them all, or the batch has more keys
+        than `n_keys`.
+    OSError
+        A file cannot be written.
+    """
+    given: dict[str, HeadInputs] = {}
+    with integer_attention(model, scales, widths, watch=given.__setitem__):
+        run(batch)
+    n_items, _, n_queries, _ = next(iter(given.values())).q.shape
+    most = max(inputs.k.shape[-2] for inputs in given.values())
+    room = most if n_keys is None else require_int("n_keys", n_keys, most)
+
+    layers = hamming_layers(model)
+    specs = {key: [head_spec(layer, h, room, widths) for h in range(layer.n_heads)] for key, layer in layers.items()}
+    shapes = {
+        tuple((k, v) for k, v in spec.to_dict().items() if k != "weights") for row in specs.values() for spec in row
+    }
+    if len(shapes) > 1:
+        raise ValueError(f"all heads must have the same shape, for one engine to serve them, not {sorted(shapes)}")
+    engine = engine_settings(
+        specs[next(iter(specs))][0],
+        name=name,
+        product="shift" if all(_is_shift(spec) for row in specs.values() for spec in row) else "multiply",
+        mask=any(inputs.mask is not None for inputs in given.values()),
+    )
+
+    heads = {}
+    for key, layer in layers.items():
+        place = folder / key
+        place.mkdir(parents=True, exist_ok=True)
+        _save(place / "projections.npz", projections(layer, scales[key], widths))
+        heads[key] = []
+        for head, spec in enumerate(specs[key]):
+            scale = float(layer.logit_scale[head])
+            about = f"{title + ': ' if title else ''}{key}, head {head} of {layer.n_heads}, logit scale {scale:.6g}."
+            heads[key].append(place / f"head_{head}.toml")
+            heads[key][-1].write_text(f"# {about}\n\n{_toml(spec=spec.to_dict(), engine=engine)}", encoding="utf-8")
+            _save(place / f"head_{head}.npz", _vectors(given[key], head))
+    found = Export(folder=folder, heads=heads, engine=engine, n_items=n_items, n_queries=n_queries)
+    _write_index(found, layers, scales, widths, title)
+    return found
+
+
+def engine_settings(spec: AttentionSpec, *, name: str, product: str, mask: bool) -> dict[str, Any]:
+    """Choose an engine as the presets are chosen: scoring takes about as many cycles as summing.
+
+    Half of the value elements are multiplied each cycle (all, if their number is odd), and the number of lanes is the
+    power of two nearest to `n_keys / (top_k * fold)`.
+    """
+    fold = 1 if spec.d_value % 2 else 2
+    lanes = 2 ** max(0, round(math.log2(spec.n_keys / (spec.top_k * fold))))
+    settings: dict[str, Any] = {"name": name, "n_lanes": lanes, "n_macs": spec.d_value // fold, "table": "loadable"}
+    if product != "multiply":
+        settings["product"] = product
+    if mask:
+        settings["mask"] = True
+    return settings
+
+
+def projections(layer: HammingAttention, scale: Tensor, widths: Widths) -> dict[str, NDArray[np.float32]]:
+    """Return a layer's matrices as the hardware needs them around it, `(out, in)`, and vectors of biases.
+
+    With `x` a token::
+
+        bits of q = q_weight @ x + q_bias >= 0          bits of k = k_weight @ x + k_bias >= 0
+        v = round(v_weight @ x + v_bias), clipped       y = out_weight @ out + out_bias
+
+    `k_bias` holds the mean of keys, `v_weight` and `v_bias` are divided by the values' scale, and `out_weight` is
+    multiplied by it and by `2**-out_frac_bits`. Elements are heads after heads.
+    """
+    flat = scale.flatten()
+    with torch.no_grad():
+        parts = {
+            "q_weight": layer.q_proj.weight,
+            "q_bias": _bias(layer.q_proj),
+            "k_weight": layer.k_proj.weight,
+            "k_bias": _bias(layer.k_proj) - layer.key_mean.flatten(),
+            "v_weight": layer.v_proj.weight / flat[:, None],
+            "v_bias": _bias(layer.v_proj) / flat,
+            "out_weight": layer.out_proj.weight * flat / 2**widths.out_frac_bits,
+            "out_bias": _bias(layer.out_proj),
+        }
+    return {name: part.detach().to(torch.float32).numpy() for name, part in parts.items()}
+
+
+def _bias(linear: nn.Linear) -> Tensor:
+    return torch.zeros(linear.out_features) if linear.bias is None else linear.bias
+
+
+def _is_shift(spec: AttentionSpec) -> bool:
+    return all(weight & (weight - 1) == 0 for weight in spec.weights)
+
+
+def _vectors(given: HeadInputs, head: int) -> dict[str, NDArray]:
+    arrays: dict[str, NDArray] = {"q": given.q[:, head], "k": given.k[:, head], "v": given.v[:, head]}
+    if given.n_valid is not None:
+        arrays["n_valid"] = given.n_valid
+    if given.mask is not None:
+        arrays["mask"] = given.mask
+    return arrays
+
+
+def _save(path: Path, arrays: Mapping[str, NDArray]) -> None:
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def _toml(**sections: Mapping[str, Any]) -> str:
+    """Write sections of numbers, words, truths and lists of numbers; JSON's forms of these are TOML's."""
+    return "\n".join(
+        "".join([f"[{section}]\n", *(f"{key} = {json.dumps(value)}\n" for key, value in values.items())])
+        for section, values in sections.items()
+    )
+
+
+def _write_index(
+    found: Export, layers: Mapping[str, HammingAttention], scales: Mapping[str, Tensor], widths: Widths, title: str
+) -> None:
+    facts = {
+        "format": 1,
+        "title": title,
+        "widths": asdict(widths),
+        "engine": found.engine,
+        "n_items": found.n_items,
+        "n_queries": found.n_queries,
+        "layers": {
+            key: {
+                "heads": [str(path.relative_to(found.folder)) for path in found.heads[key]],
+                "logit_scale": layer.logit_scale.tolist(),
+                "value_scale": scales[key].tolist(),
+            }
+            for key, layer in layers.items()
+        },
+        "versions": {
+            "hamming": version("hamming-attention"),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    (found.folder / "export.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
