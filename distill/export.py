@@ -13,11 +13,13 @@ same Verilog, since `table = "loadable"`: a head's entries go in through the str
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-import platform
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,12 +31,15 @@ from torch import Tensor, nn
 
 from distill.attention import HammingAttention
 from distill.convert import hamming_layers
-from distill.integer import HeadInputs, integer_attention
+from distill.encoder import TextEncoder
+from distill.evaluate import calibrated_values
+from distill.integer import HeadInputs, integer_attention, value_scales
 from distill.quantize import Widths, head_spec
+from distill.runs import Run, versions
 from golden.checks import require_int
 from golden.spec import AttentionSpec
 
-__all__ = ["Export", "engine_settings", "export_model", "projections"]
+__all__ = ["Export", "engine_settings", "export_model", "export_run", "projections"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,68 @@ class Export:
     engine: dict[str, Any]
     n_items: int
     n_queries: int
+
+
+def export_run(
+    run: Run, folder: Path, *, items: int = 4, widths: Widths | None = None, name: str | None = None
+) -> Export:
+    """Export a finished student, with the vectors of its first test items.
+
+    The folder appears whole, or not at all.
+
+    Parameters
+    ----------
+    run
+        A student's.
+    folder
+        Where to: a new folder, or an empty one.
+    items
+        Test items.
+    widths
+        Of the integers; None: the defaults.
+    name
+        Of the engine; None: the run's, with what a Verilog name cannot have replaced.
+
+    Raises
+    ------
+    ValueError
+        The run is a teacher's, the folder is not empty or cannot be written, or as of `export_model`.
+    """
+    if run.config.student is None:
+        raise ValueError(f"{run.folder.path} is a teacher's run; its students are exported")
+    items = require_int("items", items, 1, run.task.n_test)
+    widths = Widths() if widths is None else widths
+    with _new_folder(folder) as temporary:
+        scales = value_scales(calibrated_values(run.model, run.task), widths.value_bits)
+        found = export_model(
+            run.model,
+            lambda inputs: run.task.forward(run.model, inputs),
+            run.task.test_batch(slice(0, items))[0],
+            temporary,
+            scales=scales,
+            widths=widths,
+            name=re.sub(r"\W", "_", f"{run.config.name}_engine", flags=re.ASCII) if name is None else name,
+            n_keys=run.config.task.n_tokens if isinstance(run.model, TextEncoder) else None,
+            title=f"{run.config.name}, seed {run.config.seed}",
+        )
+    moved = {key: [folder / path.relative_to(temporary) for path in paths] for key, paths in found.heads.items()}
+    return replace(found, folder=folder, heads=moved)
+
+
+@contextlib.contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `folder`, which is new or empty, unless something is raised."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ValueError(f"{str(folder)!r} must be a new folder, or an empty one")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+            whole = Path(temporary) / "whole"
+            whole.mkdir()
+            yield whole
+            whole.replace(folder)
+    except OSError as error:
+        raise ValueError(f"cannot write {str(folder)!r}: {error.strerror}") from error
 
 
 def export_model(
@@ -228,11 +295,6 @@ def _write_index(
             }
             for key, layer in layers.items()
         },
-        "versions": {
-            "hamming": version("hamming-attention"),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions() | {"hamming": version("hamming-attention")},
     }
     (found.folder / "export.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

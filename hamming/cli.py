@@ -18,6 +18,7 @@ from hamming.tables import manifest_table, presets_table, simulation_table
 from rtl.design import Design, load_design, preset_names, preset_text
 
 if TYPE_CHECKING:
+    from distill.runs import Run
     from sim.regression import RegressionReport
     from sim.simulate import SimulationResult
 
@@ -415,3 +416,99 @@ def compare(
     console = Console()
     console.width = max(console.width, 120)  # its tables are wide
     console.print(comparison_tables(found))
+
+
+def _takes_widths(command: Callable[..., None]) -> Callable[..., None]:
+    options = (
+        click.option("--weight-bits", type=click.IntRange(1, 32), default=12, show_default=True, help="Table entries."),
+        click.option("--value-bits", type=click.IntRange(2, 16), default=8, show_default=True, help="Value elements."),
+        click.option(
+            "--out-frac-bits", type=click.IntRange(0), default=8, show_default=True, help="Fraction bits of outputs."
+        ),
+        click.option(
+            "--weight-form",
+            type=click.Choice(["exponential", "power_of_two"]),
+            help="Form of the tables (default: as trained).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))(command)
+
+
+def _load_student(folder: Path) -> Run:
+    from distill.runs import load_run
+    from distill.tasks.task import MissingData
+
+    with _mistakes(ValueError, MissingData):
+        run = load_run(folder)
+    if run.config.student is None:
+        raise _Mistake(f"{folder} is a teacher's run; a student's is needed")
+    return run
+
+
+@main.command()
+@_takes_widths
+@click.option("--limit", type=click.IntRange(1), help="Test items, from the first on (default: all).")
+@_file_option("--json", "json_file", metavar="FILE", help="Write the figures as JSON.")
+def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widths: Any) -> None:
+    """Count a distilled model's right answers through the hardware's arithmetic.
+
+    RUN is the folder of a student that `hamming distill` left. Its test items are classified by its teacher, if that
+    run lies beside it; by the student in floating point; and by the student with every attention computed by the
+    golden model, each head with its own softmax table: what the hardware would say, to the last bit.
+
+    \b
+    Examples:
+      hamming evaluate runs/fashion_mnist-0
+      hamming evaluate runs/fashion_mnist-0 --value-bits 6 --weight-form power_of_two --json six.json
+    """
+    targets = [path for path in (json_file,) if path is not None]
+    with _outputs(*targets) as temporary:
+        run = _load_student(run_folder)
+
+        from distill.evaluate import evaluate_run
+        from distill.quantize import Widths
+        from distill.report import evaluation_table
+
+        with _progress("measuring values") as update, _mistakes(ValueError):
+            found = evaluate_run(
+                run,
+                widths=Widths(**widths),
+                limit=limit,
+                progress=lambda step, done, total: update(done / total, f"{step}: {done} of {total} items"),
+            )
+        for path in temporary:
+            _save_json(path, {"run": run.config.to_dict()} | found.to_dict())
+    Console().print(evaluation_table(found))
+
+
+@main.command()
+@_takes_widths
+@_file_option("-o", "--output", "folder", required=True, metavar="DIR", help="A new folder.")
+@click.option("--items", type=click.IntRange(1), default=4, show_default=True, help="Test items behind the vectors.")
+@click.option("--name", help="Name of the engine (default: the run's).")
+def export(run_folder: Path, folder: Path, items: int, name: str | None, **widths: Any) -> None:
+    """Write a distilled model's heads for the hardware.
+
+    RUN is the folder of a student that `hamming distill` left. For each head DIR gets a TOML file, with its softmax
+    table and an engine that is the same for all heads, and an .npz file with its queries, keys and values of some test
+    items; for each layer its matrices, with the values' scales folded in.
+
+    \b
+    Example:
+      hamming export runs/fashion_mnist-0 -o heads
+      hamming simulate heads/blocks.0.attention/head_0.toml --vectors heads/blocks.0.attention/head_0.npz
+    """
+    run = _load_student(run_folder)
+
+    from distill.export import export_run
+    from distill.quantize import Widths
+
+    with _mistakes(ValueError, TypeError):
+        found = export_run(run, folder, items=items, widths=Widths(**widths), name=name)
+    for layer, paths in found.heads.items():
+        click.echo(f"{folder / layer}: {len(paths)} heads, {found.n_items} items of {found.n_queries} queries each")
+    first = next(iter(found.heads.values()))[0]
+    click.echo(f"{folder / 'export.json'}: what is where")
+    click.echo(f"Next: hamming simulate {first} --vectors {first.with_suffix('.npz')}")

@@ -1,0 +1,127 @@
+"""Evaluation: figures against ones that are counted here, on a task of random images."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from distill.convert import hamming_layers
+from distill.costs import measured
+from distill.evaluate import attention_cosine, calibration_batches, evaluate, logits
+from distill.integer import collect_values, integer_attention, value_scales
+from distill.quantize import Widths
+from tests.distill.noise import Noise
+
+
+@pytest.fixture(scope="module")
+def task() -> Noise:
+    return Noise()
+
+
+COARSE = Widths(weight_bits=3, value_bits=2, out_frac_bits=1)
+
+
+def scales_of(task: Noise, widths: Widths) -> dict[str, Tensor]:
+    run = lambda inputs: task.forward(task.student, inputs)  # noqa: E731
+    return value_scales(collect_values(task.student, run, calibration_batches(task)), widths.value_bits)
+
+
+def test_accuracies_are_those_of_counting(task):
+    found = evaluate(task.student, task, teacher=task.teacher, widths=COARSE)
+    images, labels = task.images[60:], task.labels[60:]
+    with torch.no_grad():
+        exact = task.student(images)[0]
+        with integer_attention(task.student, scales_of(task, COARSE), COARSE):
+            rounded = task.student(images)[0]
+    assert (found.items, found.top_n, found.widths) == (90, 4, COARSE)
+    assert found.accuracy["teacher"] == 1 - 23 / 90  # items 60, 64, ... 148 have a wrong label
+    assert found.accuracy["float"] == float((exact.argmax(1) == labels).double().mean())
+    assert found.accuracy["integer"] == float((rounded.argmax(1) == labels).double().mean())
+    assert found.agreement == float((exact.argmax(1) == rounded.argmax(1)).double().mean()) < 1
+    cosine = [
+        a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(exact.numpy(), rounded.numpy(), strict=True)
+    ]
+    assert found.logits.mean == pytest.approx(np.mean(cosine), abs=1e-6)
+    assert found.logits.worst == pytest.approx(min(cosine), abs=1e-6)
+    assert set(found.seconds) == set(found.peak_mib) == {"teacher", "float", "integer"}
+    json.dumps(found.to_dict())
+
+
+def test_wide_integers_agree_with_floating_point(task):
+    widths = Widths(weight_bits=16, value_bits=16, out_frac_bits=16)
+    found = evaluate(task.student, task, widths=widths)
+    assert "teacher" not in found.accuracy
+    assert found.accuracy["float"] == found.accuracy["integer"]
+    assert found.agreement == 1
+    assert found.attention.mean > 0.99999  # a few values of test items are larger than any of training items
+    assert evaluate(task.student, task, widths=COARSE).attention.mean < 0.99
+
+
+def test_attention_cosine_is_that_of_every_token(task):
+    """One layer by hand: the first, whose inputs no earlier error touches."""
+    scales = scales_of(task, COARSE)
+    outputs: list[Tensor] = []
+    layer = next(iter(hamming_layers(task.student).values()))
+    handle = layer.out_proj.register_forward_pre_hook(lambda _, given: outputs.append(given[0].double()))
+    with torch.no_grad():
+        task.student(task.images[60:90])
+        with integer_attention(task.student, scales, COARSE):
+            task.student(task.images[60:90])
+    handle.remove()
+    expected = torch.cosine_similarity(*outputs, dim=-1)
+    single = task.student.blocks
+    task.student.blocks = single[:1]  # type: ignore[assignment]
+    try:
+        found = attention_cosine(task.student, task, scales, COARSE, limit=30)
+    finally:
+        task.student.blocks = single
+    assert found.mean == pytest.approx(float(expected.mean()), abs=1e-6)
+    assert found.worst == pytest.approx(float(expected.min()), abs=1e-6)
+
+
+def test_a_limit_takes_the_first_items(task):
+    seen = []
+    scores, labels, _ = logits(task.teacher, task, limit=50, progress=lambda *now: seen.append(now))
+    assert seen == [(40, 50), (50, 50)]
+    assert torch.equal(labels, task.labels[60:110])
+    with torch.no_grad():
+        torch.testing.assert_close(scores, task.teacher(task.images[60:110])[0])
+
+
+def test_calibration_takes_training_items_and_always_the_same(task):
+    first, second = ([batch["images"] for batch in calibration_batches(task, 50)] for _ in range(2))
+    assert [len(batch) for batch in first] == [40, 10]
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    rows = {tuple(image.flatten().tolist()) for image in torch.cat(first)}
+    assert len(rows) == 50
+    assert rows <= {tuple(image.flatten().tolist()) for image in task.images[:60]}
+
+
+def test_progress_names_the_steps(task):
+    seen = []
+    evaluate(task.student, task, teacher=task.teacher, limit=40, progress=lambda *now: seen.append(now))
+    assert seen == [("teacher", 40, 40), ("float", 40, 40), ("integer", 40, 40)]
+
+
+def test_a_student_must_be_binary(task):
+    with pytest.raises(ValueError, match="must be in mode 'sign', not 'float'"):
+        evaluate(task.teacher, task, limit=10)
+
+
+def test_time_and_memory_are_measured():
+    with measured() as idle:
+        pass
+    with measured() as busy:
+        block = np.ones(2**25, np.uint8)
+        time.sleep(0.02)
+        del block
+    with measured() as after:
+        pass
+    assert busy.seconds >= 0.02 > idle.seconds
+    assert busy.peak_mib >= idle.peak_mib + 30
+    assert after.peak_mib < busy.peak_mib - 20
