@@ -1,0 +1,33 @@
+"""Tasks: labelled data, and the model that learns them."""
+
+from __future__ import annotations
+
+from distill.tasks.task import Task, TaskConfig
+
+__all__ = ["TASKS", "Task", "TaskConfig", "load_task"]
+
+#: Names of tasks in run files.
+TASKS = ("fashion_mnist", "fashion_mnist_sample", "reviews", "novels")
+
+
+def load_task(config: TaskConfig) -> Task:
+    """Return the task that a run file names, its data loaded.
+
+    Raises
+    ------
+    ValueError
+        A key that the task does not have.
+    distill.tasks.task.MissingData
+        Data or weights that are not installed; the message has the command that installs them.
+    """
+    if config.name in ("fashion_mnist", "fashion_mnist_sample"):
+        from distill.tasks.fashion_mnist import FashionMnist
+
+        return FashionMnist(config)
+    if config.name == "reviews":
+        from distill.tasks.reviews import Reviews
+
+        return Reviews(config)
+    from distill.tasks.novels import Novels
+
+    return Novels(config)

@@ -1,0 +1,103 @@
+"""Images of clothes, of ten kinds: Fashion-MNIST (Xiao et al., arXiv 1708.07747; MIT licence)."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from distill.encoder import Encoder, ImageEncoder
+from distill.tasks.task import Batch, Task, TaskConfig, debian_file, taken
+
+__all__ = ["FashionMnist", "read_idx"]
+
+PACKAGE, FOLDER = "dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"
+
+#: A part of the data that comes with this package: see `distill.data`.
+SAMPLE = Path(__file__).parents[1] / "data" / "fashion_mnist_sample.npz"
+
+#: Mean and standard deviation of the training images' pixels, of 0 to 1.
+MEAN, SPREAD = 0.2860, 0.3530
+
+
+class FashionMnist(Task):
+    """60,000 training and 10,000 test images of 28 by 28 pixels, or the sample of them that is in this package.
+
+    Training images are flipped at random, and shifted by up to a pixel each way.
+    """
+
+    n_classes = 10
+
+    def __init__(self, config: TaskConfig) -> None:
+        images, labels, test_images, test_labels = _sample() if config.name.endswith("sample") else _all()
+        self.augment = config.augment
+        self.n_train = taken("n_train", config.n_train, len(images))
+        self.n_test = taken("n_test", config.n_test, len(test_images))
+        self._images, self._labels = images, labels.long()
+        self._test_images, self._test_labels = test_images, test_labels.long()
+
+    def build(self, **shape: Any) -> Encoder:
+        return ImageEncoder(n_classes=self.n_classes, **shape)
+
+    def train_batch(self, items: Tensor, generator: torch.Generator) -> Batch:
+        images = self._images[items]
+        if self.augment:
+            images = _shifted(_flipped(images, generator), generator)
+        return {"images": _normal(images)}, self._labels[items]
+
+    def test_batch(self, items: slice) -> Batch:
+        return {"images": _normal(self._test_images[items])}, self._test_labels[items]
+
+
+def _normal(images: Tensor) -> Tensor:
+    return (images.float() / 255 - MEAN) / SPREAD
+
+
+def _flipped(images: Tensor, generator: torch.Generator) -> Tensor:
+    is_flipped = torch.rand(len(images), generator=generator) < 0.5
+    return torch.where(is_flipped[:, None, None], images.flip(2), images)
+
+
+def _shifted(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image moved by -1, 0 or 1 pixels along both axes; what is moved in is black."""
+    count, height, width = images.shape
+    padded = functional.pad(images, (1, 1, 1, 1))
+    down, right = torch.randint(3, (2, count, 1), generator=generator)
+    rows, columns = down + torch.arange(height), right + torch.arange(width)
+    return padded[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def _all() -> list[Tensor]:
+    names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    paths = [debian_file(PACKAGE, f"{FOLDER}/{name}-ubyte.gz") for name in names]
+    return [torch.from_numpy(read_idx(path)) for path in paths]
+
+
+def _sample() -> list[Tensor]:
+    with np.load(SAMPLE) as arrays:
+        return [torch.from_numpy(arrays[name]) for name in ("images", "labels", "test_images", "test_labels")]
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Return the bytes of a compressed IDX file in the shape that its head states.
+
+    Raises
+    ------
+    ValueError
+        It is no IDX file of bytes, or not a whole one.
+    """
+    with gzip.open(path) as file:
+        content = file.read()
+    if content[:3] != b"\0\0\x08":
+        raise ValueError(f"{path} must be an IDX file of bytes, and start with 00 00 08, not {content[:3].hex(' ')}")
+    n_axes = content[3]
+    shape = np.frombuffer(content, ">u4", n_axes, 4)
+    elements = np.frombuffer(content, np.uint8, offset=4 + 4 * n_axes)
+    if elements.size != shape.prod():
+        raise ValueError(f"{path} must have {shape.prod()} elements, as its head says, not {elements.size}")
+    return elements.reshape(shape).copy()

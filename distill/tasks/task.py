@@ -1,0 +1,135 @@
+"""What every task is: how it is described, and what it gives to training and evaluation."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distill.encoder import Encoder
+from golden.checks import require_bool, require_choice, require_int
+
+__all__ = ["Batch", "MissingData", "Task", "TaskConfig", "debian_file", "taken"]
+
+#: Arguments of the model, and labels.
+Batch = tuple[dict[str, Tensor], Tensor]
+
+
+class MissingData(Exception):
+    """Data or weights are not installed; the message has the command that installs them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskConfig:
+    """Section `[task]` of a run file.
+
+    Parameters
+    ----------
+    name
+        One of `distill.tasks.TASKS`.
+    n_train, n_test
+        Items taken, from the first on; None: all there are.
+    n_tokens
+        Most tokens of a text, its two markers included; longer ones are cut. Images have as many as they have.
+    augment
+        Whether training images are flipped and shifted at random.
+    """
+
+    name: str
+    n_train: int | None = None
+    n_test: int | None = None
+    n_tokens: int = 64
+    augment: bool = True
+
+    def __post_init__(self) -> None:
+        from distill.tasks import TASKS
+
+        require_choice("name", self.name, TASKS)
+        for name in ("n_train", "n_test"):
+            if getattr(self, name) is not None:
+                require_int(name, getattr(self, name), 1)
+        require_int("n_tokens", self.n_tokens, 4, 512)
+        require_bool("augment", self.augment)
+
+
+class Task(ABC):
+    """Labelled items for training and for the test, and the model that classifies them.
+
+    Attributes
+    ----------
+    n_classes
+        Classes.
+    n_train, n_test
+        Items of each kind.
+    """
+
+    n_classes: int
+    n_train: int
+    n_test: int
+
+    #: Items that evaluation takes at a time.
+    test_batch_size = 250
+
+    @abstractmethod
+    def build(self, **shape: Any) -> Encoder:
+        """Return a new model in the mode `float`; its random weights come from torch's global generator.
+
+        `shape` are the keys of section `[model]`.
+        """
+
+    @abstractmethod
+    def train_batch(self, items: Tensor, generator: torch.Generator) -> Batch:
+        """Return training items, augmented with the help of `generator`."""
+
+    @abstractmethod
+    def test_batch(self, items: slice) -> Batch:
+        """Return test items, in their own order."""
+
+    def epoch(self, batch_size: int, generator: torch.Generator) -> list[Tensor]:
+        """Return the batches of one epoch, as numbers of training items; what does not fill a batch waits."""
+        order = torch.randperm(self.n_train, generator=generator)
+        return list(order.split(batch_size))[: self.steps(batch_size)]
+
+    def steps(self, batch_size: int) -> int:
+        """Return the batches of one epoch."""
+        return max(1, self.n_train // batch_size)
+
+    def test_batches(self, limit: int | None = None) -> Iterator[Batch]:
+        """Give the test items, or the first `limit` of them, always in the same order and batches."""
+        count = self.n_test if limit is None else min(limit, self.n_test)
+        for start in range(0, count, self.test_batch_size):
+            yield self.test_batch(slice(start, min(start + self.test_batch_size, count)))
+
+    def forward(self, model: Encoder, inputs: dict[str, Tensor]) -> Tensor:
+        """Return a model's logits, `(batch, n_classes)`."""
+        return model(**inputs)[0]
+
+
+def debian_file(package: str, file: str) -> Path:
+    """Return where a file of a Debian package is: below `/`, or the folder of the environment's `HAMMING_DATA`.
+
+    Raises
+    ------
+    MissingData
+        It is not there; the message has the commands that bring it there.
+    """
+    path = Path(os.environ.get("HAMMING_DATA", "/")) / file
+    if not path.exists():
+        raise MissingData(
+            f"{path} does not exist; on Debian and Ubuntu: apt install {package}; or anywhere, without installing: "
+            f"apt download {package}, dpkg-deb -x {package}_*.deb DIR, and HAMMING_DATA=DIR in the environment"
+        )
+    return path
+
+
+def taken(name: str, wanted: int | None, there: int) -> int:
+    """Return how many items are taken of `there`."""
+    if wanted is not None and wanted > there:
+        raise ValueError(f"{name} must be at most {there}, which is what there is, not {wanted}")
+    return there if wanted is None else wanted
