@@ -5,6 +5,7 @@
     FOLDER/export.json              what is here: model, layers, heads, widths, versions
     FOLDER/LAYER/head_0.toml        a head's spec, with its own softmax table, and the engine, which is the same for all
     FOLDER/LAYER/head_0.npz         its bits q, k and integers v, n_valid or mask, one leading axis of items
+    FOLDER/LAYER/outputs.npz        out, what its heads then gave in the model, (n_heads, n_items, n_queries, d_value)
     FOLDER/LAYER/projections.npz    the layer's matrices, with centring of keys and scales of values folded in
 
 `hamming generate`, `run`, `simulate` and `synthesize` take any of the TOML files. The engines of all of them are the
@@ -169,7 +170,12 @@ def export_model(
         A file cannot be written.
     """
     given: dict[str, HeadInputs] = {}
-    with integer_attention(model, scales, widths, watch=given.__setitem__):
+    outputs: dict[str, NDArray[np.int64]] = {}
+
+    def keep(key: str, inputs: HeadInputs, out: NDArray[np.int64]) -> None:
+        given[key], outputs[key] = inputs, out
+
+    with integer_attention(model, scales, widths, watch=keep):
         run(batch)
     n_items, _, n_queries, _ = next(iter(given.values())).q.shape
     most = max(inputs.k.shape[-2] for inputs in given.values())
@@ -193,6 +199,7 @@ def export_model(
     for key, layer in layers.items():
         place = folder / key
         place.mkdir(parents=True, exist_ok=True)
+        _save(place / "outputs.npz", {"out": outputs[key].swapaxes(0, 1)})
         _save(place / "projections.npz", projections(layer, scales[key], widths))
         heads[key] = []
         for head, spec in enumerate(specs[key]):

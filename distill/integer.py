@@ -109,7 +109,7 @@ def integer_attention(
     scales: Mapping[str, Tensor],
     widths: Widths,
     *,
-    watch: Callable[[str, HeadInputs], None] | None = None,
+    watch: Callable[[str, HeadInputs, NDArray[np.int64]], None] | None = None,
 ) -> Iterator[None]:
     """Let the golden model compute every attention of `model`, for a while.
 
@@ -125,7 +125,7 @@ def integer_attention(
     widths
         Of the integers.
     watch
-        Called with a module's name and what its heads send, each time that it attends.
+        Called with a module's name, what its heads send and what they get, each time that it attends.
 
     Raises
     ------
@@ -147,10 +147,10 @@ def integer_attention(
     def core(layer: HammingAttention, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
         scale = scales[name_of[layer]]
         given = head_inputs(layer, q, k, v, visible, scale=scale, value_bits=widths.value_bits)
+        out = attend_heads(layer, given, widths)
         if watch is not None:
-            watch(name_of[layer], given)
-        out = torch.from_numpy(attend_heads(layer, given, widths))
-        return out.to(v.dtype) * (scale[:, None] / 2**widths.out_frac_bits)
+            watch(name_of[layer], given, out)
+        return torch.from_numpy(out).to(v.dtype) * (scale[:, None] / 2**widths.out_frac_bits)
 
     with torch.no_grad(), cores(model, core):
         yield

@@ -1,4 +1,4 @@
-"""Exported heads through the simulated Verilog, held against the golden model, bit by bit.
+"""Exported heads through the simulated Verilog, held against the golden model and the exported outputs, bit by bit.
 
     python -m distill.verilog EXPORT --layer NAME --json FILE
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from golden.attention import attend
 from rtl.design import load_design
@@ -52,7 +53,7 @@ def simulate_layer(
     Raises
     ------
     ValueError
-        There is no such export or layer, or the heads' engines differ.
+        There is no such export or layer, its files do not belong together, or the heads' engines differ.
     SimulatorMissing, SimulationFailed
         As of `sim.simulate.simulate`.
     """
@@ -65,10 +66,12 @@ def simulate_layer(
     if layer not in layers:
         raise ValueError(f"layer must be one of {', '.join(layers)}, not {layer!r}")
     reports, hashes = [], set()
-    for name in layers[layer]["heads"]:
+    with np.load(folder / layer / "outputs.npz") as stored:
+        outputs = stored["out"]
+    for name, out in zip(layers[layer]["heads"], outputs, strict=True):
         if progress is not None:
             progress(name)
-        report, digest = _simulate_head(folder / name, simulator)
+        report, digest = _simulate_head(folder / name, out, simulator)
         reports.append(report)
         hashes.add(digest)
     if len(hashes) > 1:
@@ -89,7 +92,7 @@ def simulate_layer(
     }
 
 
-def _simulate_head(path: Path, simulator: str) -> tuple[Report, str]:
+def _simulate_head(path: Path, out: NDArray[np.int64], simulator: str) -> tuple[Report, str]:
     design = load_design(path)
     with np.load(path.with_suffix(".npz")) as stored:
         arrays = {key: stored[key] for key in stored.files}
@@ -97,6 +100,8 @@ def _simulate_head(path: Path, simulator: str) -> tuple[Report, str]:
     shape = q.shape[:-1]
     n_valid = np.broadcast_to(arrays.get("n_valid", np.int64(k.shape[-2])), shape)
     expected = attend(design.spec, q, k, v, n_valid=n_valid, mask=mask)
+    if not np.array_equal(expected.out, out):
+        raise ValueError(f"{path.with_suffix('.npz')} does not give the outputs that were exported with it")
     if mask is not None:
         mask = np.broadcast_to(mask, (*shape, k.shape[-2]))
     vectors = Vectors(q=q, k=k, v=v, n_valid=n_valid, mask=mask)

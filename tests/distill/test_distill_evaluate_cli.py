@@ -71,7 +71,7 @@ def test_export_writes_heads_that_the_hardware_takes(student, task):
     assert result.exit_code == 0, result.output
     found = sorted(str(path) for path in Path("heads").rglob("*.*") if path.is_file())
     layers = [f"heads/blocks.{layer}.attention" for layer in (0, 1)]
-    names = ["head_0.npz", "head_0.toml", "head_1.npz", "head_1.toml", "projections.npz"]
+    names = ["head_0.npz", "head_0.toml", "head_1.npz", "head_1.toml", "outputs.npz", "projections.npz"]
     assert found == [*(f"{layer}/{name}" for layer in layers for name in names), "heads/export.json"]
     design = load_design("heads/blocks.1.attention/head_1.toml")
     assert design.config.name == "noise_engine"

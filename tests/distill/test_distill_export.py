@@ -70,6 +70,7 @@ def test_files_rebuild_the_layer(tmp_path, visible):
         assert design.spec == head_spec(model.one, head, 11, WIDTHS)
         assert (vectors.n_valid is None) == (visible is None)
         out.append(attend(design.spec, vectors.q, vectors.k, vectors.v, n_valid=vectors.n_valid).out)
+        np.testing.assert_array_equal(out[-1], np.load(tmp_path / "one" / "outputs.npz")["out"][head])
     rebuilt = np.concatenate(out, axis=-1) @ p["out_weight"].T + p["out_bias"]
     np.testing.assert_allclose(rebuilt, expected, rtol=0, atol=1e-5)
 
@@ -88,7 +89,8 @@ def test_one_engine_serves_all_heads_and_the_verilog_agrees(tmp_path):
 
 
 def test_a_wrong_bit_is_a_mismatch(tmp_path, monkeypatch):
-    found, _ = exported(tmp_path, Model(), PADDED, name="every_head", n_keys=13)
+    """The Verilog is right, and what it is held against is wrong."""
+    exported(tmp_path, Model(), PADDED, name="every_head", n_keys=13)
 
     def wrong(*arguments, **options):
         right = attend(*arguments, **options)
@@ -96,7 +98,13 @@ def test_a_wrong_bit_is_a_mismatch(tmp_path, monkeypatch):
         return right
 
     monkeypatch.setattr("distill.verilog.attend", wrong)
-    assert simulate_layer(tmp_path, "two")["mismatches"] == found.n_items - 1
+    with pytest.raises(ValueError, match=r"head_0.npz does not give the outputs"):
+        simulate_layer(tmp_path, "two")
+    with np.load(tmp_path / "two" / "outputs.npz") as stored:
+        out = stored["out"]
+    out[:, 1, 4, 3] += 1
+    np.savez(tmp_path / "two" / "outputs.npz", out=out)
+    assert simulate_layer(tmp_path, "two")["mismatches"] == 2  # a query of each head
 
 
 def test_the_command_line_takes_every_head(tmp_path, monkeypatch):

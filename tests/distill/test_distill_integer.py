@@ -12,9 +12,13 @@ from torch import Tensor, nn
 from distill.attention import HammingAttention
 from distill.integer import attend_heads, collect_values, head_inputs, integer_attention, value_scales
 from distill.quantize import Widths, head_spec
+from golden.accuracy import Widths as GoldenWidths
+from golden.accuracy import integer_attention as integer_attention_of_golden
 from golden.attention import attend
+from golden.fixture import MINILM_LAYERS, load_minilm
 from golden.ideal import error_bound
 from golden.spec import AttentionSpec
+from golden.values import quantize
 
 
 class Encoder(nn.Module):
@@ -221,3 +225,19 @@ def test_what_cannot_be():
         Widths(value_bits=1)
     with pytest.raises(ValueError, match="weight_form must be one of exponential, power_of_two, not 'log'"):
         Widths(weight_form="log")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("number", MINILM_LAYERS)
+def test_a_pretrained_layer_is_what_golden_accuracy_measures(number):
+    """All twelve heads of a real layer, as the table of `docs/accuracy.md` is made."""
+    inputs = load_minilm(number)
+    layer = HammingAttention(384, 12, top_n=30, mode="sign")
+    layer.sigma_q.copy_(torch.from_numpy(inputs.sigma_q))
+    layer.sigma_k.copy_(torch.from_numpy(inputs.sigma_k))
+    q, k, v = (torch.from_numpy(np.float32(x))[None] for x in (2.0 * inputs.q - 1, 2.0 * inputs.k - 1, inputs.v))
+    scale = torch.from_numpy(quantize(inputs.v).scale[:, 0])
+    given = head_inputs(layer, q, k, v.double(), None, scale=scale, value_bits=8)
+    found = torch.from_numpy(attend_heads(layer, given, Widths())[0]) * scale[:, None] / 256
+    expected = integer_attention_of_golden(inputs, GoldenWidths(), inputs.logit_scale)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-12)
