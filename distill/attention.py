@@ -269,12 +269,12 @@ class _Sign(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, sigma: Tensor) -> Tensor:
         ctx.save_for_backward(x, sigma)
-        return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+        return (x >= 0).to(x.dtype).mul_(2).sub_(1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         x, sigma = ctx.saved_tensors
-        return torch.where(x.abs() <= sigma, grads[0] / sigma, 0.0), None
+        return grads[0] * ((x.abs() <= sigma) / sigma), None
 
 
 def straight_through_sign(x: Tensor, sigma: Tensor) -> Tensor:

@@ -108,10 +108,10 @@ class Trainer:
             last = now
             self._add_to_log(phase, [sum(column) / len(rows) for column in zip(*rows, strict=True)])
             rows = []
-            progress(Progress(self.step, len(self.schedule), self._last_in_words()))
             if now - saved >= checkpoint_seconds and self.step < len(self.schedule):
                 self._save()
                 saved = now
+            progress(Progress(self.step, len(self.schedule), self._last_in_words()))
         self.folder.save_log(self.log)
 
     def _advance(self, phase: Phase) -> list[float]:

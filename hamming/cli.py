@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hamming.files import Vectors, check_writable, read_vectors, staged
-from hamming.tables import manifest_table, presets_table, simulation_table
+from hamming.tables import manifest_table, presets_table, run_table, simulation_table
 from rtl.design import Design, load_design, preset_names, preset_text
 
 if TYPE_CHECKING:
@@ -512,3 +512,50 @@ def export(run_folder: Path, folder: Path, items: int, name: str | None, **width
     first = next(iter(found.heads.values()))[0]
     click.echo(f"{folder / 'export.json'}: what is where")
     click.echo(f"Next: hamming simulate {first} --vectors {first.with_suffix('.npz')}")
+
+
+@main.command()
+@click.argument("config")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key, as in seed=1 or student.top_n=5. Repeatable.",
+)
+@_file_option(
+    "-o", "--output", "runs", default=Path("runs"), show_default=True, metavar="DIR", help="Folder that holds runs."
+)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of PyTorch.")
+def distill(config: str, overrides: tuple[str, ...], runs: Path, threads: int) -> None:
+    """Train a teacher, or distill a student from one.
+
+    CONFIG is the path of a TOML file or the name of a run file in the package. Everything goes into DIR/NAME-SEED:
+    configuration, log, weights, metrics. An interrupted run goes on from its last checkpoint, to the same metrics.
+
+    \b
+    Examples:
+      hamming distill fashion_mnist_teacher
+      hamming distill fashion_mnist
+      hamming distill fashion_mnist --set student.top_n=5 --set name=top5 --set seed=1
+    """
+    with _mistakes(ValueError):
+        from distill.config import load_run_file
+
+        run = load_run_file(config, overrides)
+    try:
+        import torch
+
+        from distill.method import train
+        from distill.tasks.task import MissingData
+        from distill.trainer import Diverged
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise _Mistake("PyTorch is not installed: pip install 'hamming-attention[distill]'") from error
+
+    torch.set_num_threads(threads)
+    with _progress(f"{run.name}: data") as update, _mistakes(ValueError, MissingData, Diverged):
+        metrics = train(run, runs, progress=lambda now: update(now.done / now.steps, now.text))
+    click.echo(f"{runs / f'{run.name}-{run.seed}'}: {metrics['steps']} steps in {metrics['seconds']:.0f} s")
+    Console().print(run_table(metrics))

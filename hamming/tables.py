@@ -1,4 +1,4 @@
-"""What the commands print: presets, a manifest, a simulation's report."""
+"""What the commands print: presets, a manifest, a simulation's report, a training run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rtl.design import Design
 if TYPE_CHECKING:
     from sim.simulate import Report
 
-__all__ = ["manifest_table", "presets_table", "simulation_table"]
+__all__ = ["manifest_table", "presets_table", "run_table", "simulation_table"]
 
 
 def presets_table(designs: Mapping[str, Design]) -> Table:
@@ -65,6 +65,20 @@ def simulation_table(report: Report, *, passed: bool, missing: Sequence[str] | N
     table.add_row("simulated", f"{report.simulated_cycles} cycles in {report.seconds:.1f} s, {report.simulator}")
     for note in report.notes:
         table.add_row("note", escape(note))
+    return table
+
+
+def run_table(metrics: Mapping[str, Any]) -> Table:
+    """The accuracies of a training run, and how its attention compares with its teacher's."""
+    table = Table(box=SIMPLE_HEAD, show_header=False)
+    for name, share in metrics["accuracy"].items():
+        if isinstance(share, float):
+            table.add_row(name.replace("_", " "), f"{share:.2%}")
+        else:
+            table.add_row(name.replace("_", " "), ", ".join(f"{key}: {value:.2%}" for key, value in share.items()))
+    for name, likeness in metrics.get("attention", {}).items():
+        text = f"{likeness['recall']:.3f}; divergence {likeness['divergence']:.4f}"
+        table.add_row(f"recall of the teacher's best {likeness['top_n']}, {name}", text)
     return table
 
 

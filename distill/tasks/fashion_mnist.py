@@ -14,11 +14,11 @@ from torch.nn import functional
 from distill.encoder import Encoder, ImageEncoder
 from distill.tasks.task import Batch, Task, TaskConfig, debian_file, taken
 
-__all__ = ["FashionMnist", "read_idx"]
+__all__ = ["SAMPLE", "FashionMnist", "read_fashion_mnist", "read_idx"]
 
 PACKAGE, FOLDER = "dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"
 
-#: A part of the data that comes with this package: see `distill.data`.
+#: A part of the data that comes with this package, made by `distill.sample`.
 SAMPLE = Path(__file__).parents[1] / "data" / "fashion_mnist_sample.npz"
 
 #: Mean and standard deviation of the training images' pixels, of 0 to 1.
@@ -34,7 +34,7 @@ class FashionMnist(Task):
     n_classes = 10
 
     def __init__(self, config: TaskConfig) -> None:
-        images, labels, test_images, test_labels = _sample() if config.name.endswith("sample") else _all()
+        images, labels, test_images, test_labels = _sample() if config.name.endswith("sample") else read_fashion_mnist()
         self.augment = config.augment
         self.n_train = taken("n_train", config.n_train, len(images))
         self.n_test = taken("n_test", config.n_test, len(test_images))
@@ -72,7 +72,14 @@ def _shifted(images: Tensor, generator: torch.Generator) -> Tensor:
     return padded[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-def _all() -> list[Tensor]:
+def read_fashion_mnist() -> list[Tensor]:
+    """Return images and labels for training, and for the test, as bytes.
+
+    Raises
+    ------
+    distill.tasks.task.MissingData
+        The files are not installed.
+    """
     names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     paths = [debian_file(PACKAGE, f"{FOLDER}/{name}-ubyte.gz") for name in names]
     return [torch.from_numpy(read_idx(path)) for path in paths]

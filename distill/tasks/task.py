@@ -119,7 +119,7 @@ def debian_file(package: str, file: str) -> Path:
     MissingData
         It is not there; the message has the commands that bring it there.
     """
-    path = Path(os.environ.get("HAMMING_DATA", "/")) / file
+    path = Path(os.environ.get("HAMMING_DATA") or "/") / file
     if not path.exists():
         raise MissingData(
             f"{path} does not exist; on Debian and Ubuntu: apt install {package}; or anywhere, without installing: "
