@@ -23,7 +23,10 @@ from distill.convert import configure
 from distill.encoder import Encoder
 from distill.tasks import Task, load_task
 
-__all__ = ["Run", "RunFolder", "load_run", "versions"]
+__all__ = ["DATA", "Run", "RunFolder", "find_teacher", "load_run", "versions"]
+
+#: Finished runs that come with the package.
+DATA = Path(__file__).with_name("data")
 
 #: Columns of `log.csv`.
 LOG = ("step", "stage", "sharpness", "learning_rate", "loss", "attention", "output", "label", "accuracy", "seconds")
@@ -191,7 +194,7 @@ def _shape(config: RunConfig, folder: RunFolder) -> dict[str, int]:
 
 
 def find_teacher(config: RunConfig, runs: Path) -> Run:
-    """Return the finished run of a student's teacher: a folder, or a run among `runs`.
+    """Return the finished run of a student's teacher: a folder, a run among `runs`, or one that is in the package.
 
     Raises
     ------
@@ -201,7 +204,7 @@ def find_teacher(config: RunConfig, runs: Path) -> Run:
     assert config.student is not None
     name, seed = config.student.teacher, config.student.teacher_seed
     seed = config.seed if seed is None else seed
-    for path in (Path(name), runs / f"{name}-{seed}"):
+    for path in (Path(name), runs / f"{name}-{seed}", DATA / name):
         if (path / "run.json").exists():
             return load_run(path)
     command = f"hamming distill {name} -o {runs}" + (f" --set seed={seed}" if seed else "")

@@ -21,6 +21,9 @@ PACKAGE, FOLDER = "dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"
 #: A part of the data that comes with this package, made by `distill.sample`.
 SAMPLE = Path(__file__).parents[1] / "data" / "fashion_mnist_sample.npz"
 
+#: Keys of section `[model]`: parameters of `ImageEncoder`.
+SHAPE = ("patch_size", "n_layers", "d_model", "n_heads", "d_inner")
+
 #: Mean and standard deviation of the training images' pixels, of 0 to 1.
 MEAN, SPREAD = 0.2860, 0.3530
 
@@ -42,6 +45,9 @@ class FashionMnist(Task):
         self._test_images, self._test_labels = test_images, test_labels.long()
 
     def build(self, **shape: Any) -> Encoder:
+        for key in shape:
+            if key not in SHAPE:
+                raise ValueError(f"unknown key {key!r} in [model]; known: {', '.join(SHAPE)}")
         return ImageEncoder(n_classes=self.n_classes, **shape)
 
     def train_batch(self, items: Tensor, generator: torch.Generator) -> Batch:

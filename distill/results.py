@@ -1,0 +1,131 @@
+"""Training results kept in the repository, and the tables that documents show of them: `python -m distill.results`.
+
+Each file of `distill/results/runs/` is the `metrics.json` of a run, under the run's name and seed.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["RESULTS", "attention_rows", "kept_keys_rows", "markdown", "read", "student_rows", "teacher_rows"]
+
+RESULTS = Path(__file__).with_name("results") / "runs"
+
+Runs = dict[str, list[dict[str, Any]]]
+
+
+def read(folder: Path = RESULTS) -> Runs:
+    """Return the metrics by the runs' names, one for each seed."""
+    found: Runs = {}
+    for path in sorted(folder.glob("*.json")):
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        found.setdefault(metrics["name"], []).append(metrics)
+    return found
+
+
+def teacher_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of the teachers."""
+    yield from _head("teacher", "seeds", "items: training", "test", "parameters", "accuracy, %", "minutes")
+    for name, found in runs.items():
+        if found[0]["kind"] == "teacher":
+            yield _row(
+                f"`{name}`",
+                _seeds(found),
+                f"{found[0]['n_train']:,}",
+                f"{found[0]['n_test']:,}",
+                f"{found[0]['parameters']:,}",
+                _percent(found, lambda run: run["accuracy"]["teacher"]),
+                _mean(found, lambda run: run["seconds"] / 60, 1),
+            )
+
+
+def student_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of the students: how accurate they are, beside the teacher and the student before training."""
+    yield from _head(
+        *("student", "seeds", "kept keys", "teacher", "teacher, its best keys"),
+        *("untrained, all keys", "untrained", "student", "drop, points", "minutes"),
+    )
+    for name, found in _students(runs):
+        yield _row(
+            f"`{name}`",
+            _seeds(found),
+            found[0]["config"]["student"]["top_n"] or "all",
+            *(
+                _percent(found, lambda run, key=key: run["accuracy"][key])
+                for key in ("teacher", "teacher_top_n", "untrained_all_keys", "untrained", "student")
+            ),
+            _percent(found, lambda run: run["accuracy"]["teacher"] - run["accuracy"]["student"]),
+            _mean(found, lambda run: run["seconds"] / 60, 1),
+        )
+
+
+def kept_keys_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of accuracies at other numbers of kept keys than those of training."""
+    students = [(name, found) for name, found in _students(runs) if found[0]["accuracy"]["student_by_top_n"]]
+    counts = sorted({int(n) for _, found in students for n in found[0]["accuracy"]["student_by_top_n"]})
+    yield from _head("student", *map(str, counts), "all")
+    for name, found in students:
+        by_count = [
+            _percent(found, lambda run, n=n: run["accuracy"]["student_by_top_n"][str(n)])
+            if str(n) in found[0]["accuracy"]["student_by_top_n"]
+            else ""
+            for n in counts
+        ]
+        yield _row(f"`{name}`", *by_count, _percent(found, lambda run: run["accuracy"]["student_all_keys"]))
+
+
+def attention_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of attention maps against the teacher's, before training and after."""
+    yield from _head(
+        *("student", "best keys", "recall, untrained", "recall, student"),
+        *("divergence, untrained", "divergence, student"),
+    )
+    for name, found in _students(runs):
+        measured = [
+            _mean(found, lambda run, who=who, what=what: run["attention"][who][what], digits)
+            for what, digits in (("recall", 3), ("divergence", 4))
+            for who in ("untrained", "student")
+        ]
+        yield _row(f"`{name}`", found[0]["attention"]["student"]["top_n"], *measured)
+
+
+def markdown(runs: Runs) -> str:
+    """Return all tables, as `docs/distillation.md` shows them."""
+    tables = teacher_rows(runs), student_rows(runs), kept_keys_rows(runs), attention_rows(runs)
+    return "\n\n".join("\n".join(table) for table in tables) + "\n"
+
+
+def _students(runs: Runs) -> list[tuple[str, list[dict[str, Any]]]]:
+    return [(name, found) for name, found in runs.items() if found[0]["kind"] == "student"]
+
+
+def _head(*cells: str) -> Iterator[str]:
+    yield _row(*cells)
+    yield f"|---|{'---:|' * (len(cells) - 1)}"
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _seeds(found: Sequence[dict[str, Any]]) -> str:
+    return ", ".join(str(run["seed"]) for run in found)
+
+
+def _mean(found: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float], digits: int) -> str:
+    return f"{statistics.fmean(map(value, found)):.{digits}f}"
+
+
+def _percent(found: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float]) -> str:
+    """Return the mean over seeds, with the standard deviation where the seeds differ."""
+    values = [100 * value(run) for run in found]
+    spread = f" ± {statistics.stdev(values):.2f}" if len(set(values)) > 1 else ""
+    return f"{statistics.fmean(values):.2f}{spread}"
+
+
+if __name__ == "__main__":
+    print(markdown(read()), end="")

@@ -1,0 +1,59 @@
+"""`hamming distill` on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from hamming.cli import main
+
+TEACHER = """
+kind = "teacher"
+[task]
+name = "fashion_mnist_sample"
+n_train = 64
+n_test = 50
+[model]
+n_layers = 1
+d_model = 16
+n_heads = 1
+[train]
+epochs = 1
+batch_size = 16
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.toml").write_text(TEACHER)
+    return lambda *words: CliRunner().invoke(main, ["distill", *words])
+
+
+def test_a_run_is_done_once_and_shown_again(run, tmp_path):
+    for _ in range(2):
+        done = run("t.toml", "--set", "seed=3", "-o", "kept")
+        assert done.exit_code == 0, done.output
+        assert "kept/t-3: 4 steps in " in done.output
+        assert "teacher" in done.output
+    metrics = json.loads((tmp_path / "kept" / "t-3" / "metrics.json").read_text())
+    assert f"{metrics['accuracy']['teacher']:.2%}" in done.output
+    assert metrics["steps"] == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing.toml"], "Error: no run file 'nothing.toml'"),
+        (["t.toml", "--set", "train.epoch=2"], "unknown key 'epoch' in [train]; known: epochs"),
+        (["fashion_mnist"], "Error: no run of the teacher 'fashion_mnist_teacher', seed 0, in runs; make it: hamming"),
+        (["t.toml", "--set", "model.d_modl=8"], "unknown key 'd_modl' in [model]; known: "),
+    ],
+)
+def test_a_mistake_is_one_line(run, words, message):
+    done = run(*words)
+    assert done.exit_code == 1
+    assert message in done.output
+    assert len(done.output.splitlines()) == 1
