@@ -29,8 +29,8 @@ __all__ = [
     "logits",
 ]
 
-#: Training items that the scales of values are measured on.
-CALIBRATION_ITEMS = 1024
+#: Tokens of training items that the scales of values are measured on, or a few more.
+CALIBRATION_TOKENS = 2**14
 
 #: Test items on which the outputs of attention are compared.
 COSINE_ITEMS = 500
@@ -161,18 +161,22 @@ def evaluate_run(
     return evaluate(run.model, run.task, teacher=teacher, widths=widths, limit=limit, progress=progress)
 
 
-def calibration_batches(task: Task, items: int = CALIBRATION_ITEMS) -> Iterator[dict[str, Tensor]]:
-    """Give the inputs of some training items, drawn at random with seed 0, in batches like those of the test."""
+def calibration_batches(task: Task) -> Iterator[dict[str, Tensor]]:
+    """Give the inputs of all training items, in an order drawn with seed 0, in batches like those of the test."""
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.randperm(task.n_train, generator=generator)[:items]
-    for batch in drawn.split(task.test_batch_size):
-        yield task.train_batch(batch, generator)[0]
+    for items in torch.randperm(task.n_train, generator=generator).split(task.test_batch_size):
+        yield task.train_batch(items, generator)[0]
 
 
 def calibrated_values(model: nn.Module, task: Task) -> dict[str, Tensor]:
-    """Return the value vectors of `calibration_batches` (`distill.integer.collect_values`)."""
+    """Return the value vectors of some `calibration_batches` (`distill.integer.collect_values`)."""
     model.eval()
-    return collect_values(model, lambda inputs: task.forward(model, inputs), calibration_batches(task))  # type: ignore[arg-type]
+    return collect_values(
+        model,
+        lambda inputs: task.forward(model, inputs),  # type: ignore[arg-type]
+        calibration_batches(task),
+        enough=CALIBRATION_TOKENS,
+    )
 
 
 def accuracy_of(scores: Tensor, labels: Tensor) -> float:

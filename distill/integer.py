@@ -156,11 +156,23 @@ def integer_attention(
         yield
 
 
-def collect_values(model: nn.Module, run: Callable[[Any], object], batches: Iterable[Any]) -> dict[str, Tensor]:
+def collect_values(
+    model: nn.Module, run: Callable[[Any], object], batches: Iterable[Any], *, enough: int | None = None
+) -> dict[str, Tensor]:
     """Return the value vectors of some batches, `(n_tokens, n_heads, d_value)` for each attention module by name.
 
-    Tokens that no query sees, being padding, are left out. `run(batch)` sends a batch through the model, which attends
-    as its mode says.
+    Tokens that no query sees, being padding, are left out.
+
+    Parameters
+    ----------
+    model
+        It attends as its mode says.
+    run
+        `run(batch)` sends a batch through the model.
+    batches
+        Of what kind `run` takes.
+    enough
+        Tokens after which no further batch is taken; None: all batches are.
 
     Raises
     ------
@@ -181,6 +193,8 @@ def collect_values(model: nn.Module, run: Callable[[Any], object], batches: Iter
     with torch.no_grad(), cores(model, record):
         for batch in batches:
             run(batch)
+            if enough is not None and sum(map(len, next(iter(found.values())))) >= enough:
+                break
     if not all(found.values()):
         raise ValueError("scales of values need at least one batch")
     return {name: torch.cat(found[layer]) for name, layer in hamming_layers(model).items()}

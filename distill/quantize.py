@@ -14,7 +14,7 @@ from golden.spec import WEIGHT_FORMS, AttentionSpec
 __all__ = ["Widths", "head_spec", "quantize_values", "value_scale"]
 
 #: Shares of an element's largest magnitude at which its values may be clipped.
-_CLIPS = tuple(share / 50 for share in range(50, 14, -1))
+_CLIPS = tuple(share / 20 for share in range(20, 5, -1))
 
 
 @dataclass(frozen=True, kw_only=True)

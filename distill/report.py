@@ -11,9 +11,9 @@ from distill.evaluate import Evaluation
 __all__ = ["evaluation_table"]
 
 _NAMES = {
-    "teacher": "teacher, floating point",
+    "teacher": "teacher",
     "float": "student, floating point",
-    "integer": "student, the hardware's integers",
+    "integer": "student, integers",
 }
 
 

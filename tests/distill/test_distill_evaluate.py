@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distill.convert import hamming_layers
 from distill.costs import measured
-from distill.evaluate import attention_cosine, calibration_batches, evaluate, logits
+from distill.evaluate import attention_cosine, calibrated_values, calibration_batches, evaluate, logits
 from distill.integer import collect_values, integer_attention, value_scales
 from distill.quantize import Widths
 from tests.distill.noise import Noise
@@ -94,12 +94,18 @@ def test_a_limit_takes_the_first_items(task):
 
 
 def test_calibration_takes_training_items_and_always_the_same(task):
-    first, second = ([batch["images"] for batch in calibration_batches(task, 50)] for _ in range(2))
-    assert [len(batch) for batch in first] == [40, 10]
+    first, second = ([batch["images"] for batch in calibration_batches(task)] for _ in range(2))
+    assert [len(batch) for batch in first] == [40, 20]
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     rows = {tuple(image.flatten().tolist()) for image in torch.cat(first)}
-    assert len(rows) == 50
-    assert rows <= {tuple(image.flatten().tolist()) for image in task.images[:60]}
+    assert rows == {tuple(image.flatten().tolist()) for image in task.images[:60]}
+
+
+@pytest.mark.parametrize(("enough", "items"), [(1, 40), (40 * 17, 40), (40 * 17 + 1, 60)])
+def test_calibration_stops_at_enough_tokens(task, monkeypatch, enough, items):
+    monkeypatch.setattr("distill.evaluate.CALIBRATION_TOKENS", enough)
+    values = calibrated_values(task.student, task)
+    assert {sample.shape for sample in values.values()} == {(17 * items, 2, 8)}
 
 
 def test_progress_names_the_steps(task):
