@@ -3,6 +3,7 @@
 `export_model` writes::
 
     FOLDER/export.json              what is here: model, layers, heads, widths, versions
+    FOLDER/engine.toml              the engine that serves every head
     FOLDER/LAYER/head_0.toml        a head's spec, with its own softmax table, and the engine, which is the same for all
     FOLDER/LAYER/head_0.npz         its bits q, k and integers v, n_valid or mask, one leading axis of items
     FOLDER/LAYER/outputs.npz        out, what its heads then gave in the model, (n_heads, n_items, n_queries, d_value)
@@ -39,6 +40,7 @@ from distill.quantize import Widths, head_spec
 from distill.runs import Run, versions
 from golden.checks import require_int
 from golden.spec import AttentionSpec
+from rtl.config import EngineConfig
 
 __all__ = ["Export", "engine_settings", "export_model", "export_run", "projections"]
 
@@ -104,7 +106,7 @@ def export_run(
             temporary,
             scales=scales,
             widths=widths,
-            name=re.sub(r"\W", "_", f"{run.config.name}_engine", flags=re.ASCII) if name is None else name,
+            name=re.sub(r"^(?=\d)|\W", "_", f"{run.config.name}_engine", flags=re.ASCII) if name is None else name,
             n_keys=run.config.task.n_tokens if isinstance(run.model, TextEncoder) else None,
             title=f"{run.config.name}, seed {run.config.seed}",
         )
@@ -138,7 +140,7 @@ def export_model(
     widths: Widths,
     name: str = "hamming_engine",
     n_keys: int | None = None,
-    title: str = "",
+    title: str = "a model",
 ) -> Export:
     """Write what every head of `model` computes for a batch, and the engine that computes it.
 
@@ -164,8 +166,8 @@ def export_model(
     Raises
     ------
     ValueError
-        Heads differ in shape or in the keys they keep, so that no engine serves them all, or the batch has more keys
-        than `n_keys`.
+        Heads differ in shape or in the keys they keep, so that no engine serves them all, the batch has more keys
+        than `n_keys`, or no engine can have this name.
     OSError
         A file cannot be written.
     """
@@ -188,14 +190,18 @@ def export_model(
     }
     if len(shapes) > 1:
         raise ValueError(f"all heads must have the same shape, for one engine to serve them, not {sorted(shapes)}")
+    first = specs[next(iter(specs))][0]
     engine = engine_settings(
-        specs[next(iter(specs))][0],
+        first,
         name=name,
         product="shift" if all(_is_shift(spec) for row in specs.values() for spec in row) else "multiply",
         mask=any(inputs.mask is not None for inputs in given.values()),
     )
 
     heads = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    about = f"The engine of all heads of {title}; the table is that of the first, each head loads its own."
+    _write(folder / "engine.toml", about, first, engine)
     for key, layer in layers.items():
         place = folder / key
         place.mkdir(parents=True, exist_ok=True)
@@ -204,9 +210,9 @@ def export_model(
         heads[key] = []
         for head, spec in enumerate(specs[key]):
             scale = float(layer.logit_scale[head])
-            about = f"{title + ': ' if title else ''}{key}, head {head} of {layer.n_heads}, logit scale {scale:.6g}."
+            about = f"{key} of {title}, head {head} of {layer.n_heads}, logit scale {scale:.6g}."
             heads[key].append(place / f"head_{head}.toml")
-            heads[key][-1].write_text(f"# {about}\n\n{_toml(spec=spec.to_dict(), engine=engine)}", encoding="utf-8")
+            _write(heads[key][-1], about, spec, engine)
             _save(place / f"head_{head}.npz", _vectors(given[key], head))
     found = Export(folder=folder, heads=heads, engine=engine, n_items=n_items, n_queries=n_queries)
     _write_index(found, layers, scales, widths, title)
@@ -226,6 +232,7 @@ def engine_settings(spec: AttentionSpec, *, name: str, product: str, mask: bool)
         settings["product"] = product
     if mask:
         settings["mask"] = True
+    EngineConfig.from_dict(settings).dimensions(spec)  # the hardware's own checks
     return settings
 
 
@@ -274,6 +281,10 @@ def _vectors(given: HeadInputs, head: int) -> dict[str, NDArray]:
 
 def _save(path: Path, arrays: Mapping[str, NDArray]) -> None:
     np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def _write(path: Path, about: str, spec: AttentionSpec, engine: dict[str, Any]) -> None:
+    path.write_text(f"# {about}\n\n{_toml(spec=spec.to_dict(), engine=engine)}", encoding="utf-8")
 
 
 def _toml(**sections: Mapping[str, Any]) -> str:

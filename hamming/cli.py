@@ -510,6 +510,7 @@ def export(run_folder: Path, folder: Path, items: int, name: str | None, **width
     for layer, paths in found.heads.items():
         click.echo(f"{folder / layer}: {len(paths)} heads, {found.n_items} items of {found.n_queries} queries each")
     first = next(iter(found.heads.values()))[0]
+    click.echo(f"{folder / 'engine.toml'}: the engine of all of them")
     click.echo(f"{folder / 'export.json'}: what is where")
     click.echo(f"Next: hamming simulate {first} --vectors {first.with_suffix('.npz')}")
 

@@ -72,7 +72,11 @@ def test_export_writes_heads_that_the_hardware_takes(student, task):
     found = sorted(str(path) for path in Path("heads").rglob("*.*") if path.is_file())
     layers = [f"heads/blocks.{layer}.attention" for layer in (0, 1)]
     names = ["head_0.npz", "head_0.toml", "head_1.npz", "head_1.toml", "outputs.npz", "projections.npz"]
-    assert found == [*(f"{layer}/{name}" for layer in layers for name in names), "heads/export.json"]
+    assert found == [
+        *(f"{layer}/{name}" for layer in layers for name in names),
+        "heads/engine.toml",
+        "heads/export.json",
+    ]
     design = load_design("heads/blocks.1.attention/head_1.toml")
     assert design.config.name == "noise_engine"
     assert (design.spec.weight_bits, design.spec.top_k, design.spec.n_keys) == (7, 4, 17)
@@ -108,6 +112,14 @@ def test_what_is_no_student(student, command):
     teacher = student.parent / "noise_teacher-0"
     assert_mistake(call(first, teacher, *rest), f"{teacher} is a teacher's run; a student's is needed")
     assert_mistake(call(first, "nowhere", *rest), "nowhere is not a run's folder: it has no run.json")
+    assert not Path("heads").exists()
+
+
+def test_a_name_that_no_verilog_module_can_have(student):
+    result = call("export", student, "-o", "heads", "--name", "2nd engine")
+    assert_mistake(
+        result, "name must be a Verilog identifier (letters, digits, underscores; 64 at most), not '2nd engine'"
+    )
     assert not Path("heads").exists()
 
 

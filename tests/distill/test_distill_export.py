@@ -86,6 +86,7 @@ def test_one_engine_serves_all_heads_and_the_verilog_agrees(tmp_path):
     tables = {load_design(path).spec.weights for paths in found.heads.values() for path in paths}
     assert len(tables) == 4
     assert load_design(found.heads["one"][0]).spec.n_keys == 13
+    assert load_design(tmp_path / "engine.toml") == load_design(found.heads["one"][0])
 
 
 def test_a_wrong_bit_is_a_mismatch(tmp_path, monkeypatch):
