@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from distill.evaluate import evaluate
 from distill.quantize import Widths
 from distill.runs import load_run
+from distill.widths import main as widths_main
 from distill.widths import points, sweep
 from golden.attention import attend
 from hamming.cli import main
@@ -143,3 +144,20 @@ def test_the_sweep_moves_one_width_at_a_time(student, task):
     assert by_bits[4] < by_bits[6] < by_bits[7]
     assert np.isfinite([p["logits"]["mean"] for p in found["points"]]).all()
     json.dumps(found)
+
+
+def test_the_sweep_is_a_command(student, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["widths", str(student), "--limit", "10", "--json", "points.json"])
+    monkeypatch.setattr("distill.widths.points", lambda: iter([Widths(), Widths(weight_bits=4)]))
+    widths_main()
+    facts = json.loads(Path("points.json").read_text())
+    assert [point["weight_bits"] for point in facts["points"]] == [12, 4]
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"defaults: accuracy {facts['points'][0]['accuracy']:.4f}, cosine 0.99")
+    assert second.startswith("weight_bits 4: accuracy")
+
+    monkeypatch.setattr("sys.argv", ["widths", "nowhere"])
+    with pytest.raises(SystemExit) as left:
+        widths_main()
+    assert left.value.code == 1
+    assert capsys.readouterr().err == "Error: nowhere is not a run's folder: it has no run.json\n"

@@ -14,6 +14,7 @@ from distill.attention import HammingAttention
 from distill.export import engine_settings, export_model, projections
 from distill.integer import collect_values, integer_attention, value_scales
 from distill.quantize import Widths, head_spec
+from distill.verilog import main as verilog_main
 from distill.verilog import simulate_layer
 from golden.attention import attend
 from hamming.cli import main
@@ -89,7 +90,7 @@ def test_one_engine_serves_all_heads_and_the_verilog_agrees(tmp_path):
     assert load_design(tmp_path / "engine.toml") == load_design(found.heads["one"][0])
 
 
-def test_a_wrong_bit_is_a_mismatch(tmp_path, monkeypatch):
+def test_a_wrong_bit_is_a_mismatch(tmp_path, monkeypatch, capsys):
     """The Verilog is right, and what it is held against is wrong."""
     exported(tmp_path, Model(), PADDED, name="every_head", n_keys=13)
 
@@ -105,7 +106,13 @@ def test_a_wrong_bit_is_a_mismatch(tmp_path, monkeypatch):
         out = stored["out"]
     out[:, 1, 4, 3] += 1
     np.savez(tmp_path / "two" / "outputs.npz", out=out)
-    assert simulate_layer(tmp_path, "two")["mismatches"] == 2  # a query of each head
+    monkeypatch.setattr("sys.argv", ["verilog", str(tmp_path), "--layer", "two", "--json", str(tmp_path / "report")])
+    with pytest.raises(SystemExit) as left:
+        verilog_main()
+    assert left.value.code == 1
+    report = json.loads((tmp_path / "report").read_text())
+    assert report["mismatches"] == 2  # a query of each head
+    assert json.dumps(report, indent=2) in capsys.readouterr().out
 
 
 def test_the_command_line_takes_every_head(tmp_path, monkeypatch):
