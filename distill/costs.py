@@ -24,12 +24,15 @@ class Cost:
     ----------
     seconds
         Wall time.
+    cpu_seconds
+        Processors' time, of all threads: what hardly depends on what else the machine does.
     peak_mib
         Most memory that the process held meanwhile, in MiB, everything that was there before included. Where the
         system cannot reset its peak (it can on Linux), the most it ever held.
     """
 
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     peak_mib: float = 0.0
 
 
@@ -39,9 +42,9 @@ def measured() -> Iterator[Cost]:
     found = Cost()
     with contextlib.suppress(OSError):
         _RESET.write_text("5")
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     yield found
-    found.seconds = time.perf_counter() - start
+    found.seconds, found.cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     found.peak_mib = _peak_kib() / 1024
 
 

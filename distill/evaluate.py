@@ -69,8 +69,9 @@ class Evaluation:
         float, from the same queries, keys and values; over all layers and `COSINE_ITEMS` items.
     logits
         Of each item's logits, integer to float, errors of all layers included.
-    seconds
-        For a thousand items, `teacher`, `float` and `integer`, the whole model each time.
+    seconds, cpu_seconds
+        For a thousand items, `teacher`, `float` and `integer`, the whole model each time: wall time, and that of
+        processors.
     peak_mib
         Most memory that the process held meanwhile.
     threads
@@ -85,6 +86,7 @@ class Evaluation:
     attention: Cosine
     logits: Cosine
     seconds: dict[str, float]
+    cpu_seconds: dict[str, float]
     peak_mib: dict[str, float]
     threads: int
 
@@ -145,6 +147,7 @@ def evaluate(
         attention=attention_cosine(model, task, scales, widths, limit=min(limit or COSINE_ITEMS, COSINE_ITEMS)),
         logits=_cosine(found["float"], found["integer"]),
         seconds={name: 1000 * cost.seconds / len(labels) for name, cost in costs.items()},
+        cpu_seconds={name: 1000 * cost.cpu_seconds / len(labels) for name, cost in costs.items()},
         peak_mib={name: cost.peak_mib for name, cost in costs.items()},
         threads=torch.get_num_threads(),
     )
