@@ -1,17 +1,22 @@
-"""Training results kept in the repository, and the tables that documents show of them: `python -m distill.results`.
+"""Training results kept in the repository, and the tables that documents show of them.
 
-Each file of `distill/results/runs/` is the `metrics.json` of a run, under the run's name and seed.
+Each file of `distill/results/runs/` is the `metrics.json` of a run, under the run's name and seed::
+
+    python -m distill.results               # print the tables
+    python -m distill.results --keep RUNS   # copy the metrics of every finished run in the folder RUNS first
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import shutil
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULTS", "attention_rows", "kept_keys_rows", "markdown", "read", "student_rows", "teacher_rows"]
+__all__ = ["RESULTS", "attention_rows", "kept_keys_rows", "main", "markdown", "read", "student_rows", "teacher_rows"]
 
 RESULTS = Path(__file__).with_name("results") / "runs"
 
@@ -127,5 +132,15 @@ def _percent(found: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], 
     return f"{statistics.fmean(values):.2f}{spread}"
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the tables, as `docs/distillation.md` shows them."""
+    parser = argparse.ArgumentParser(prog="python -m distill.results", description=main.__doc__)
+    parser.add_argument("--keep", type=Path, metavar="RUNS", help="first copy the metrics of finished runs from here")
+    runs = parser.parse_args().keep
+    for path in () if runs is None else sorted(runs.glob("*/metrics.json")):
+        shutil.copyfile(path, RESULTS / f"{path.parent.name}.json")
     print(markdown(read()), end="")
+
+
+if __name__ == "__main__":
+    main()
