@@ -50,8 +50,8 @@ class EngineConfig:
         of two. None: the fewest that keep it from limiting the cycles a query.
     score_stages
         Pipeline registers inside the popcount tree.
-    quotient_bits
-        Quotient bits that each divider finds a cycle. None: the fewest that keep division from limiting
+    n_dividers
+        Value elements divided each cycle; divides `n_macs`. None: the fewest that keep division from limiting
         the cycles a query.
     product
         How weights meet values: `multiply` takes any softmax table; `shift` one whose entries are all powers of
@@ -79,7 +79,7 @@ class EngineConfig:
     selector: str = "histogram"
     scan_rows: int | None = None
     score_stages: int = 0
-    quotient_bits: int | None = None
+    n_dividers: int | None = None
     product: str = "multiply"
     memory: str = "internal"
     table: str = "rom"
@@ -108,8 +108,8 @@ class EngineConfig:
             if self.selector != "histogram":
                 raise ValueError(f"scan_rows belongs to the histogram selector; leave it out for {self.selector!r}")
         require_int("score_stages", self.score_stages, 0, 8)
-        if self.quotient_bits is not None:
-            require_int("quotient_bits", self.quotient_bits, 1, 64)
+        if self.n_dividers is not None:
+            require_int("n_dividers", self.n_dividers, 1)
         require_choice("product", self.product, PRODUCTS)
         require_choice("memory", self.memory, MEMORIES)
         require_choice("table", self.table, TABLES)
@@ -145,14 +145,16 @@ class Dimensions:
         Rows of the key memory: `ceil(n_keys / n_lanes)`.
     level_bits
         Bits of a level: `matches + 1` of a key that takes part, 0 of one that does not.
-    scan_rows, quotient_bits
+    scan_rows, n_dividers
         The configuration's, or the derived ones.
-    quotient_steps
-        Steps of a division: its quotient bits, and two that make one number of the sum.
     kept_carries
-        Columns of the sums into which a carry waits (`rtl.multiply`).
+        Columns of the sums into which a carry waits (`rtl.digits`).
     negated_bits, offset_bits
         Widths of what the sums are corrected by (`payload.sum_parts`).
+    addition_places
+        The lowest bit that each stage of the normaliser adds, before it divides.
+    division_latency
+        Cycles from a slice's transfer to the normaliser until its first elements are offered.
     period
         Cycles a query at `n_valid = n_keys` that scoring and summing alone allow, back to back:
         `max(n_rows, top_k * fold)`.
@@ -179,15 +181,17 @@ class Dimensions:
         self.fold = spec.d_value // self.n_macs
         self.n_rows = -(-spec.n_keys // config.n_lanes)
         self.level_bits = (spec.d_head + 1).bit_length()
-        self.quotient_steps = spec.out_bits + (2 if config.product == "multiply" else 1)
-        self.kept_carries = kept_carries(spec.value_bits, spec.weight_bits, spec.acc_bits)
-        negated = spec.top_k * largest_negated(spec.weight_bits)
-        self.negated_bits = max(1, negated.bit_length())
+        self.kept_carries = kept_carries(config.product, spec.value_bits, spec.weight_bits, spec.acc_bits)
+        negated = spec.top_k * largest_negated(config.product, spec.weight_bits)
+        self.negated_bits = negated.bit_length()
         most_halves = spec.top_k * ((1 << spec.weight_bits) - 1) >> (spec.out_frac_bits + 1)
         self.offset_bits = max(1, (negated + most_halves).bit_length())
+        n_parts = -(-spec.acc_bits // MOST_ADDED_BITS)
+        self.addition_places = tuple(spec.acc_bits * part // n_parts for part in range(n_parts))
+        self.division_latency = n_parts + spec.out_bits + 2
         self.period = max(self.n_rows, spec.top_k * self.fold)
         self.scan_rows = self._scan_rows()
-        self.quotient_bits = self._quotient_bits()
+        self.n_dividers = self._n_dividers()
 
     def scan_groups(self, n_valid: int, scan_rows: int | None = None) -> int:
         """Groups of `scan_rows` rows that hold `n_valid` keys (1 at least)."""
@@ -211,22 +215,17 @@ class Dimensions:
             rows *= 2
         return rows
 
-    def _quotient_bits(self) -> int:
-        """Fewest quotient bits a cycle for which a slice's division fits the slice's share of the period."""
-        if self.config.quotient_bits is not None:
-            return min(self.config.quotient_bits, self.quotient_steps)
-        for bits in range(1, self.quotient_steps):
-            if self.division_period(bits) * self.fold <= self.period:
-                return bits
-        return self.quotient_steps
-
-    def division_cycles(self, quotient_bits: int | None = None) -> int:
-        """Cycles that a divider is busy with one slice: `ceil(quotient_steps / quotient_bits)`."""
-        return -(-self.quotient_steps // (quotient_bits or self.quotient_bits))
-
-    def division_period(self, quotient_bits: int | None = None) -> int:
-        """Cycles between two slices that division alone allows: its steps, and the hand-over."""
-        return self.division_cycles(quotient_bits) + DIVISION_HANDOVER
+    def _n_dividers(self) -> int:
+        """Fewest dividers for which all elements are divided within the period."""
+        divisors = [n for n in range(1, self.n_macs + 1) if self.n_macs % n == 0]
+        if self.config.n_dividers is None:
+            return next((n for n in divisors if self.spec.d_value // n <= self.period), self.n_macs)
+        if self.config.n_dividers not in divisors:
+            raise ValueError(
+                f"n_dividers must divide n_macs = {self.n_macs} "
+                f"(one of {', '.join(map(str, divisors))}), not {self.config.n_dividers}"
+            )
+        return self.config.n_dividers
 
     def cycle_terms(self, n_valid: int | None = None) -> dict[str, int]:
         """Cycles a query, back to back, that each part alone needs for a query of `n_valid` keys.
@@ -247,14 +246,14 @@ class Dimensions:
             "score": rows,
             "select": select,
             "sum": kept * self.fold,
-            "divide": self.fold * self.division_period(),
+            "divide": self.spec.d_value // self.n_dividers,
         }
 
     def latency(self, n_valid: int | None = None) -> int:
         """Most cycles from the first offer of a lone query of `n_valid` keys to the transfer of its last output.
 
         Rows are taken, kept keys are put out, each pass but the last takes a slice's time, and the last one's
-        division follows, with the registers on the way. Outputs are taken at once.
+        elements are divided, with the registers on the way. Outputs are taken at once.
         """
         terms = self.cycle_terms(n_valid)
         if self.config.selector == "histogram":
@@ -262,7 +261,8 @@ class Dimensions:
         else:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold
-        return take + self.config.score_stages + give + passes + self.division_period() + 1
+        division = self.n_macs // self.n_dividers + self.division_latency
+        return take + self.config.score_stages + give + passes + KEY_LATENCY + division
 
     def bound(self, n_valid: int | None = None) -> int:
         """Least cycles a query that lanes and multipliers allow: `max(ceil(n_valid/n_lanes), kept*fold)`."""
@@ -270,9 +270,11 @@ class Dimensions:
         return max(terms["score"], terms["sum"])
 
 
-#: Cycles between the end of one slice's division and the next slice's first step: its output's transfer, and
-#: the last beat's way through memory, multiplier and accumulator.
-DIVISION_HANDOVER = 5
+#: Bits that a stage of the normaliser adds at most: as many as fit 1 GHz in 45 nm.
+MOST_ADDED_BITS = 11
+
+#: Cycles from a selector's last key to the sums that it completes: the way to the table, and three in the weighted sum.
+KEY_LATENCY = 4
 
 
 def _require_powers_of_two(weights: tuple[int, ...]) -> None:

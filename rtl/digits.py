@@ -1,14 +1,15 @@
-"""Weights in digits of base four, and the columns that their products add up in: sizes, and no hardware yet."""
+"""Rows of bits that products are made of, and the columns that they add up in: sizes, and no hardware yet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "add_columns", "kept_carries", "largest_negated", "row_heights", "top_digits"]
+__all__ = ["MAX_DEPTH", "add_columns", "first_kept", "kept_carries", "largest_negated", "row_heights", "top_digits"]
 
-#: Full adders that a carry goes through before it waits for the next cycle: as many as fit 1 GHz in 45 nm.
-MAX_DEPTH = 7
+#: Full adders that a carry goes through before it waits for the next cycle: as many as fit 1 GHz in 45 nm. Shifted
+#: values come later than those of a digit.
+MAX_DEPTH = {"multiply": 7, "shift": 5}
 
 
 def top_digits(weight_bits: int) -> tuple[int, ...]:
@@ -21,30 +22,43 @@ def top_digits(weight_bits: int) -> tuple[int, ...]:
     return (*(2,) * (weight_bits // 2), 1)
 
 
-def largest_negated(weight_bits: int) -> int:
-    """Return the largest `sum(4**i)` over the digits of a weight that are -1."""
-    return (4 ** (weight_bits // 2) - 1) // 3
+def largest_negated(product: str, weight_bits: int) -> int:
+    """Return the largest `sum(4**i)` over the digits of a weight that are -1; a shift has none."""
+    return (4 ** (weight_bits // 2) - 1) // 3 if product == "multiply" else 0
 
 
-def row_heights(value_bits: int, weight_bits: int, n_columns: int) -> list[int]:
-    """Return how many bits of the digits' rows each column has: row `i` begins at column `2 * i`."""
+def row_heights(product: str, value_bits: int, weight_bits: int, n_columns: int) -> list[int]:
+    """Return how many bits of rows each column has.
+
+    A shifted value is one row. A digit's row `i` begins at column `2 * i`.
+    """
     heights = [0] * n_columns
+    if product == "shift":
+        heights[: value_bits + weight_bits - 1] = [1] * (value_bits + weight_bits - 1)
+        return heights
     for i, top in enumerate(top_digits(weight_bits)):
         for k in range(value_bits + (top > 1)):
             heights[2 * i + k] += 1
     return heights
 
 
+def first_kept(product: str, value_bits: int) -> int:
+    """Return the first column into which a carry may wait: of digits' rows the lowest columns have few."""
+    return value_bits + 1 if product == "multiply" else 0
+
+
 def add_columns(
     columns: Sequence[Sequence[Any]],
     add: Callable[[int, list[Any]], tuple[Any, Any]],
     keep: Callable[[int, Any], Any],
+    *,
+    max_depth: int,
     first_kept: int,
 ) -> list[Any]:
     """Add words of equal weight, column by column, to one word a column.
 
     Three words of a column become one there and one in the next, those that are there first before the others. A
-    column's last carry, which is the latest, waits where it would have gone through `MAX_DEPTH` adders.
+    column's last carry, which is the latest, waits where it would have gone through `max_depth` adders.
 
     Parameters
     ----------
@@ -54,8 +68,10 @@ def add_columns(
         Adds two or three words of a column: sum and carry.
     keep
         Lets a carry into a column wait: returns the one that has waited.
+    max_depth
+        Adders that a carry may go through.
     first_kept
-        First column into which a carry may wait.
+        First column into which a carry may wait: below it few words come together, and those are early.
 
     Returns
     -------
@@ -71,22 +87,25 @@ def add_columns(
             depth = 1 + max(depth for depth, _ in operands)
             total, carry = add(column, [word for _, word in operands])
             if column + 1 < len(queues):
-                is_late = not queue and depth >= MAX_DEPTH and column + 1 >= first_kept
+                is_late = not queue and depth >= max_depth and column + 1 >= first_kept
                 queues[column + 1].append((0, keep(column + 1, carry)) if is_late else (depth, carry))
             queue.append((depth, total))
     return [queue[0][1] for queue in queues]
 
 
-def kept_carries(value_bits: int, weight_bits: int, n_columns: int) -> tuple[int, ...]:
-    """Return the columns into which a carry waits when products are added to a sum of `n_columns` bits.
-
-    None of them is among the lowest `value_bits + 1`.
-    """
+def kept_carries(product: str, value_bits: int, weight_bits: int, n_columns: int) -> tuple[int, ...]:
+    """Return the columns into which a carry waits when products are added to a sum of `n_columns` bits."""
     kept = []
-    heights = row_heights(value_bits, weight_bits, n_columns)
+    heights = row_heights(product, value_bits, weight_bits, n_columns)
 
     def keep(column: int, carry: None) -> None:
         kept.append(column)
 
-    add_columns([[None] * (1 + n) for n in heights], lambda column, words: (None, None), keep, value_bits + 1)
+    add_columns(
+        [[None] * (1 + n) for n in heights],
+        lambda column, words: (None, None),
+        keep,
+        max_depth=MAX_DEPTH[product],
+        first_kept=first_kept(product, value_bits),
+    )
     return tuple(kept)

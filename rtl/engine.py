@@ -13,12 +13,12 @@ from rtl.fetch import KeyFetch
 from rtl.fork import Fork
 from rtl.loader import RowLoader
 from rtl.memory import DualPortMemory, key_read_port, key_write_port, value_read_port, value_write_port
-from rtl.product import normalizer as normalizer_of
-from rtl.product import weighted_sum as weighted_sum_of
+from rtl.normalizer import Normalizer
 from rtl.replay import Replay
 from rtl.score import ScoreArray
 from rtl.selector import selector as selector_of
 from rtl.softmax import SoftmaxTable
+from rtl.weighted_sum import WeightedSum
 
 __all__ = ["Engine"]
 
@@ -47,8 +47,8 @@ class Engine(wiring.Component):
         A query and the number of keys that it sees; transferred as its last keys are read.
     i_mask : In(stream of n_lanes bits), if the configuration has a mask
         For each row of `n_lanes` keys of each query, a 1 for each key to leave out.
-    o_out : Out(stream of payload.out_slice)
-        `fold` beats a query.
+    o_out : Out(stream of payload.out_beat)
+        `d_value / n_dividers` beats a query.
     o_selected : Out(stream of payload.kept_key), if the configuration exposes the index
         The kept keys, in the selector's order. Must be drained, or the engine waits.
     key_read, key_write, value_read, value_write : Out(ReadPort, WritePort), if the memory is external
@@ -79,7 +79,7 @@ class Engine(wiring.Component):
         members["i_query"] = In(stream.Signature(payload.query(dims)))
         if config.mask:
             members["i_mask"] = In(stream.Signature(dims.n_lanes))
-        members["o_out"] = Out(stream.Signature(payload.out_slice(dims)))
+        members["o_out"] = Out(stream.Signature(payload.out_beat(dims)))
         if config.expose_index:
             members["o_selected"] = Out(stream.Signature(payload.kept_key(dims)))
         if config.memory == "external":
@@ -100,8 +100,8 @@ class Engine(wiring.Component):
         m.submodules.selector = selector = selector_of(dims)
         m.submodules.replay = replay = Replay(dims)
         m.submodules.softmax = softmax = SoftmaxTable(dims)
-        m.submodules.weighted_sum = weighted_sum = weighted_sum_of(dims)
-        m.submodules.normalizer = normalizer = normalizer_of(dims)
+        m.submodules.weighted_sum = weighted_sum = WeightedSum(dims)
+        m.submodules.normalizer = normalizer = Normalizer(dims)
 
         _connect(m, wiring.flipped(self.i_row), loader.i)
         _connect(m, wiring.flipped(self.i_query), fetch.i)

@@ -15,7 +15,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In
 
-from rtl.config import DIVISION_HANDOVER
+from rtl.config import KEY_LATENCY
 from rtl.engine import Engine
 from rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
 
@@ -88,7 +88,7 @@ def manifest(engine: Engine, verilog: str) -> dict[str, Any]:
         "engine": config.to_dict(),
         "dimensions": {
             name: getattr(dims, name)
-            for name in ("n_lanes", "n_macs", "fold", "n_rows", "scan_rows", "quotient_bits", "level_bits")
+            for name in ("n_lanes", "n_macs", "fold", "n_rows", "scan_rows", "n_dividers", "level_bits")
         }
         | {
             name: getattr(engine.spec, name)
@@ -165,7 +165,7 @@ def _cycles(engine: Engine) -> dict[str, Any]:
             "select": {"formula": select, "cycles": terms["select"]},
             "sum": {"formula": f"fold * {kept}", "cycles": terms["sum"]},
             "divide": {
-                "formula": f"fold * (ceil(quotient_steps / quotient_bits) + {DIVISION_HANDOVER})",
+                "formula": "d_value / n_dividers",
                 "cycles": terms["divide"],
             },
         },
@@ -173,7 +173,7 @@ def _cycles(engine: Engine) -> dict[str, Any]:
         "bound": dims.bound(),
         "latency": {
             "formula": f"{take} + score_stages + {give} "
-            "+ (fold - 1) * max(kept, D) + D + 1, at most; D = divide / fold",
+            f"+ (fold - 1) * max(kept, D) + {KEY_LATENCY} + D + {dims.division_latency}, at most; D = divide / fold",
             "cycles": dims.latency(),
         },
     }

@@ -12,14 +12,13 @@ __all__ = [
     "key_row",
     "levels",
     "offset_values",
-    "out_slice",
+    "out_beat",
     "query",
     "replayed_key",
     "score_request",
     "sum_parts",
     "weight_entry",
     "weighted_key",
-    "weighted_slice",
 ]
 
 
@@ -105,23 +104,8 @@ def offset_values(dims: Dimensions) -> ArrayLayout:
     return ArrayLayout(unsigned(dims.spec.value_bits), dims.n_macs)
 
 
-def weighted_slice(dims: Dimensions) -> StructLayout:
-    """Sums over one slice: `acc` of weight times offset value, `weight_sum`; `last` is the query's last slice.
-
-    Values are offset by `2**(value_bits - 1)`, so that everything is unsigned.
-    """
-    return StructLayout(
-        {
-            "acc": ArrayLayout(unsigned(dims.spec.acc_bits), dims.n_macs),
-            "weight_sum": unsigned(dims.spec.weight_sum_bits),
-            "is_empty": unsigned(1),
-            "last": unsigned(1),
-        }
-    )
-
-
 def sum_parts(dims: Dimensions) -> StructLayout:
-    """`weighted_slice` in parts, which `PartsNormalizer` puts together; `last` is the query's last slice.
+    """Sums over one slice, in parts, which `Normalizer` puts together; `last` is the query's last slice.
 
     Values are offset by `2**(value_bits - 1)`, so that everything is unsigned. Modulo `2**acc_bits`,
 
@@ -148,11 +132,11 @@ def sum_parts(dims: Dimensions) -> StructLayout:
     return StructLayout(fields)
 
 
-def out_slice(dims: Dimensions) -> StructLayout:
-    """`n_macs` output elements, in order; `last` ends the query, `is_empty` says that no key took part."""
+def out_beat(dims: Dimensions) -> StructLayout:
+    """`n_dividers` output elements, in order; `last` ends the query, `is_empty` says that no key took part."""
     return StructLayout(
         {
-            "value": ArrayLayout(signed(dims.spec.out_bits), dims.n_macs),
+            "value": ArrayLayout(signed(dims.spec.out_bits), dims.n_dividers),
             "is_empty": unsigned(1),
             "last": unsigned(1),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -19,6 +19,9 @@ class SoftmaxTable(wiring.Component):
     Scores are integers and the row's own maximum is the reference, so the table holds every value that the softmax's
     exponential can take: `exp(-2 * deficit * sigma_q * sigma_k / sqrt(d_head))` (HAD, arXiv 2502.01770), rounded
     to `weight_bits`. An empty query's weight is 0.
+
+    `i.ready` is a register: what stalls the sums is not felt before it in the same cycle, and the key that comes
+    meanwhile waits in a spare place.
 
     * **Latency**: 1 cycle.
     * **Throughput**: a key a cycle.
@@ -61,19 +64,27 @@ class SoftmaxTable(wiring.Component):
         else:
             self._rom(m, weight)
 
-        weighted = Signal(payload.weighted_key(self.dims), reset_less=True)
-        m.d.comb += [self.o.p.eq(weighted), self.i.ready.eq(~self.o.valid | self.o.ready)]
-        with m.If(self.i.ready):
+        layout = payload.weighted_key(self.dims)
+        found, weighted, spare = Signal(layout), Signal(layout, reset_less=True), Signal(layout, reset_less=True)
+        has_spare, moves = Signal(), Signal()
+        m.d.comb += [
+            found.weight.eq(Mux(self.i.p.is_empty, 0, weight)),
+            found.index.eq(self.i.p.index),
+            found.slice.eq(self.i.p.slice),
+            found.is_empty.eq(self.i.p.is_empty),
+            found.last.eq(self.i.p.last),
+            self.o.p.eq(weighted),
+            self.i.ready.eq(~has_spare),
+            moves.eq(~self.o.valid | self.o.ready),
+        ]
+        with m.If(moves):
             m.d.sync += [
-                self.o.valid.eq(self.i.valid),
-                weighted.weight.eq(weight),
-                weighted.index.eq(self.i.p.index),
-                weighted.slice.eq(self.i.p.slice),
-                weighted.is_empty.eq(self.i.p.is_empty),
-                weighted.last.eq(self.i.p.last),
+                self.o.valid.eq(self.i.valid | has_spare),
+                weighted.eq(Mux(has_spare, spare, found)),
+                has_spare.eq(0),
             ]
-            with m.If(self.i.p.is_empty):
-                m.d.sync += weighted.weight.eq(0)
+        with m.Elif(self.i.valid & ~has_spare):
+            m.d.sync += [has_spare.eq(1), spare.eq(found)]
         return m
 
     def _rom(self, m: Module, weight: Signal) -> None:

@@ -104,7 +104,6 @@ class Bench:
         *,
         packet: str = "packet",
         compare_as: Callable[[list[int]], list[int]] | None = None,
-        keeps_ready: bool = False,
         on_beat: Callable[[int], None] | None = None,
         counts: bool = False,
     ) -> tuple[Sink, Scoreboard]:
@@ -127,7 +126,6 @@ class Bench:
             pause=self._pause(name),
             receive=receive,
             on_packet=self._count if counts else None,
-            keeps_ready=keeps_ready,
         )
         self._sinks.append(sink)
         self._boards.append(board)

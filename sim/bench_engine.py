@@ -85,11 +85,11 @@ async def play(bench: Bench) -> dict[str, NDArray]:
 
 
 def out_beats(stream: Stream, out: NDArray, is_empty: NDArray) -> list[int]:
-    """Return the beats of `o_out`: a query's elements in order, `n_macs` a beat."""
+    """Return the beats of `o_out`: a query's elements in order, `n_dividers` a beat."""
     value = out.reshape(-1, stream.field("value").length or 1)
-    fold = len(value) // max(1, is_empty.size)
-    is_last = np.arange(len(value)) % fold == fold - 1
-    return stream.encode(value=value, is_empty=np.repeat(is_empty.ravel(), fold), last=is_last)
+    n_beats = len(value) // max(1, is_empty.size)
+    is_last = np.arange(len(value)) % n_beats == n_beats - 1
+    return stream.encode(value=value, is_empty=np.repeat(is_empty.ravel(), n_beats), last=is_last)
 
 
 def selected_beats(stream: Stream, index: NDArray, deficit: NDArray) -> list[int]:

@@ -1,4 +1,4 @@
-"""Bench of `Normalizer`: sums in, exactly rounded quotients out."""
+"""Bench of `Normalizer`: sums in parts in, exactly rounded quotients out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sim.bench import Bench, play_cases
 async def play(bench: Bench) -> dict[str, NDArray]:
     """Run one case of vectors (`sim.component`)."""
     steps = bench.steps()
-    bench.source("i", bench.encode("i", steps.sums()))
+    bench.source("i", bench.encode("i", steps.sum_parts()))
     bench.sink("o", bench.encode("o", steps.outputs()), packet="query", counts=True)
     await bench.run()
     return bench.timing()

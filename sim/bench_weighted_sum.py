@@ -10,10 +10,7 @@ from sim.streams import ReadMemory
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:
-    """Run one case of vectors (`sim.component`). The sink keeps its `ready`, as the component asks for.
-
-    Into which parts a sum is split is left open.
-    """
+    """Run one case of vectors (`sim.component`). Into which parts a sum is split is left open."""
     steps = bench.steps()
     bench.source("i", bench.encode("i", steps.weighted()))
     stream = bench.streams["o"]
@@ -22,7 +19,6 @@ async def play(bench: Bench) -> dict[str, NDArray]:
         bench.encode("o", steps.whole_sums()),
         packet="query",
         compare_as=lambda beats: stream.encode(**steps.put_together(stream.decode(beats))),
-        keeps_ready=True,
         counts=True,
     )
     await bench.run([ReadMemory(bench.dut, "values", steps.value_slices())])

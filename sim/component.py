@@ -10,7 +10,6 @@ from rtl.design import Design
 from rtl.fetch import KeyFetch
 from rtl.loader import RowLoader
 from rtl.normalizer import Normalizer
-from rtl.parts_normalizer import PartsNormalizer
 from rtl.replay import Replay
 from rtl.score import ScoreArray
 from rtl.selector import selector
@@ -30,7 +29,6 @@ COMPONENTS: dict[str, Any] = {
     "replay": Replay,
     "softmax": SoftmaxTable,
     "weighted_sum": WeightedSum,
-    "parts_normalizer": PartsNormalizer,
     "normalizer": Normalizer,
 }
 

@@ -163,34 +163,29 @@ class Steps:
         index, deficit = self._selection
         return weighted_sum(self.spec, weigh(deficit, self.spec.weights), index, self.v)
 
-    def sums(self) -> Beats:
-        """Return the sums over offset values; an empty query's weights sum to 1."""
-        acc, weight_sum = self._sums
-        fold = self.dims.fold
-        weight_sum = np.maximum(weight_sum, 1)
-        offset_acc = acc + (weight_sum << (self.spec.value_bits - 1))[:, None]
-        return {
-            "acc": offset_acc.reshape(-1, self.dims.n_macs),
-            "weight_sum": np.repeat(weight_sum, fold),
-            **self._flags(),
-        }
-
     def whole_sums(self) -> Beats:
         """Return what `WeightedSum` makes of it, in one part: nothing in `carry` and `negated`."""
-        sums = self.sums()
+        acc, weight_sum = self._sums
+        fold = self.dims.fold
+        flags = self._flags(fold)
+        # Of offset values; an empty query's weights sum to 1, and nothing else of it is anything but 0.
+        acc = (acc + (weight_sum << (self.spec.value_bits - 1))[:, None]).reshape(-1, self.dims.n_macs)
+        weight_sum = np.repeat(np.maximum(weight_sum, 1), fold)
         return {
-            "acc": np.where(sums["is_empty"][:, None], 0, sums["acc"]),
-            "carry": np.zeros_like(sums["acc"]),
-            "negated": np.zeros_like(sums["weight_sum"]),
-            **self._offset(sums["weight_sum"]),
-            **self._flags(),
+            "acc": np.where(flags["is_empty"][:, None], 0, acc),
+            "carry": np.zeros_like(acc),
+            "negated": np.zeros_like(weight_sum),
+            **self._offset(weight_sum),
+            **flags,
         }
 
     def sum_parts(self) -> Beats:
         """Return `whole_sums` in parts, as `payload.sum_parts` has them, at random; empty slices are whole."""
         beats = self.whole_sums()
         is_filled = ~beats["is_empty"]
-        negated = self._rng.integers(0, self.spec.top_k * largest_negated(self.spec.weight_bits) + 1, len(is_filled))
+        negated = self._rng.integers(
+            0, self.spec.top_k * largest_negated(self.design.config.product, self.spec.weight_bits) + 1, len(is_filled)
+        )
         carry = self._rng.integers(0, 1 << len(self.dims.kept_carries), beats["acc"].shape)
         beats["negated"] = negated * is_filled
         beats["carry"] = carry * is_filled[:, None]
@@ -201,6 +196,7 @@ class Steps:
 
     def put_together(self, beats: Beats) -> Beats:
         """Undo `sum_parts`."""
+        beats = {"negated": np.zeros_like(beats["low"])} | beats  # a field of no bits is not there
         return beats | {
             "acc": (beats["acc"] + self._missing(beats)) % (1 << self.spec.acc_bits),
             "carry": np.zeros_like(beats["acc"]),
@@ -225,13 +221,13 @@ class Steps:
 
     def outputs(self) -> Beats:
         """Return what `Normalizer` makes of it."""
-        return {"value": normalize(self.spec, *self._sums).reshape(-1, self.dims.n_macs), **self._flags()}
+        n = self.dims.n_dividers
+        return {"value": normalize(self.spec, *self._sums).reshape(-1, n), **self._flags(self.spec.d_value // n)}
 
-    def _flags(self) -> Beats:
-        """Return the flags of slices."""
-        fold = self.dims.fold
+    def _flags(self, n_beats: int) -> Beats:
+        """Return the flags of a query's `n_beats` beats."""
         is_empty = self._selection.index[:, 0] < 0
         return {
-            "is_empty": np.repeat(is_empty, fold),
-            "last": np.arange(len(is_empty) * fold) % fold == fold - 1,
+            "is_empty": np.repeat(is_empty, n_beats),
+            "last": np.arange(len(is_empty) * n_beats) % n_beats == n_beats - 1,
         }

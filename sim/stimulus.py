@@ -164,14 +164,15 @@ def _draw(rng: np.random.Generator) -> Design:
     if n_lanes * d_head > _MAX_LANE_BITS:
         raise ValueError("compiling it would take longer than simulating it")
     n_rows = -(-n_keys // n_lanes)
+    n_macs = None if flip() else pick(*_divisors(d_value))
     config = EngineConfig(
         name="engine",
         n_lanes=n_lanes,
-        n_macs=None if flip() else pick(*(n for n in range(1, d_value + 1) if d_value % n == 0)),
+        n_macs=n_macs,
         selector=selector,
         scan_rows=2 ** between(0, (n_rows - 1).bit_length()) if selector == "histogram" and flip() else None,
         score_stages=between(0, 4),
-        quotient_bits=None if flip() else between(1, 8),
+        n_dividers=None if flip() else pick(*_divisors(n_macs or d_value)),
         product=product,
         memory=str(rng.choice(MEMORIES)),
         table=str(rng.choice(TABLES)),
@@ -179,3 +180,7 @@ def _draw(rng: np.random.Generator) -> Design:
         expose_index=flip(),
     )
     return Design(spec, config)
+
+
+def _divisors(number: int) -> list[int]:
+    return [n for n in range(1, number + 1) if number % n == 0]

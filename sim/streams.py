@@ -170,8 +170,6 @@ class Sink:
         Called with each payload and its cycle.
     on_packet
         Called after each packet's last beat.
-    keeps_ready
-        `ready`, once 1, stays until a transfer.
 
     Attributes
     ----------
@@ -188,7 +186,6 @@ class Sink:
         pause: Iterator[bool],
         receive: Callable[[int, int], None],
         on_packet: Callable[[], None] | None = None,
-        keeps_ready: bool = False,
     ) -> None:
         self.stream = stream
         self.n_packets = n_packets
@@ -200,7 +197,6 @@ class Sink:
         self._pause = pause
         self._receive = receive
         self._on_packet = on_packet
-        self._keeps_ready = keeps_ready
         last = [f.offset for f in stream.fields if f.name == "last"]
         self._last = 1 << last[0] if last else 0
         self._is_ready = False
@@ -227,7 +223,7 @@ class Sink:
                 self.packet_at.append(cycle)
                 if self._on_packet is not None:
                     self._on_packet()
-        is_ready = (self._keeps_ready and self._is_ready and not is_transfer) or not next(self._pause)
+        is_ready = not next(self._pause)
         if is_ready is not self._is_ready:
             self._ready.value = int(is_ready)
             self._is_ready = is_ready

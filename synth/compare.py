@@ -78,6 +78,7 @@ class _Subject:
 #: Options of the spec that cost accuracy, by key: what they are called, and what they change.
 VARIANTS = {
     "hamming-8": ("8-bit weights", {"weight_bits": 8}),
+    "hamming-12": ("12-bit weights", {"weight_bits": 12}),
     "hamming-shift": ("8-bit weights that are powers of two", {"weight_form": "power_of_two", "weight_bits": 8}),
 }
 
@@ -92,11 +93,12 @@ def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
     scale = logit_scale_of(design.spec.weights)
     fields = {f.name: getattr(design.spec, f.name) for f in dataclasses.fields(AttentionSpec) if f.name != "weights"}
     for key, (title, changes) in VARIANTS.items():
+        is_shift = "weight_form" in changes
+        if not is_shift and changes["weight_bits"] == design.spec.weight_bits:
+            continue
         spec = AttentionSpec.from_logit_scale(**{**fields, "logit_scale": scale, **changes})
-        product = "shift" if "weight_form" in changes else "multiply"
-        changed = Design(spec, dataclasses.replace(design.config, product=product))
-        if changed != design:
-            yield key, title, changed
+        product = "shift" if is_shift else "multiply"
+        yield key, title, Design(spec, dataclasses.replace(design.config, product=product))
 
 
 def compare(

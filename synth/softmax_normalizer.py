@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
@@ -20,17 +20,18 @@ __all__ = ["SoftmaxNormalizer"]
 
 
 class SoftmaxNormalizer(wiring.Component):
-    """Softmax and normalisation, four keys a cycle: four tables, the sum of weights, four exactly rounded dividers.
+    """Softmax and normalisation, four keys a cycle: four tables, the sum of weights, an exactly rounded divider.
 
-    The parts are the engine's. The numerators come from outside, as the weighted sum would bring them.
+    The parts are the engine's. The numerators come from outside, as the weighted sum would bring them; the divider
+    takes them one after the other.
 
     Members
     -------
     i : In(stream)
         `deficit` of four keys, `last` with a query's last four.
     acc : In
-        Four numerators, offset as in `payload.weighted_slice`, there when a query's sum of weights is.
-    o : Out(stream of payload.out_slice)
+        Four numerators, of offset values as in `payload.sum_parts`, whole, there when a query's sum of weights is.
+    o : Out(stream of payload.out_beat)
     """
 
     LANES = 4
@@ -45,7 +46,7 @@ class SoftmaxNormalizer(wiring.Component):
             {
                 "i": In(stream.Signature(StructLayout({"deficit": deficits, "last": unsigned(1)}))),
                 "acc": In(ArrayLayout(unsigned(dims.spec.acc_bits), dims.n_macs)),
-                "o": Out(stream.Signature(payload.out_slice(dims))),
+                "o": Out(stream.Signature(payload.out_beat(dims))),
             }
         )
 
@@ -70,7 +71,7 @@ class SoftmaxNormalizer(wiring.Component):
             taken.eq(weighted.valid & (~is_complete | normalizer.i.ready)),
             *(table.o.ready.eq(taken) for table in tables),
             normalizer.i.valid.eq(is_complete),
-            normalizer.i.p.weight_sum.eq(weight_sum),
+            Cat(normalizer.i.p.low, normalizer.i.p.offset).eq(weight_sum),
             normalizer.i.p.acc.eq(self.acc),
             normalizer.i.p.last.eq(1),
         ]

@@ -141,15 +141,15 @@ def engine_workload(
     channels = read_streams(manifest["streams"])
     n_valid = np.full((1, n_queries), spec.n_keys)
     out, query, keys, values = [], [], [], []
-    fold = design.dimensions.fold
+    n_beats = design.spec.d_value // design.dimensions.n_dividers
     for stream in range(n_streams):
         own = Vectors(q=q[stream : stream + 1], k=k[stream : stream + 1], v=v[stream : stream + 1], n_valid=n_valid)
         steps = Steps(design, own, rng)
         result = attend(spec, q[stream], k[stream], v[stream])
         beats = {
-            "value": result.out.reshape(n_queries * fold, -1),
-            "is_empty": np.repeat(result.is_empty, fold),
-            "last": np.arange(n_queries * fold) % fold == fold - 1,
+            "value": result.out.reshape(n_queries * n_beats, -1),
+            "is_empty": np.repeat(result.is_empty, n_beats),
+            "last": np.arange(n_queries * n_beats) % n_beats == n_beats - 1,
         }
         out.append(to_bits(channels["o_out"].encode(**beats), channels["o_out"].bits))
         query.append(to_bits(channels["i_query"].encode(**steps.queries()), channels["i_query"].bits))

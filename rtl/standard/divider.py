@@ -26,8 +26,8 @@ class StandardDivider(wiring.Component):
     """Divides: `out[i] = floor(2**out_frac_bits * sum(w*v[i]) / sum(w) + 1/2)`, `n_outputs` elements a cycle.
 
     `offset - held` is the sum of weight times offset value. Half a divisor is added to it before the division, which
-    rounds it. Then each stage finds a quotient bit by restoring
-    division. The values' offset comes out as a flip of the quotient's top bit.
+    rounds it. Then each stage finds a quotient bit (`rtl.quotient`). The values' offset comes out as a flip of the
+    quotient's top bit.
 
     * **Latency**: `out_bits + 3` cycles from the transfer of the sums to the first beat.
     * **Throughput**: a beat a cycle, also from one query to the next.

@@ -14,6 +14,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
+from rtl.config import Dimensions
+
 PATIENCE = 5000  # cycles without a transfer before a testbench gives up
 
 
@@ -117,3 +119,15 @@ RHYTHMS = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.3, 0.3))
 def pack(bits: Iterable[Any]) -> int:
     """Bits, first one lowest, as an integer."""
     return sum(int(bit) << position for position, bit in enumerate(bits))
+
+
+def whole_sums(dims: Dimensions, beat: Any) -> tuple[list[int], int]:
+    """Put the parts of `payload.sum_parts` together: sums, and the sum of weights."""
+    spec = dims.spec
+    sums = []
+    for n in range(dims.n_macs):
+        total = beat.acc[n] - (2**spec.value_bits - 1) * beat.negated
+        for i, column in enumerate(dims.kept_carries):
+            total += (beat.carry[n] >> i & 1) << column
+        sums.append(total % 2**spec.acc_bits)
+    return sums, beat.low + 2 ** (spec.out_frac_bits + 1) * (beat.offset + beat.offset_carry - beat.negated)

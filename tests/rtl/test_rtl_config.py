@@ -25,7 +25,7 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"scan_rows": 3}, ValueError, "scan_rows must be a power of two, not 3"),
         ({"scan_rows": 2, "selector": "insertion"}, ValueError, "scan_rows belongs to the histogram selector"),
         ({"score_stages": 9}, ValueError, "score_stages must be 0 to 8, not 9"),
-        ({"quotient_bits": 0}, ValueError, "quotient_bits must be 1 to 64, not 0"),
+        ({"n_dividers": 0}, ValueError, "n_dividers must be 1 or more, not 0"),
         ({"memory": "sram"}, ValueError, "memory must be one of internal, external, not 'sram'"),
         ({"table": "ram"}, ValueError, "table must be one of rom, loadable, not 'ram'"),
         ({"mask": 1}, TypeError, "mask must be true or false, not 1"),
@@ -59,12 +59,10 @@ def test_dictionary_and_back() -> None:
 
 def test_sizes_worked_by_hand() -> None:
     """20 keys on 4 lanes are 5 rows; 6 elements on 3 multipliers 2 slices; 9 levels and "none" need 4 bits."""
-    dims = EngineConfig(n_lanes=4, n_macs=3, quotient_bits=2).dimensions(SPEC)
+    dims = EngineConfig(n_lanes=4, n_macs=3, n_dividers=3).dimensions(SPEC)
     assert (dims.n_rows, dims.fold, dims.level_bits, dims.lane_bits) == (5, 2, 4, 2)
-    # 8 + 8 fraction bits and one to round: 17 quotient bits, two a cycle.
-    assert dims.division_cycles() == 9
-    assert dims.cycle_terms(20) == {"score": 5, "select": dims.scan_groups(20) + 5, "sum": 10, "divide": 28}
-    assert dims.cycle_terms(0) == {"score": 1, "select": 2, "sum": 2, "divide": 28}
+    assert dims.cycle_terms(20) == {"score": 5, "select": dims.scan_groups(20) + 5, "sum": 10, "divide": 2}
+    assert dims.cycle_terms(0) == {"score": 1, "select": 2, "sum": 2, "divide": 2}
     assert dims.bound(20) == 10
     assert dims.bound(3) == 6
 
@@ -78,10 +76,10 @@ def test_defaults_never_limit(n_lanes: int, top_k: int) -> None:
     dims = config.dimensions(spec)
     terms = dims.cycle_terms()
     assert terms["select"] <= dims.bound() or dims.scan_rows == 2 ** (dims.n_rows - 1).bit_length()
-    assert terms["divide"] <= dims.bound() or dims.quotient_bits == dims.quotient_steps
+    assert terms["divide"] <= dims.bound() or dims.n_dividers == dims.n_macs
     if dims.scan_rows > 1:
         less = Dimensions(spec, EngineConfig(n_lanes=n_lanes, n_macs=32, scan_rows=dims.scan_rows // 2))
         assert less.cycle_terms()["select"] > less.bound()
-    if dims.quotient_bits > 1:
-        less = Dimensions(spec, EngineConfig(n_lanes=n_lanes, n_macs=32, quotient_bits=dims.quotient_bits - 1))
+    if dims.n_dividers > 1:
+        less = Dimensions(spec, EngineConfig(n_lanes=n_lanes, n_macs=32, n_dividers=dims.n_dividers // 2))
         assert less.cycle_terms()["divide"] > less.bound()

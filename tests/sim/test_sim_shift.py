@@ -6,7 +6,7 @@ import pytest
 from golden.spec import AttentionSpec
 from rtl.config import EngineConfig
 from rtl.design import Design, load_design
-from rtl.shift_sum import ShiftSum
+from rtl.weighted_sum import WeightedSum
 from sim.component import case_of
 from sim.simulate import EngineTestbench, Traffic
 from sim.stimulus import random_vectors
@@ -24,7 +24,7 @@ ODD = Design(
         weight_bits=7,
         out_frac_bits=3,
     ),
-    EngineConfig(n_lanes=4, n_macs=2, quotient_bits=2, mask=True, table="loadable", product="shift"),
+    EngineConfig(n_lanes=4, n_macs=2, n_dividers=1, mask=True, table="loadable", product="shift"),
 )
 # No fold, a flat table, everything kept.
 PLAIN = Design(
@@ -41,8 +41,8 @@ def test_shift_sum(design, rng):
     for number, stall in enumerate([0.0, 0.5, 0.9, {"i": 0.8}]):
         vectors = random_vectors(design.spec, rng, n_heads=1, n_queries=40, has_mask=design.config.mask)
         played.append(case_of(design, vectors, stall=stall, seed=number))
-    component = ShiftSum(design.dimensions)
-    results = Testbench.of(component, "shift_sum", "sim.bench_shift_sum").run(played)
+    component = WeightedSum(design.dimensions)
+    results = Testbench.of(component, "weighted_sum", "sim.bench_weighted_sum").run(played)
     assert [result.failures for result in results] == [[]] * len(played)
     assert results[1].coverage["stalled_i"]
     full_rate = results[0].arrays

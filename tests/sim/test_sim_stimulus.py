@@ -45,7 +45,7 @@ def test_40_designs_have_every_option_and_odd_sizes():
     for design in designs:
         for name in ("selector", "memory", "table", "mask", "expose_index", "score_stages", "n_lanes"):
             seen[name].add(getattr(design.config, name))
-        for name in ("scan_rows", "quotient_bits", "n_macs"):
+        for name in ("scan_rows", "n_dividers", "n_macs"):
             seen[name].add(getattr(design.config, name) is None)
         seen["folds"].add(design.dimensions.fold > 1)
         seen["d_head is a power of two"].add(design.spec.d_head.bit_count() == 1)

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from golden.spec import AttentionSpec
+from golden.standard import logit_scale_of
 from rtl.design import load_design
 from synth.compare import compare, variants
 from synth.comparison import Comparison
@@ -66,23 +66,24 @@ def test_it_survives_json(found: Comparison):
 def test_variants_change_the_table_alone():
     design = load_design("tiny")
     by_key = {key: changed for key, _, changed in variants(design)}
-    assert list(by_key) == ["hamming-8", "hamming-shift"]
-    assert by_key["hamming-8"].spec.weight_bits == 8
+    assert list(by_key) == ["hamming-12", "hamming-shift"]
+    assert by_key["hamming-12"].spec.weight_bits == 12
     assert all(weight & (weight - 1) == 0 for weight in by_key["hamming-shift"].spec.weights)
     assert by_key["hamming-shift"].config.product == "shift"
     for changed in by_key.values():
         kept = dataclasses.replace(changed.spec, weights=design.spec.weights, weight_bits=design.spec.weight_bits)
         assert kept == design.spec
     # What is a variant itself has the others alone.
-    assert "hamming-8" not in {key for key, _, _ in variants(by_key["hamming-8"])}
+    assert [key for key, _, _ in variants(by_key["hamming-12"])] == ["hamming-8", "hamming-shift"]
     assert list(variants(by_key["hamming-shift"])) == []
 
 
 def test_a_variant_has_the_table_of_its_own_scale():
     design = load_design("tiny")
-    [eight] = [changed for key, _, changed in variants(design) if key == "hamming-8"]
-    own = AttentionSpec.from_logit_scale(d_head=8, d_value=8, n_keys=16, top_k=4, logit_scale=0.3, weight_bits=8)
-    assert eight.spec.weights == own.weights
+    [twelve] = [changed for key, _, changed in variants(design) if key == "hamming-12"]
+    [eight] = [changed for key, _, changed in variants(twelve) if key == "hamming-8"]
+    for changed in (twelve, eight):  # as well as the table that they are made from tells it
+        assert logit_scale_of(changed.spec.weights) == pytest.approx(0.3, rel=0.005)
 
 
 @pytest.mark.parametrize("clock", [0.0, -1.0])
