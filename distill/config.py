@@ -23,6 +23,7 @@ __all__ = ["LossConfig", "RunConfig", "StudentConfig", "TrainConfig", "load_run_
 _PRESETS = Path(__file__).with_name("presets")
 
 KINDS = ("teacher", "student")
+PRECISIONS = ("float32", "bfloat16")
 
 
 def _require_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
@@ -100,6 +101,9 @@ class TrainConfig:
         AdamW's, of matrices alone.
     clip
         Largest norm of the gradient.
+    precision
+        Of matrix products in training: `float32`, or `bfloat16` (PyTorch's autocast), which processors that have
+        instructions for it do 1.7 times as fast. Evaluation is always of float32.
     """
 
     epochs: float = 0
@@ -112,12 +116,14 @@ class TrainConfig:
     weight_decay: float = 0.05
     warmup: float = 0.1
     clip: float = 1.0
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         _settle_numbers(self, "epochs soft sharp sign final weight_decay", 0)
         _settle_numbers(self, "learning_rate clip", 1e-12)
         _settle_numbers(self, "warmup", 0, 1)
         require_int("batch_size", self.batch_size, 1)
+        require_choice("precision", self.precision, PRECISIONS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,7 +120,8 @@ class Trainer:
         configure(self.model, mode=phase.stage.mode, sharpness=phase.sharpness)
         generator = torch.Generator().manual_seed((self.config.seed << 32) + self.step)
         inputs, labels = self.task.train_batch(self._items(), generator)
-        terms, right = self._terms(phase, inputs, labels)
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
+            terms, right = self._terms(phase, inputs, labels)
         weights = self.config.loss
         weight = {"attention": weights.attention, "output": weights.output, "label": weights.label}
         if self.teacher is None:

@@ -80,6 +80,7 @@ def test_steps_of_the_stages(read):
         (["train.warmup=2"], "[train] warmup must be 0 to 1, not 2"),
         (["train.learning_rate=fast"], "learning_rate must be a number, not 'fast'"),
         (["train.learning_rate=nan"], "learning_rate must be 1e-12 or more, not nan"),
+        (["train.precision=half"], "[train] precision must be one of float32, bfloat16, not 'half'"),
         (["train.epochs=1"], "a student must have epochs in train.soft, .*, not in train.epochs"),
         (["loss.temperature=0"], "[loss] temperature must be 0.001 or more, not 0"),
         (["model.n_layers=2"], "no section [model]"),

@@ -250,6 +250,24 @@ def test_ablations_leave_losses_out(runs, changed, columns):
     assert {name for name in ("attention", "output", "label") if first[name]} == columns
 
 
+def test_bfloat16_is_used_in_training_alone(runs, monkeypatch):
+    seen = set()
+    weights = HammingAttention.weights
+
+    def spy(self, q, k, visible):
+        seen.add((self.training, q.dtype))
+        return weights(self, q, k, visible)
+
+    monkeypatch.setattr(HammingAttention, "weights", spy)
+    train(student(train={"soft": 1, "sign": 1, "batch_size": 16, "precision": "bfloat16"}), runs)
+    assert seen == {
+        (True, torch.bfloat16),
+        (False, torch.bfloat16),
+        (False, torch.float32),
+    }  # the teacher is not trained
+    assert load_run(runs / "s-0").model.get_parameter("head.weight").dtype == torch.float32
+
+
 def test_keys_kept_in_training_may_be_others(runs, monkeypatch):
     seen = set()
     forward = HammingAttention.forward
