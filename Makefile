@@ -102,4 +102,4 @@ sweep: $(VENV)/base.stamp ## how area, clock, cycles and energy grow: what synth
 
 clean: ## remove what was built; .venv stays
 	@rm -rf $(BUILD) .pytest_cache .ruff_cache *.egg-info
-	@find golden rtl sim synth hamming tests -name __pycache__ -prune -exec rm -rf {} +
+	@find golden rtl sim synth distill hamming tests -name __pycache__ -prune -exec rm -rf {} +

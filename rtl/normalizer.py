@@ -148,10 +148,9 @@ class Normalizer(wiring.Component):
     ) -> Value:
         """Add sum, carries and correction, a part of the bits in each stage."""
         acc_bits = self.dims.spec.acc_bits
-        columns: list[Value] = [C(0, 1)] * acc_bits
-        for i, column in enumerate(self.dims.kept_carries):
-            columns[column] = selected[acc_bits + i]
-        acc, carries = selected[:acc_bits], Cat(columns)
+        places = {column: acc_bits + i for i, column in enumerate(self.dims.kept_carries)}
+        acc = selected[:acc_bits]
+        carries = Cat(selected[places[column]] if column in places else C(0, 1) for column in range(acc_bits))
         done: Value = C(0, 0)
         carry: Value = C(0, 1)
         for (place, part), correction, enable in zip(self._parts(), corrections, enables, strict=False):

@@ -322,8 +322,8 @@ MUTANTS = [
     Mutant(
         "carries of the sums are not added",
         "normalizer.py",
-        "columns[column] = selected[acc_bits + i]",
-        "pass",
+        "if column in places else",
+        "if False else",
         NORMALIZER,
     ),
     Mutant(

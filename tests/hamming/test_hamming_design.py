@@ -42,7 +42,7 @@ def test_preset_is_what_it_says(name, d_head, d_value, n_keys, top_k, n_lanes):
     design = load_design(name)
     spec, config = design.spec, design.config
     assert (spec.d_head, spec.d_value, spec.n_keys, spec.top_k) == (d_head, d_value, n_keys, top_k)
-    assert (spec.value_bits, spec.weight_bits, spec.out_frac_bits) == (8, 12, 8)
+    assert (spec.value_bits, spec.weight_bits, spec.out_frac_bits) == (8, 8, 8)
     assert (config.name, config.n_lanes) == (name, n_lanes)
 
 
@@ -88,7 +88,7 @@ def test_every_key_of_both_sections_is_read(tmp_path):
             selector = "histogram"
             scan_rows = 2
             score_stages = 1
-            quotient_bits = 2
+            n_dividers = 3
             memory = "external"
             table = "loadable"
             mask = true
@@ -107,7 +107,7 @@ def test_every_key_of_both_sections_is_read(tmp_path):
             selector="histogram",
             scan_rows=2,
             score_stages=1,
-            quotient_bits=2,
+            n_dividers=3,
             memory="external",
             table="loadable",
             mask=True,
@@ -227,7 +227,7 @@ ENGINE_MISTAKES = {
         "lanes = 2",
         (
             "unknown key 'lanes' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, score_stages, "
-            "quotient_bits, product, memory, table, mask, expose_index; did you mean 'n_lanes'?"
+            "n_dividers, product, memory, table, mask, expose_index; did you mean 'n_lanes'?"
         ),
     ),
 }
