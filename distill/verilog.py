@@ -1,6 +1,6 @@
 """Exported heads through the simulated Verilog, held against the golden model and the exported outputs, bit by bit.
 
-    python -m distill.verilog EXPORT --layer NAME --json FILE
+    python -m distill.verilog EXPORT --json FILE
 
 One engine serves all heads: the Verilog of each head's file is the same, and its table is loaded before its queries.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,32 @@ from sim.runner import SimulationFailed, SimulatorMissing
 from sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
 from sim.stimulus import Vectors
 
-__all__ = ["simulate_layer"]
+__all__ = ["layer_names", "simulate_layer"]
+
+
+def layer_names(folder: Path) -> list[str]:
+    """Return the layers of what `distill.export.export_model` wrote.
+
+    Raises
+    ------
+    ValueError
+        There is no such export.
+    """
+    return list(_index(folder)["layers"])
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "export.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{str(folder)!r} is no export, which `hamming export` writes: {error}") from error
 
 
 def simulate_layer(
     folder: Path,
-    layer: str | None = None,
+    layer: str,
     *,
     simulator: str = "verilator",
-    progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Send the vectors of each head of a layer through its engine.
 
@@ -39,11 +55,9 @@ def simulate_layer(
     folder
         What `distill.export.export_model` wrote.
     layer
-        Name of a layer; None: the first.
+        Name of a layer.
     simulator
         `verilator` or `icarus`.
-    progress
-        Called with each head's file, before it is simulated.
 
     Returns
     -------
@@ -57,20 +71,14 @@ def simulate_layer(
     SimulatorMissing, SimulationFailed
         As of `sim.simulate.simulate`.
     """
-    try:
-        facts = json.loads((folder / "export.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{str(folder)!r} is no export, which `hamming export` writes: {error}") from error
+    facts = _index(folder)
     layers = facts["layers"]
-    layer = next(iter(layers)) if layer is None else layer
     if layer not in layers:
         raise ValueError(f"layer must be one of {', '.join(layers)}, not {layer!r}")
     reports, hashes = [], set()
     with np.load(folder / layer / "outputs.npz") as stored:
         outputs = stored["out"]
     for name, out in zip(layers[layer]["heads"], outputs, strict=True):
-        if progress is not None:
-            progress(name)
         report, digest = _simulate_head(folder / name, out, simulator)
         reports.append(report)
         hashes.add(digest)
@@ -119,24 +127,29 @@ def _mean(reports: list[Report], key: str) -> float | None:
 
 
 def main() -> None:
-    """Simulate the heads of a layer; the exit status is 1 if anything differs."""
+    """Simulate the heads of all layers, or of one; the exit status is 1 if anything differs."""
     parser = argparse.ArgumentParser(prog="python -m distill.verilog", description=main.__doc__)
     parser.add_argument("export", type=Path, help="folder that `hamming export` wrote")
-    parser.add_argument("--layer", help="name of a layer (default: the first)")
+    parser.add_argument("--layer", help="name of a layer (default: all)")
     parser.add_argument("--simulator", choices=("verilator", "icarus"), default="verilator")
-    parser.add_argument("--json", type=Path, help="write the report here, too")
+    parser.add_argument("--json", type=Path, help="write the reports, a list of one for each layer, here")
     options = parser.parse_args()
     try:
-        found = simulate_layer(
-            options.export, options.layer, simulator=options.simulator, progress=lambda name: print(name, flush=True)
-        )
-    except (ValueError, SimulationFailed, SimulatorMissing) as error:
+        names = layer_names(options.export) if options.layer is None else [options.layer]
+        reports = []
+        for name in names:
+            report = simulate_layer(options.export, name, simulator=options.simulator)
+            reports.append(report)
+            print(
+                f"{name}: {report['heads']} heads, {report['queries']} queries, {report['mismatches']} mismatches, "
+                f"{report['violations']} violations of a stream's protocol",
+                flush=True,
+            )
+        if options.json is not None:
+            options.json.write_text(json.dumps(reports, indent=2) + "\n", encoding="utf-8")
+    except (OSError, ValueError, SimulationFailed, SimulatorMissing) as error:
         parser.exit(1, f"Error: {error}\n")
-    text = json.dumps(found, indent=2)
-    print(text)
-    if options.json is not None:
-        options.json.write_text(text + "\n", encoding="utf-8")
-    if found["mismatches"] or found["violations"]:
+    if any(report["mismatches"] or report["violations"] for report in reports):
         raise SystemExit(1)
 
 

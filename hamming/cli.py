@@ -470,6 +470,7 @@ def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widt
         from distill.evaluate import evaluate_run
         from distill.quantize import Widths
         from distill.report import evaluation_table
+        from distill.runs import versions
 
         with _progress("measuring values") as update, _mistakes(ValueError):
             found = evaluate_run(
@@ -479,7 +480,7 @@ def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widt
                 progress=lambda step, done, total: update(done / total, f"{step}: {done} of {total} items"),
             )
         for path in temporary:
-            _save_json(path, {"run": run.config.to_dict()} | found.to_dict())
+            _save_json(path, {"run": run.config.to_dict()} | found.to_dict() | {"versions": versions()})
     Console().print(evaluation_table(found))
 
 

@@ -54,6 +54,7 @@ def test_evaluate_prints_and_writes_what_evaluate_finds(student, task):
     for key in ("accuracy", "agreement", "attention", "logits", "items", "top_n", "widths"):
         assert facts[key] == expected[key], key
     assert facts["run"]["name"] == "noise"
+    assert set(facts["versions"]) == {"python", "torch", "numpy"}
     for name in ("teacher", "float", "integer"):
         assert f"{100 * expected['accuracy'][name]:.2f}" in result.stdout
     assert "values 3" in result.stdout

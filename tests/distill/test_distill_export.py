@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -102,17 +103,21 @@ def test_a_wrong_bit_is_a_mismatch(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("distill.verilog.attend", wrong)
     with pytest.raises(ValueError, match=r"head_0.npz does not give the outputs"):
         simulate_layer(tmp_path, "two")
+    shutil.rmtree(tmp_path / "one")
+    facts = json.loads((tmp_path / "export.json").read_text())
+    del facts["layers"]["one"]
+    (tmp_path / "export.json").write_text(json.dumps(facts))
     with np.load(tmp_path / "two" / "outputs.npz") as stored:
         out = stored["out"]
     out[:, 1, 4, 3] += 1
     np.savez(tmp_path / "two" / "outputs.npz", out=out)
-    monkeypatch.setattr("sys.argv", ["verilog", str(tmp_path), "--layer", "two", "--json", str(tmp_path / "report")])
+    monkeypatch.setattr("sys.argv", ["verilog", str(tmp_path), "--json", str(tmp_path / "report")])
     with pytest.raises(SystemExit) as left:
         verilog_main()
     assert left.value.code == 1
-    report = json.loads((tmp_path / "report").read_text())
+    [report] = json.loads((tmp_path / "report").read_text())
     assert report["mismatches"] == 2  # a query of each head
-    assert json.dumps(report, indent=2) in capsys.readouterr().out
+    assert capsys.readouterr().out == ("two: 2 heads, 66 queries, 2 mismatches, 0 violations of a stream's protocol\n")
 
 
 def test_the_command_line_takes_every_head(tmp_path, monkeypatch):
@@ -160,7 +165,7 @@ def test_what_cannot_be(tmp_path):
     with pytest.raises(ValueError, match="n_keys must be 11 or more, not 10"):
         exported(tmp_path, Model(), n_keys=10)
     with pytest.raises(ValueError, match="is no export, which `hamming export` writes"):
-        simulate_layer(tmp_path)
+        simulate_layer(tmp_path, "one")
     exported(tmp_path, Model())
     with pytest.raises(ValueError, match="layer must be one of one, two, not 'three'"):
         simulate_layer(tmp_path, "three")
