@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -38,3 +39,35 @@ def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
     return value
+
+
+def require_logit_scale(value: Any) -> float:
+    """Return `value` if it is a finite number of 0 or more; raise `TypeError` or `ValueError` otherwise."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"logit_scale must be a number, not {value!r}")
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"logit_scale must be finite and 0 or more, not {value}")
+    return value
+
+
+def require_table(weights: Any, high: int, *, why: str = "") -> tuple[int, ...]:
+    """Return a softmax table: integers of 0 to `high` that never rise, the first positive.
+
+    Raises
+    ------
+    TypeError
+        It is not a sequence of integers.
+    ValueError
+        It is no such table.
+    """
+    if isinstance(weights, (str, bytes)) or not hasattr(weights, "__iter__"):
+        raise TypeError(f"weights must be a list of integers, not {weights!r}")
+    table = tuple(require_int(f"weights[{t}]", weight, 0, high, why=why) for t, weight in enumerate(weights))
+    if table and table[0] == 0:
+        raise ValueError("weights[0], the weight of the best key, must be positive, not 0")
+    for t in range(1, len(table)):
+        if table[t] > table[t - 1]:
+            raise ValueError(
+                f"weights must never rise, but weights[{t}] = {table[t]} is above weights[{t - 1}] = {table[t - 1]}"
+            )
+    return table

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from golden.checks import require_choice, require_int
+from golden.checks import require_choice, require_int, require_logit_scale, require_table
 
 __all__ = ["WEIGHT_FORMS", "AttentionSpec"]
 
@@ -64,11 +64,8 @@ def power_of_two_table(d_head: int, logit_scale: float, weight_bits: int = 12) -
 
 
 def _checked_form(d_head: int, logit_scale: float, weight_bits: int) -> tuple[int, float, int]:
-    if isinstance(logit_scale, bool) or not isinstance(logit_scale, (int, float)):
-        raise TypeError(f"logit_scale must be a number, not {logit_scale!r}")
-    if not math.isfinite(logit_scale) or logit_scale < 0:
-        raise ValueError(f"logit_scale must be finite and 0 or more, not {logit_scale}")
-    return require_int("d_head", d_head, 1), logit_scale, require_int("weight_bits", weight_bits, 1, 32)
+    scale = require_logit_scale(logit_scale)
+    return require_int("d_head", d_head, 1), scale, require_int("weight_bits", weight_bits, 1, 32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,22 +139,9 @@ class AttentionSpec:
             )
 
     def _checked_table(self) -> tuple[int, ...]:
-        if isinstance(self.weights, (str, bytes)) or not hasattr(self.weights, "__iter__"):
-            raise TypeError(f"weights must be a list of integers, not {self.weights!r}")
-        high = 2**self.weight_bits - 1
-        table = tuple(
-            require_int(f"weights[{t}]", w, 0, high, why=f"weight_bits {self.weight_bits}")
-            for t, w in enumerate(self.weights)
-        )
+        table = require_table(self.weights, 2**self.weight_bits - 1, why=f"weight_bits {self.weight_bits}")
         if len(table) != self.d_head + 1:
             raise ValueError(f"weights must have d_head + 1 = {self.d_head + 1} entries, not {len(table)}")
-        if table[0] == 0:
-            raise ValueError("weights[0], the weight of the best key, must be positive, not 0")
-        for t in range(1, len(table)):
-            if table[t] > table[t - 1]:
-                raise ValueError(
-                    f"weights must never rise, but weights[{t}] = {table[t]} is above weights[{t - 1}] = {table[t - 1]}"
-                )
         return table
 
     @classmethod

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.checks import require_int
+from golden.checks import require_int, require_logit_scale, require_table
 from golden.values import quantize
 from golden.weighted_sum import divide_half_up
 
@@ -102,18 +102,9 @@ class StandardSpec:
         object.__setattr__(self, "weights", self._checked_table())
 
     def _checked_table(self) -> tuple[int, ...]:
-        if isinstance(self.weights, (str, bytes)) or not hasattr(self.weights, "__iter__"):
-            raise TypeError(f"weights must be a list of integers, not {self.weights!r}")
-        table = tuple(require_int(f"weights[{t}]", w, 0, WEIGHT_MAX) for t, w in enumerate(self.weights))
+        table = require_table(self.weights, WEIGHT_MAX)
         if not 1 <= len(table) <= MAX_ENTRIES:
             raise ValueError(f"weights must have 1 to {MAX_ENTRIES} entries, not {len(table)}")
-        if table[0] == 0:
-            raise ValueError("weights[0], the weight of the best key, must be positive, not 0")
-        for t in range(1, len(table)):
-            if table[t] > table[t - 1]:
-                raise ValueError(
-                    f"weights must never rise, but weights[{t}] = {table[t]} is above weights[{t - 1}] = {table[t - 1]}"
-                )
         return table
 
     @classmethod
@@ -136,10 +127,7 @@ class StandardSpec:
         fields
             The other parameters.
         """
-        if isinstance(logit_scale, bool) or not isinstance(logit_scale, (int, float)):
-            raise TypeError(f"logit_scale must be a number, not {logit_scale!r}")
-        if not math.isfinite(logit_scale) or logit_scale < 0:
-            raise ValueError(f"logit_scale must be finite and 0 or more, not {logit_scale}")
+        require_logit_scale(logit_scale)
         if not max_step > 0:
             raise ValueError(f"max_step must be positive, not {max_step}")
         most = _score_bits(require_int("d_head", d_head, 1)) - 1
