@@ -249,10 +249,10 @@ def keep_best(ordered: Tensor, top_n: int, present: Tensor | None = None) -> Ten
     """
     if present is not None:
         ordered = ordered.masked_fill(~present, -torch.inf)
-    last = ordered.topk(min(top_n, ordered.shape[-1]), sorted=True).values[..., -1:]
+    last = ordered.topk(min(top_n, ordered.shape[-1]), sorted=False).values.amin(-1, keepdim=True)
     above, equal = ordered > last, ordered == last
-    places = top_n - above.sum(-1, keepdim=True)
-    kept = above | (equal & (equal.cumsum(-1) <= places))
+    places = top_n - above.sum(-1, keepdim=True, dtype=torch.int32)
+    kept = above | (equal & (equal.cumsum(-1, dtype=torch.int32) <= places))
     return kept if present is None else kept & present
 
 
