@@ -64,9 +64,10 @@ def train(
         before = {}
     else:
         found = find_teacher(config, runs)
-        task, shape = load_task(config.task), found.config.model
         if found.config.task.name != config.task.name:
             raise ValueError(f"the teacher's task is {found.config.task.name}, not {config.task.name}")
+        task = found.task if found.config.task == config.task else load_task(config.task)
+        shape = found.config.model
         model = binarized(found.model, config.student, task, batch_size=config.train.batch_size, seed=config.seed)
         teacher = found.model.requires_grad_(False)
         before = _before(config.student, teacher, model, task)

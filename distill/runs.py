@@ -10,7 +10,6 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -153,17 +152,13 @@ class Run:
     model
         The trained model, ready for evaluation: a student's attention is `sign` with its `top_n`.
     task
-        Data, and `task.forward(model, inputs)`; loaded when first used.
+        Data, and `task.forward(model, inputs)`.
     """
 
     config: RunConfig
     folder: RunFolder
     model: Encoder
-
-    @cached_property
-    def task(self) -> Task:
-        """The run's task, its data loaded."""
-        return load_task(self.config.task)
+    task: Task
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
@@ -183,9 +178,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     model.load_state_dict(folder.weights())
     if config.student is not None:
         configure(model, mode="sign", top_n=config.student.top_n, weight_form=config.student.weight_form)
-    run = Run(config, folder, model.eval())
-    vars(run)["task"] = task
-    return run
+    return Run(config, folder, model.eval(), task)
 
 
 def _shape(config: RunConfig, folder: RunFolder) -> dict[str, int]:

@@ -57,3 +57,11 @@ def test_a_mistake_is_one_line(run, words, message):
     assert done.exit_code == 1
     assert message in done.output
     assert len(done.output.splitlines()) == 1
+
+
+def test_missing_data_are_a_mistake_that_names_the_command(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HAMMING_DATA", str(tmp_path))
+    done = run("fashion_mnist_teacher")
+    assert done.exit_code == 1
+    assert "on Debian and Ubuntu: apt install dataset-fashion-mnist" in done.output
+    assert len(done.output.splitlines()) == 1
