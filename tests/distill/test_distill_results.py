@@ -1,0 +1,83 @@
+"""Tables of training runs, from metrics written by hand; and that the document shows those of the kept ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from distill.config import RunConfig
+from distill.results import attention_rows, kept_keys_rows, markdown, read, student_rows, teacher_rows
+
+ROOT = Path(__file__).parents[2]
+
+
+def student(seed: int, accuracy: float) -> dict:
+    likeness = {"top_n": 6, "recall": 0.5, "divergence": 0.25}
+    return {
+        "name": "s",
+        "kind": "student",
+        "seed": seed,
+        "seconds": 90.0,
+        "config": {"student": {"top_n": 6}},
+        "accuracy": {
+            "teacher": 0.9,
+            "teacher_top_n": 0.85,
+            "untrained": 0.5,
+            "untrained_all_keys": 0.4,
+            "student": accuracy,
+            "student_all_keys": 0.7,
+            "student_by_top_n": {"2": 0.6, "20": 0.75},
+        },
+        "attention": {"untrained": likeness, "student": likeness | {"recall": 0.75}},
+    }
+
+
+TEACHER = {
+    "name": "t",
+    "kind": "teacher",
+    "seed": 0,
+    "seconds": 60.0,
+    "n_train": 60000,
+    "n_test": 1000,
+    "parameters": 1234,
+    "accuracy": {"teacher": 0.9},
+}
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for metrics in (student(0, 0.8), student(1, 0.9), TEACHER):
+        (tmp_path / f"{metrics['name']}-{metrics['seed']}.json").write_text(json.dumps(metrics))
+    return read(tmp_path)
+
+
+def test_seeds_share_a_row_with_mean_and_deviation(runs):
+    assert list(teacher_rows(runs))[2:] == ["| `t` | 0 | 60,000 | 1,000 | 1,234 | 90.00 | 1.0 |"]
+    row = "| `s` | 0, 1 | 6 | 90.00 | 85.00 | 40.00 | 50.00 | 85.00 ± 7.07 | 5.00 ± 7.07 | 1.5 |"
+    assert list(student_rows(runs))[2:] == [row]
+    assert list(kept_keys_rows(runs)) == [
+        "| student | 2 | 20 | all |",
+        "|---|---:|---:|---:|",
+        "| `s` | 60.00 | 75.00 | 70.00 |",
+    ]
+    assert list(attention_rows(runs))[2:] == ["| `s` | 6 | 0.500 | 0.750 | 0.2500 | 0.2500 |"]
+
+
+def test_every_row_of_a_table_has_the_cells_of_its_head(runs):
+    for table in markdown(runs).split("\n\n"):
+        assert len({line.count("|") for line in table.strip().splitlines()}) == 1
+
+
+def test_the_document_shows_the_kept_results():
+    text = (ROOT / "docs" / "distillation.md").read_text(encoding="utf-8")
+    for table in markdown(read()).split("\n\n"):
+        assert table.strip() in text
+
+
+def test_kept_results_are_of_run_files_that_can_still_be_read():
+    for name, found in read().items():
+        for metrics in found:
+            config = RunConfig.from_dict(metrics["config"])
+            assert (config.name, config.seed) == (name, metrics["seed"])
