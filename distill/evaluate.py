@@ -9,19 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distill.attention import HammingAttention
-from distill.convert import cores, hamming_layers
+from distill.convert import hamming_layers
 from distill.costs import Cost, measured
-from distill.integer import attend_heads, collect_values, head_inputs, integer_attention, value_scales
+from distill.integer import collect_values, integer_attention, value_scales
+from distill.likeness import Cosine, attention_cosine, cosine, flipped_bits
 from distill.quantize import Widths
 from distill.runs import Run, find_teacher
 from distill.tasks.task import Task
 
 __all__ = [
-    "Cosine",
     "Evaluation",
     "accuracy_of",
-    "attention_cosine",
     "calibrated_values",
     "calibration_batches",
     "evaluate",
@@ -32,19 +30,11 @@ __all__ = [
 #: Tokens of training items that the scales of values are measured on, or a few more.
 CALIBRATION_TOKENS = 2**14
 
-#: Test items on which the outputs of attention are compared.
-COSINE_ITEMS = 500
+#: Test items on which attention is compared layer by layer.
+COMPARED_ITEMS = 500
 
 #: Gets a step's name, items done and items in all.
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cosine:
-    """Cosine similarities of vectors: of all of them, the mean and the least."""
-
-    mean: float
-    worst: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +56,12 @@ class Evaluation:
         Share of items to which float and integer HAD give the same class.
     attention
         Of each token's outputs of attention, all heads together as the output projection takes them, integer to
-        float, from the same queries, keys and values; over all layers and `COSINE_ITEMS` items.
+        float, from the same queries, keys and values; over all layers and `COMPARED_ITEMS` items.
     logits
         Of each item's logits, integer to float, errors of all layers included.
+    flipped
+        Share of the bits of queries and keys that differ from floating point, by layer, on `COMPARED_ITEMS` items: a
+        rounding, however small, that takes an element of a later layer across zero.
     seconds, cpu_seconds
         For a thousand items, `teacher`, `float` and `integer`, the whole model each time: wall time, and that of
         processors.
@@ -85,6 +78,7 @@ class Evaluation:
     agreement: float
     attention: Cosine
     logits: Cosine
+    flipped: dict[str, float]
     seconds: dict[str, float]
     cpu_seconds: dict[str, float]
     peak_mib: dict[str, float]
@@ -138,14 +132,16 @@ def evaluate(
         found["integer"], labels, costs["integer"] = logits(
             model, task, limit=limit, progress=_named(progress, "integer")
         )
+    compared = min(limit or COMPARED_ITEMS, COMPARED_ITEMS)
     return Evaluation(
         items=len(labels),
         top_n=next(iter(hamming_layers(model).values())).top_n,
         widths=widths,
         accuracy={name: accuracy_of(scores, labels) for name, scores in found.items()},
         agreement=accuracy_of(found["integer"], found["float"].argmax(1)),
-        attention=attention_cosine(model, task, scales, widths, limit=min(limit or COSINE_ITEMS, COSINE_ITEMS)),
-        logits=_cosine(found["float"], found["integer"]),
+        attention=attention_cosine(model, task, scales, widths, limit=compared),
+        logits=cosine(found["float"], found["integer"]),
+        flipped=flipped_bits(model, task, scales, widths, limit=compared),
         seconds={name: 1000 * cost.seconds / len(labels) for name, cost in costs.items()},
         cpu_seconds={name: 1000 * cost.cpu_seconds / len(labels) for name, cost in costs.items()},
         peak_mib={name: cost.peak_mib for name, cost in costs.items()},
@@ -211,38 +207,5 @@ def logits(
     return torch.cat(parts), torch.cat(labels), cost
 
 
-def attention_cosine(
-    model: nn.Module, task: Task, scales: dict[str, Tensor], widths: Widths, *, limit: int | None = COSINE_ITEMS
-) -> Cosine:
-    """Compare each token's outputs of attention, integer to float, from the same queries, keys and values.
-
-    The model goes on with those of floating point. Tokens that are padding, or see no key, do not count.
-    """
-    name_of = {layer: name for name, layer in hamming_layers(model).items()}
-    found = []
-
-    def core(layer: HammingAttention, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
-        scale = scales[name_of[layer]]
-        exact = layer.weights(q, k, visible)[0] @ v
-        given = head_inputs(layer, q, k, v, visible, scale=scale, value_bits=widths.value_bits)
-        rounded = torch.from_numpy(attend_heads(layer, given, widths)) * scale[:, None]
-        tokens = [x.transpose(1, 2).flatten(2) for x in (exact, rounded.to(exact.dtype))]
-        if visible is not None:
-            counts = visible if visible.ndim == 2 else visible.any(dim=-1)
-            tokens = [x[counts] for x in tokens]
-        found.append(torch.cosine_similarity(*tokens, dim=-1).flatten())
-        return exact
-
-    with torch.no_grad(), cores(model, core):
-        logits(model, task, limit=limit)
-    cosines = torch.cat(found)
-    return Cosine(mean=float(cosines.double().mean()), worst=float(cosines.min()))
-
-
 def _named(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
     return None if progress is None else lambda done, total: progress(name, done, total)
-
-
-def _cosine(a: Tensor, b: Tensor) -> Cosine:
-    cosines = torch.cosine_similarity(a.double(), b.double(), dim=-1)
-    return Cosine(mean=float(cosines.mean()), worst=float(cosines.min()))

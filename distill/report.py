@@ -37,4 +37,6 @@ def evaluation_table(found: Evaluation) -> Group:
     facts.add_row("same class, integers and floating point", f"{found.agreement:.2%}")
     facts.add_row("cosine of a token's attention", f"{found.attention.mean:.5f}, worst {found.attention.worst:.5f}")
     facts.add_row("cosine of an item's logits", f"{found.logits.mean:.5f}, worst {found.logits.worst:.5f}")
+    flipped = ", ".join(f"{share:.2%}" for share in found.flipped.values())
+    facts.add_row("flipped bits of queries and keys, by layer", flipped)
     return Group(accuracies, facts)

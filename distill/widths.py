@@ -14,11 +14,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from distill.convert import hamming_layers
-from distill.evaluate import COSINE_ITEMS, accuracy_of, attention_cosine, calibrated_values, logits
+from distill.evaluate import COMPARED_ITEMS, accuracy_of, calibrated_values, logits
 from distill.integer import integer_attention, value_scales
+from distill.likeness import attention_cosine, cosine
 from distill.quantize import Widths
 from distill.runs import Run, load_run, versions
 from distill.tasks.task import MissingData
@@ -75,15 +74,14 @@ def sweep(run: Run, *, limit: int | None = None, progress: Callable[[str], None]
         scales = value_scales(values, widths.value_bits)
         with integer_attention(model, scales, widths):
             rounded = logits(model, task, limit=limit)[0]
-        cosines = torch.cosine_similarity(exact.double(), rounded.double())
-        attention = attention_cosine(model, task, scales, widths, limit=min(limit or COSINE_ITEMS, COSINE_ITEMS))
+        attention = attention_cosine(model, task, scales, widths, limit=min(limit or COMPARED_ITEMS, COMPARED_ITEMS))
         found.append(
             asdict(widths)
             | {
                 "accuracy": accuracy_of(rounded, labels),
                 "agreement": accuracy_of(rounded, exact.argmax(1)),
                 "attention": asdict(attention),
-                "logits": {"mean": float(cosines.mean()), "worst": float(cosines.min())},
+                "logits": asdict(cosine(exact, rounded)),
             }
         )
         if progress is not None:

@@ -8,12 +8,14 @@ import time
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from distill.convert import hamming_layers
 from distill.costs import measured
-from distill.evaluate import attention_cosine, calibrated_values, calibration_batches, evaluate, logits
+from distill.encoder import Encoder
+from distill.evaluate import calibrated_values, calibration_batches, evaluate, logits
 from distill.integer import collect_values, integer_attention, value_scales
+from distill.likeness import attention_cosine, flipped_bits
 from distill.quantize import Widths
 from tests.distill.noise import Noise
 
@@ -82,6 +84,48 @@ def test_attention_cosine_is_that_of_every_token(task):
         task.student.blocks = single
     assert found.mean == pytest.approx(float(expected.mean()), abs=1e-6)
     assert found.worst == pytest.approx(float(expected.min()), abs=1e-6)
+
+
+class Padded(Noise):
+    """The last tokens of every image are padding to all layers."""
+
+    hidden = 0
+
+    def forward(self, model: Encoder, inputs: dict[str, Tensor]) -> Tensor:
+        visible = (torch.arange(17) < 17 - self.hidden).expand(len(inputs["images"]), 17)
+
+        def hide(_: nn.Module, given: tuple, named: dict) -> tuple[tuple, dict]:
+            return given, named | {"visible": visible}
+
+        handles = [layer.register_forward_pre_hook(hide, with_kwargs=True) for layer in hamming_layers(model).values()]
+        try:
+            return super().forward(model, inputs)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+@pytest.mark.parametrize("hidden", [0, 12])
+def test_flipped_bits_are_those_of_the_second_layer(hidden):
+    """The first layer sees the same tokens; the second one's bits are counted by hand, without padding."""
+    task = Padded()
+    task.hidden = hidden
+    layer = hamming_layers(task.student)["blocks.1.attention"]
+    scales = scales_of(task, COARSE)
+    found = flipped_bits(task.student, task, scales, COARSE, limit=70)
+
+    seen: list[Tensor] = []
+    handle = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0][:, : 17 - hidden]))
+    with torch.no_grad():
+        task.forward(task.student, {"images": task.images[60:130]})
+        with integer_attention(task.student, scales, COARSE):
+            task.forward(task.student, {"images": task.images[60:130]})
+        handle.remove()
+        exact, rounded = (torch.cat([layer.q_proj(x) >= 0, layer.k_proj(x) >= 0]) for x in seen)
+    share = float((exact != rounded).double().mean())
+    assert found["blocks.0.attention"] == 0
+    assert found["blocks.1.attention"] == pytest.approx(share)
+    assert share > 0.01
 
 
 def test_a_limit_takes_the_first_items(task):
