@@ -437,9 +437,11 @@ def _takes_widths(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _load_student(folder: Path) -> Run:
-    from distill.runs import load_run
+    from distill.runs import DATA, load_run
     from distill.tasks.task import MissingData
 
+    if not folder.exists() and (DATA / folder / "run.json").exists():
+        folder = DATA / folder
     with _mistakes(ValueError, MissingData):
         run = load_run(folder)
     if run.config.student is None:
@@ -454,13 +456,14 @@ def _load_student(folder: Path) -> Run:
 def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widths: Any) -> None:
     """Count a distilled model's right answers through the hardware's arithmetic.
 
-    RUN is the folder of a student that `hamming distill` left. Its test items are classified by its teacher, if that
-    run lies beside it; by the student in floating point; and by the student with every attention computed by the
-    golden model, each head with its own softmax table: what the hardware would say, to the last bit.
+    RUN is the folder of a student that `hamming distill` left, or `sample_student`, which comes with the package. Its
+    test items are classified by its teacher, if that run lies beside it; by the student in floating point; and by the
+    student with every attention computed by the golden model, each head with its own softmax table: what the hardware
+    would say, to the last bit.
 
     \b
     Examples:
-      hamming evaluate runs/fashion_mnist-0
+      hamming evaluate sample_student
       hamming evaluate runs/fashion_mnist-0 --value-bits 6 --weight-form power_of_two --json six.json
     """
     targets = [path for path in (json_file,) if path is not None]
@@ -492,13 +495,14 @@ def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widt
 def export(run_folder: Path, folder: Path, items: int, name: str | None, **widths: Any) -> None:
     """Write a distilled model's heads for the hardware.
 
-    RUN is the folder of a student that `hamming distill` left. For each head DIR gets a TOML file, with its softmax
-    table and an engine that is the same for all heads, and an .npz file with its queries, keys and values of some test
-    items; for each layer its matrices, with the values' scales folded in.
+    RUN is the folder of a student that `hamming distill` left, or `sample_student`, which comes with the package. For
+    each head DIR gets a TOML file, with its softmax table and an engine that is the same for all heads, and an .npz
+    file with its queries, keys and values of some test items; for each layer its matrices, with the values' scales
+    folded in.
 
     \b
     Example:
-      hamming export runs/fashion_mnist-0 -o heads
+      hamming export sample_student -o heads
       hamming simulate heads/blocks.0.attention/head_0.toml --vectors heads/blocks.0.attention/head_0.npz
     """
     run = _load_student(run_folder)

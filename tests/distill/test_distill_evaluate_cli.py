@@ -68,6 +68,14 @@ def test_evaluate_without_the_teacher(student):
     assert (facts["items"], set(facts["accuracy"])) == (20, {"float", "integer"})
 
 
+def test_the_package_has_a_student(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call("evaluate", "sample_student", "--limit", "50")
+    assert result.exit_code == 0, result.output
+    Path("sample_student").mkdir()
+    assert_mistake(call("evaluate", "sample_student"), "sample_student is not a run's folder: it has no run.json")
+
+
 def test_export_writes_heads_that_the_hardware_takes(student, task):
     result = call("export", student, "-o", "heads", "--items", "3", "--weight-bits", "7")
     assert result.exit_code == 0, result.output
