@@ -17,8 +17,8 @@ def maps(*rows: list[float]) -> torch.Tensor:
 
 
 def test_attention_divergence_by_hand():
-    teacher, student = maps([0.5, 0.25, 0.25], [1 / 3] * 3), maps([0.25, 0.25, 0.5], [1 / 3] * 3)
-    by_hand = (0.5 * math.log(2) + 0.25 * math.log(0.5)) / 2  # the second query's is 0
+    teacher, student = maps([0.5, 0.25, 0.25], [1 / 3] * 3), maps([0.25, 0.625, 0.125], [1 / 3] * 3)
+    by_hand = (0.5 * math.log(2) + 0.25 * math.log(0.4) + 0.25 * math.log(2)) / 2  # the second query's is 0
     assert attention_divergence(teacher, student).item() == pytest.approx(by_hand)
     assert attention_divergence(teacher + 7, student - 3).item() == pytest.approx(by_hand)
 

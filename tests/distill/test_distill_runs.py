@@ -107,6 +107,8 @@ def test_a_finished_run_is_read_back_as_it_was(runs):
         assert (module.sigma_q != 1).all()
     assert accuracy(run.model, run.task) == metrics["accuracy"]["student"]
     assert train(student(), runs) == metrics
+    by_teacher = accuracy(load_run(runs / "t-0").model, run.task, mode="float_top", top_n=6)
+    assert metrics["accuracy"]["teacher_top_n"] == by_teacher != metrics["accuracy"]["teacher"]
     batches = list(run.task.test_batches(limit=7))
     assert sum(len(labels) for _, labels in batches) == 7
     assert run.task.forward(run.model, batches[0][0]).shape == (7, 10)
@@ -132,6 +134,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(runs, tmp_path_factory, con
     folder = elsewhere / f"{config.name}-0"
     resumed = train(config, elsewhere, checkpoint_seconds=0)
     assert facts(resumed) == facts(whole)
+    assert not (folder / "checkpoint.pt").exists()
     logs = [[facts(row) for row in read_log(path)] for path in (folder, runs / folder.name)]
     assert logs[0] == logs[1]
     states = [torch.load(path / "weights.pt", weights_only=True) for path in (folder, runs / folder.name)]
@@ -278,7 +281,9 @@ def test_keys_kept_in_training_may_be_others(runs, monkeypatch):
         return forward(self, *args, **settings)
 
     monkeypatch.setattr(HammingAttention, "forward", spy)
-    config = student(student={"teacher": "t", "top_n": 6, "train_top_n": 20, "calibration_batches": 2})
-    train(config, runs)
-    assert 20 in seen
+    config = student(student={"teacher": "t", "top_n": 6, "train_top_n": 20, "calibration_batches": 2}, sweep_top_n=[6])
+    metrics = train(config, runs)
+    assert seen == {20}
     assert hamming_layers(load_run(runs / "s-0").model)["blocks.0.attention"].top_n == 6
+    assert metrics["accuracy"]["student"] == metrics["accuracy"]["student_by_top_n"]["6"]
+    assert metrics["accuracy"]["student"] != metrics["accuracy"]["student_all_keys"]
