@@ -37,5 +37,10 @@ class Reviews(TextTask):
         items = [clear[item] for item in (*train[: self.n_train], *test[: self.n_test])]
         texts = tokenized([text for _, text in items], config.n_tokens)
         labels = torch.tensor([int(rating > 0) for rating, _ in items])
-        self._train, self._test = texts[: self.n_train], texts[self.n_train :]
-        self._train_labels, self._test_labels = labels.split((self.n_train, self.n_test))
+        self._train, test_texts = texts[: self.n_train], texts[self.n_train :]
+        self._train_labels, test_labels = labels.split((self.n_train, self.n_test))
+        # Sentences of like length in each of the test's batches, so that little is padded; the batches at random.
+        lengths = torch.tensor([len(text) for text in test_texts])
+        batches = lengths.argsort(stable=True).split(self.test_batch_size)
+        places = torch.cat([batches[number] for number in np.random.default_rng(SEED).permutation(len(batches))])
+        self._test, self._test_labels = [test_texts[place] for place in places], test_labels[places]

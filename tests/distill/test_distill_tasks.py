@@ -15,6 +15,7 @@ from distill.encoder import ImageEncoder, TextEncoder
 from distill.tasks import Task, TaskConfig, load_task
 from distill.tasks.fashion_mnist import read_idx
 from distill.tasks.novels import TITLES, Novels, read_novels
+from distill.tasks.reviews import Reviews
 from distill.tasks.task import MissingData, debian_file
 from distill.tasks.text import minilm_tokenizer, package_folder
 from golden.fixture import MINILM_PATH, load_minilm
@@ -155,6 +156,7 @@ def test_what_is_missing_is_named_with_what_installs_it(tmp_path, monkeypatch):
 
 def test_reviews_are_dealt_out_and_labelled():
     task = installed(name="reviews", n_tokens=32)
+    assert isinstance(task, Reviews)
     assert (task.n_train, task.n_test, task.n_classes) == (8072, 2000, 2)
     inputs, labels = next(task.test_batches())
     assert inputs["tokens"].shape == inputs["visible"].shape
@@ -162,6 +164,8 @@ def test_reviews_are_dealt_out_and_labelled():
     assert (inputs["tokens"][:, 0] == 101).all()  # [CLS]
     assert (inputs["tokens"][~inputs["visible"]] == 0).all()
     assert set(labels.tolist()) == {0, 1}
+    assert np.mean([inputs["visible"].float().mean() for inputs, _ in task.test_batches()]) > 0.9
+    assert len({tuple(text.tolist()) for text in task._test}) > 1950  # a few sentences are there twice
     batches = task.epoch(16, generator())
     assert len(set(torch.cat(batches).tolist())) == 16 * len(batches) == 8064
     widths = [task.train_batch(items, generator())[0]["visible"].float().mean() for items in batches[:50]]
