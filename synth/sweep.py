@@ -62,9 +62,10 @@ def design_of(point: dict[str, int]) -> Design:
     n_rows = -(-n_keys // n_lanes)
     n_macs = next(n for n in range(1, d + 1) if d % n == 0 and (top_k * (d // n) <= n_rows or n == d))
     spec = AttentionSpec.from_logit_scale(
-        d_head=d, d_value=d, n_keys=n_keys, top_k=min(top_k, n_keys), logit_scale=d**-0.5
+        d_head=d, d_value=d, n_keys=n_keys, top_k=min(top_k, n_keys), logit_scale=d**-0.5, weight_bits=8
     )
-    return Design(spec, EngineConfig(name="swept", n_lanes=n_lanes, n_macs=n_macs, score_stages=2))
+    stages = 2 if d <= 64 else 3
+    return Design(spec, EngineConfig(name="swept", n_lanes=n_lanes, n_macs=n_macs, score_stages=stages))
 
 
 def measure(point: dict[str, int]) -> dict[str, Any]:
