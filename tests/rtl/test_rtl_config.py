@@ -67,6 +67,14 @@ def test_sizes_worked_by_hand() -> None:
     assert dims.bound(3) == 6
 
 
+def test_derived_scans_end_at_128_scores() -> None:
+    """512 keys and 32 kept, in 32 cycles each: no scan is short enough, and 8 rows of 16 lanes are the most."""
+    spec = AttentionSpec.from_logit_scale(d_head=64, d_value=64, n_keys=512, top_k=32, logit_scale=0.1)
+    dims = EngineConfig(n_lanes=16).dimensions(spec)
+    assert dims.scan_rows == 8
+    assert dims.cycle_terms()["select"] == 4 + 32
+
+
 @pytest.mark.parametrize("top_k", [1, 5, 30, 128])
 @pytest.mark.parametrize("n_lanes", [1, 2, 16])
 def test_defaults_never_limit(n_lanes: int, top_k: int) -> None:
