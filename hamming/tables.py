@@ -74,7 +74,7 @@ def run_table(metrics: Mapping[str, Any]) -> Table:
     for name, share in metrics["accuracy"].items():
         if isinstance(share, float):
             table.add_row(name.replace("_", " "), f"{share:.2%}")
-        else:
+        elif share:
             table.add_row(name.replace("_", " "), ", ".join(f"{key}: {value:.2%}" for key, value in share.items()))
     for name, likeness in metrics.get("attention", {}).items():
         text = f"{likeness['recall']:.3f}; divergence {likeness['divergence']:.4f}"
