@@ -76,9 +76,11 @@ class _Subject:
 
 
 #: Options of the spec that cost accuracy, by key: what they are called, and what they change.
-VARIANTS = {
-    "hamming-8": ("8-bit weights", {"weight_bits": 8}),
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "hamming-12": ("12-bit weights", {"weight_bits": 12}),
+    "hamming-8": ("8-bit weights", {"weight_bits": 8}),
+    "hamming-6": ("6-bit weights and values", {"weight_bits": 6, "value_bits": 6, "out_frac_bits": 2}),
+    "hamming-4": ("4-bit weights and values", {"weight_bits": 4, "value_bits": 4, "out_frac_bits": 2}),
     "hamming-shift": ("8-bit weights that are powers of two", {"weight_form": "power_of_two", "weight_bits": 8}),
 }
 
@@ -94,7 +96,7 @@ def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
     fields = {f.name: getattr(design.spec, f.name) for f in dataclasses.fields(AttentionSpec) if f.name != "weights"}
     for key, (title, changes) in VARIANTS.items():
         is_shift = "weight_form" in changes
-        if not is_shift and changes["weight_bits"] == design.spec.weight_bits:
+        if not is_shift and all(fields[name] == value for name, value in changes.items()):
             continue
         spec = AttentionSpec.from_logit_scale(**{**fields, "logit_scale": scale, **changes})
         product = "shift" if is_shift else "multiply"
@@ -328,23 +330,25 @@ def _timings(
 
 
 def _engine_accuracy(spec: AttentionSpec, logit_scale: float, vectors: str) -> Accuracy:
-    """Hold an engine's integers against HAD in floating point, over the same bits and values."""
+    """Hold an engine's integers against HAD in floating point, over the same bits and values that are not rounded.
+
+    These are integers of 16 bits, of which the engine's are made; both in units of their largest.
+    """
     sizes = {"d_head": spec.d_head, "d_value": spec.d_value, "n_keys": spec.n_keys}
     n_queries = 8
+    high, fine = (2 ** (bits - 1) - 1 for bits in (spec.value_bits, 16))
     if vectors == "real":
-        q, k, v = real_vectors(
-            **sizes, n_queries=n_queries, n_streams=_ACCURACY_QUERIES // n_queries, value_bits=spec.value_bits
-        )
+        q, k, v = real_vectors(**sizes, n_queries=n_queries, n_streams=_ACCURACY_QUERIES // n_queries, value_bits=16)
     else:
         rng = np.random.default_rng(0)
         shape = (_ACCURACY_QUERIES // n_queries, n_queries, spec.d_head)
         q = rng.integers(0, 2, shape, np.uint8)
         k = rng.integers(0, 2, (shape[0], spec.n_keys, spec.d_head), np.uint8)
-        half = 1 << (spec.value_bits - 1)
-        v = rng.integers(-half, half, (shape[0], spec.n_keys, spec.d_value), np.int64)
-    out = attend(spec, q, k, v).out / 2**spec.out_frac_bits
-    ideal = had_attention(q, k, v.astype(np.float64), logit_scale, spec.top_k)
-    return _accuracy(out, ideal, "top-k attention in floating point, same bits and values", vectors)
+        v = rng.integers(-fine, fine, (shape[0], spec.n_keys, spec.d_value), np.int64, endpoint=True)
+    rounded = np.rint(v * (high / fine)).astype(np.int64)
+    out = attend(spec, q, k, rounded).out / (high * 2**spec.out_frac_bits)
+    ideal = had_attention(q, k, v / fine, logit_scale, spec.top_k)
+    return _accuracy(out, ideal, "top-k attention in floating point, same bits, values not rounded", vectors)
 
 
 def _standard_accuracy(design: StandardDesign, logit_scale: float, vectors: str) -> Accuracy:

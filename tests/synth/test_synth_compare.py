@@ -63,18 +63,25 @@ def test_it_survives_json(found: Comparison):
     assert Comparison.from_dict(json.loads(json.dumps(found.to_dict()))).to_dict() == found.to_dict()
 
 
-def test_variants_change_the_table_alone():
+def test_variants_change_table_and_widths_alone():
     design = load_design("tiny")
     by_key = {key: changed for key, _, changed in variants(design)}
-    assert list(by_key) == ["hamming-12", "hamming-shift"]
+    assert list(by_key) == ["hamming-12", "hamming-6", "hamming-4", "hamming-shift"]
     assert by_key["hamming-12"].spec.weight_bits == 12
+    four = by_key["hamming-4"].spec
+    assert (four.weight_bits, four.value_bits, four.out_frac_bits) == (4, 4, 2)
     assert all(weight & (weight - 1) == 0 for weight in by_key["hamming-shift"].spec.weights)
     assert by_key["hamming-shift"].config.product == "shift"
     for changed in by_key.values():
-        kept = dataclasses.replace(changed.spec, weights=design.spec.weights, weight_bits=design.spec.weight_bits)
-        assert kept == design.spec
+        widths = {name: getattr(design.spec, name) for name in ("weight_bits", "value_bits", "out_frac_bits")}
+        assert dataclasses.replace(changed.spec, weights=design.spec.weights, **widths) == design.spec
     # What is a variant itself has the others alone.
-    assert [key for key, _, _ in variants(by_key["hamming-12"])] == ["hamming-8", "hamming-shift"]
+    assert [key for key, _, _ in variants(by_key["hamming-12"])] == [
+        "hamming-8",
+        "hamming-6",
+        "hamming-4",
+        "hamming-shift",
+    ]
     assert list(variants(by_key["hamming-shift"])) == []
 
 
