@@ -24,7 +24,7 @@ from distill.tasks.task import MissingData
 
 __all__ = ["points", "sweep"]
 
-SWEEPS = {"weight_bits": range(2, 13), "value_bits": range(2, 9), "out_frac_bits": range(9)}
+SWEEPS = {"weight_bits": range(2, 13), "value_bits": (*range(2, 9), 10, 12), "out_frac_bits": range(9)}
 
 #: What a small engine would take, and tables of powers of two, which a table of few bits holds as well.
 TOGETHER = (
