@@ -92,7 +92,8 @@ def _widths(design: DesignFigures) -> Widths:
 
 
 def _title(widths: Widths) -> str:
-    return f"{widths.weight_bits} bits" + (", powers of two" if widths.weight_form else "")
+    values = "" if widths.value_bits == Widths().value_bits else f", values of {widths.value_bits}"
+    return f"{widths.weight_bits} bits{values}{', powers of two' if widths.weight_form else ''}"
 
 
 def _accuracy(widths: Widths) -> dict[str, float]:

@@ -31,6 +31,7 @@ TOGETHER = (
     Widths(weight_bits=8, value_bits=8, out_frac_bits=4),
     Widths(weight_bits=8, value_bits=6, out_frac_bits=4),
     Widths(weight_bits=6, value_bits=6, out_frac_bits=2),
+    Widths(weight_bits=4, value_bits=4, out_frac_bits=2),
     Widths(weight_bits=4, value_bits=4, out_frac_bits=0),
     Widths(weight_form="power_of_two"),
     Widths(weight_form="power_of_two", weight_bits=8),
