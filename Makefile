@@ -2,17 +2,20 @@
 #   PYTHON=python3.12       the Python that makes .venv (3.11 or later)
 #   CONFIG="tiny my.toml"   presets or TOML files for verilog, sim and synth (all presets by default)
 #   WORKERS=2               processes of the tests and the regression
+#   SEED=0 RUNS="..."       seed, and training runs, of distill
 
 PYTHON  ?= python3
 VENV    ?= .venv
 CONFIG  ?= $(basename $(notdir $(wildcard rtl/presets/*.toml)))
 WORKERS ?= 2
+SEED    ?= 0
+RUNS    ?= fashion_mnist_teacher fashion_mnist reviews_teacher reviews novels_teacher novels
 BUILD   := build
 BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint verilog sim synth bench regression mutants areas compare sweep clean
+.PHONY: help demo test lint verilog sim synth bench regression mutants areas compare sweep distill clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +42,9 @@ $(VENV)/base.stamp: pyproject.toml | $(BIN)/python
 
 $(VENV)/test.stamp: pyproject.toml $(VENV)/base.stamp
 	$(call install,.[test])
+
+$(VENV)/distill.stamp: pyproject.toml $(VENV)/base.stamp
+	$(call install,.[distill])
 
 $(VENV)/lint.stamp: pyproject.toml $(VENV)/test.stamp
 	$(call install,.[lint])
@@ -99,6 +105,9 @@ compare: $(VENV)/base.stamp ## bert, a variant of 256 keys and flagship beside s
 
 sweep: $(VENV)/base.stamp ## how area, clock, cycles and energy grow: what synth/sweep.json does not have yet
 	@$(BIN)/python -m synth.sweep --jobs $(WORKERS)
+
+distill: $(VENV)/distill.stamp ## teachers and students of three tasks, SEED=0: hours; broken off, it goes on: build/runs
+	@for run in $(RUNS); do $(BIN)/hamming distill $$run --set seed=$(SEED) -o $(BUILD)/runs || exit 1; done
 
 clean: ## remove what was built; .venv stays
 	@rm -rf $(BUILD) .pytest_cache .ruff_cache *.egg-info

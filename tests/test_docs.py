@@ -32,6 +32,7 @@ RUN_ELSEWHERE = {
     "make bench": "bench",
     "make compare": "compare",
     "make sweep": "sweep",
+    "make distill": "distill",
     "python -m synth.areas": "areas",
     "python -m synth.references": "bench",
     "python -m sim.regression": "regression",
