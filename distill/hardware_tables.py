@@ -1,6 +1,4 @@
-"""The tables of `docs/hardware-accuracy.md`, made of the results kept in `distill/results/hardware`.
-
-    python -m distill.hardware_tables
+"""Tables of the results kept in `distill/results/hardware`.
 
 Files there are named after the command that wrote them, the run and its seed: `evaluate-RUN-SEED.json`
 (`hamming evaluate --json`), `widths-RUN-SEED.json` (`python -m distill.widths --json`), `verilog-RUN-SEED.json`
@@ -19,7 +17,7 @@ from typing import Any
 
 from distill.quantize import Widths
 
-__all__ = ["RESULTS", "evaluation_rows", "markdown", "read", "verilog_rows", "width_rows"]
+__all__ = ["RESULTS", "all_width_rows", "evaluation_rows", "read", "verilog_rows", "width_rows"]
 
 RESULTS = Path(__file__).parent / "results" / "hardware"
 
@@ -85,14 +83,12 @@ def verilog_rows(folder: Path = RESULTS) -> Iterator[str]:
             yield _row(f"`{run}`", f"`{one['layer']}`", one["heads"], f"{one['queries']:,}", one["mismatches"], *cycles)
 
 
-def markdown(folder: Path = RESULTS) -> Iterator[str]:
-    """Give all tables, an empty line after each."""
-    yield from (*evaluation_rows(folder), "")
+def all_width_rows(folder: Path = RESULTS) -> Iterator[str]:
+    """Give a line and a table for each run whose widths were swept, empty lines between."""
     for run, found in read("widths", folder).items():
         seeds, exact = f"{len(found)} seed{'s' if len(found) > 1 else ''}", _percent(one["float"] for one in found)
         yield f"`{run}`, {seeds}, {found[0]['items']:,} items; floating point: {exact} %"
         yield from ("", *width_rows(found), "")
-    yield from (*verilog_rows(folder), "")
 
 
 def _head(first: str, *others: str) -> Iterator[str]:
@@ -111,7 +107,3 @@ def _mean(digits: int, figures: Iterable[float | None], factor: float = 1) -> st
 
 def _percent(shares: Iterable[float | None]) -> str:
     return _mean(2, shares, 100)
-
-
-if __name__ == "__main__":
-    print(*markdown(), sep="\n", end="")

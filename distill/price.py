@@ -1,8 +1,5 @@
 """What accuracy costs: the softmax table's form beside the engine's area and energy.
 
-    python -m distill.price                 # the table of docs/hardware-accuracy.md
-    python -m distill.price --plot FILE     # docs/accuracy-energy.svg
-
 Accuracies are those of `distill/results/hardware`, areas and energies those of `synth/results` (`hamming compare`). A
 model's accuracy and an engine's energy are matched by their widths; the engine is the comparison's, whatever the
 model's own shape.
@@ -10,7 +7,6 @@ model's own shape.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,18 +149,3 @@ def plot(path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, format="svg", metadata={"Date": None})
     pyplot.close(figure)
-
-
-def main() -> None:
-    """Print the table, or draw it."""
-    parser = argparse.ArgumentParser(prog="python -m distill.price", description=main.__doc__)
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the picture, SVG, instead")
-    options = parser.parse_args()
-    if options.plot is None:
-        print(*markdown(), sep="\n")
-    else:
-        plot(options.plot)
-
-
-if __name__ == "__main__":
-    main()

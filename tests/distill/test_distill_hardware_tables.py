@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from distill.hardware_tables import RESULTS, markdown, read
+from distill.hardware_page import PAGE, updated
+from distill.hardware_tables import RESULTS, all_width_rows, evaluation_rows, read, verilog_rows
 from distill.widths import points
-
-PAGE = Path(__file__).parents[2] / "docs" / "hardware-accuracy.md"
 
 
 def evaluation(**accuracy: float) -> dict:
@@ -44,7 +43,7 @@ def results(tmp_path) -> Path:
 
 
 def test_seeds_of_a_run_share_a_row(results):
-    lines = list(markdown(results))
+    lines = list(evaluation_rows(results))
     assert set(read("evaluate", results)) == {"reviews", "novels"}
     assert (
         "| `reviews` | 2 | 2,000 | 8 | 88.50 | 86.50 | 86.50 | 99.85 | 0.99991 | 0.90850 | 0.37 "
@@ -54,7 +53,7 @@ def test_seeds_of_a_run_share_a_row(results):
 
 
 def test_a_row_for_each_point_and_each_layer(results):
-    lines = list(markdown(results))
+    lines = [*all_width_rows(results), *verilog_rows(results)]
     assert "`reviews`, 1 seed, 2,000 items; floating point: 86.00 %" in lines
     assert "| 12* | 8 | 8 | exponential | 80.00 | 99.00 | 0.98765 | 0.50000 |" in lines
     assert "| 2 | 8 | 8 | exponential | 80.10 | 99.00 | 0.98765 | 0.50000 |" in lines
@@ -63,10 +62,17 @@ def test_a_row_for_each_point_and_each_layer(results):
 
 
 def test_the_page_shows_what_is_kept():
-    shown = PAGE.read_text(encoding="utf-8").splitlines()
+    """`python -m distill.hardware_page` after new results, in `synth/results` too."""
+    page = PAGE.read_text(encoding="utf-8")
     assert RESULTS.is_dir()
-    for line in markdown():
-        assert line in shown, line
+    assert updated(page) == page
+    other = page.replace("| `fashion_mnist` |", "| `another` |")
+    assert updated(other) == page != other
+
+
+def test_a_page_without_a_place():
+    with pytest.raises(ValueError, match="must have a line '<!-- evaluation -->', and '<!-- end -->' after it"):
+        updated("<!-- end -->\n<!-- evaluation -->")
 
 
 def test_what_is_kept_has_no_mismatch():
