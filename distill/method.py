@@ -53,15 +53,14 @@ def train(
         A loss or a gradient is not finite.
     """
     folder = RunFolder(runs / f"{config.name}-{config.seed}")
-    folder.claim(config)
     done = folder.metrics()
     if done is not None:
+        folder.claim(config)
         return done
     torch.manual_seed(config.seed)
     if config.student is None:
         task, shape = load_task(config.task), config.model
         teacher, model = None, task.build(**shape)
-        before = {}
     else:
         found = find_teacher(config, runs)
         if found.config.task.name != config.task.name:
@@ -70,7 +69,8 @@ def train(
         shape = found.config.model
         model = binarized(found.model, config.student, task, batch_size=config.train.batch_size, seed=config.seed)
         teacher = found.model.requires_grad_(False)
-        before = _before(config.student, teacher, model, task)
+    folder.claim(config)
+    before = {} if teacher is None or config.student is None else _before(config.student, teacher, model, task)
     trainer = Trainer(config, task, model, teacher, folder)
     trainer.run(progress, checkpoint_seconds)
     model.eval()

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distill.config import RunConfig, preset_names
+from distill.config import RunConfig
 from distill.convert import configure
 from distill.encoder import Encoder
+from distill.run_file import preset_names
 from distill.tasks import Task, load_task
 
 __all__ = ["DATA", "Run", "RunFolder", "find_teacher", "load_run", "versions"]

@@ -546,7 +546,7 @@ def distill(config: str, overrides: tuple[str, ...], runs: Path, threads: int) -
       hamming distill fashion_mnist --set student.top_n=5 --set name=top5 --set seed=1
     """
     with _mistakes(ValueError):
-        from distill.config import load_run_file
+        from distill.run_file import load_run_file
 
         run = load_run_file(config, overrides)
     try:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from distill.config import RunConfig, load_run_file, preset_names
+from distill.config import RunConfig
+from distill.run_file import load_run_file, preset_names
 from distill.runs import DATA, RunFolder
 
 TEACHER = """

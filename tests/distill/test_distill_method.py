@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from distill.config import load_run_file
 from distill.figures import accuracy
 from distill.method import binarized, train
+from distill.run_file import load_run_file
 from distill.runs import DATA, load_run
 
 

@@ -224,6 +224,14 @@ def test_a_teacher_that_is_not_there_is_named_with_what_makes_it(tmp_path):
         train(student(name="other", student=settings), tmp_path)
 
 
+def test_a_run_that_cannot_begin_claims_no_folder(tmp_path):
+    with pytest.raises(ValueError, match=r"unknown key 'd_modl' in \[model\]"):
+        train(teacher(model={"d_modl": 16}), tmp_path)
+    with pytest.raises(ValueError, match="no run of the teacher"):
+        train(student(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unfinished_teacher_is_named(tmp_path):
     RunFolder(tmp_path / "t-0").claim(teacher())
     with pytest.raises(ValueError, match=r"t-0 has no weights.pt: its run is not finished"):

@@ -1,0 +1,72 @@
+"""Run files: one TOML file says everything that a training run depends on."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from distill.config import RunConfig, nearest
+
+__all__ = ["load_run_file", "preset_names"]
+
+_PRESETS = Path(__file__).with_name("presets")
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the run files in this package, in alphabetical order."""
+    return tuple(sorted(path.stem for path in _PRESETS.glob("*.toml")))
+
+
+def load_run_file(name_or_path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> RunConfig:
+    """Read a run file and check it whole.
+
+    Parameters
+    ----------
+    name_or_path
+        A name of `preset_names`, or the path of a TOML file. Its top level and sections are the fields of `RunConfig`.
+    overrides
+        `KEY=VALUE` or `SECTION.KEY=VALUE` each, as in `seed=1` or `student.top_n=5`: a TOML value or a bare word, in
+        place of the file's.
+
+    Raises
+    ------
+    ValueError
+        One line that names the file, the value and what is allowed.
+    """
+    name, overrides = os.fspath(name_or_path), tuple(overrides)
+    path = _PRESETS / f"{name}.toml" if name in preset_names() else Path(name)
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables.setdefault("name", path.stem)
+        for override in overrides:
+            _apply(override, tables)
+        return RunConfig.from_dict(tables)
+    except FileNotFoundError:
+        raise ValueError(
+            f"no run file {name!r}, and none of this name in the package: {', '.join(preset_names())}"
+            f"{nearest(name, preset_names())}"
+        ) from None
+    except OSError as error:
+        raise ValueError(f"cannot read {name!r}: {error.strerror}") from error
+    except (TypeError, ValueError) as error:
+        changed = f", changed by {', '.join(map(repr, overrides))}" if overrides else ""
+        raise ValueError(f"{name}{changed}: {error}") from error
+
+
+def _apply(override: str, tables: dict[str, Any]) -> None:
+    """Change `tables` as `KEY=VALUE` or `SECTION.KEY=VALUE` says."""
+    target, equals, text = (part.strip() for part in override.partition("="))
+    *section, key = target.split(".")
+    if not equals or not key or len(section) > 1:
+        raise ValueError(f"{override!r} must be KEY=VALUE or SECTION.KEY=VALUE, as in student.top_n=5")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        if not re.fullmatch(r"[\w./-]+", text):
+            raise ValueError(f"{target} must be a TOML value (5, 0.1, true) or a word, not {text!r}") from None
+        value = text
+    (tables.setdefault(section[0], {}) if section else tables)[key] = value
