@@ -43,6 +43,17 @@ def _mistakes(*kinds: type[Exception], where: str = "") -> Iterator[None]:
         raise _Mistake(f"{where}: {error}" if where else str(error)) from error
 
 
+@contextlib.contextmanager
+def _needs_torch() -> Iterator[None]:
+    """Say what to install where PyTorch, which distillation alone needs, is not."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise _Mistake("PyTorch is not installed: pip install 'hamming-attention[distill]'") from error
+
+
 def _design(config: str, overrides: tuple[str, ...]) -> Design:
     with _mistakes(ValueError):
         return load_design(config, overrides)
@@ -545,21 +556,16 @@ def distill(config: str, overrides: tuple[str, ...], runs: Path, threads: int) -
       hamming distill fashion_mnist
       hamming distill fashion_mnist --set student.top_n=5 --set name=top5 --set seed=1
     """
-    with _mistakes(ValueError):
-        from distill.run_file import load_run_file
-
-        run = load_run_file(config, overrides)
-    try:
+    with _needs_torch():
         import torch
 
         from distill.method import train
+        from distill.run_file import load_run_file
         from distill.tasks.task import MissingData
         from distill.trainer import Diverged
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise _Mistake("PyTorch is not installed: pip install 'hamming-attention[distill]'") from error
 
+    with _mistakes(ValueError):
+        run = load_run_file(config, overrides)
     torch.set_num_threads(threads)
     with _progress(f"{run.name}: data") as update, _mistakes(ValueError, MissingData, Diverged):
         metrics = train(run, runs, progress=lambda now: update(now.done / now.steps, now.text))

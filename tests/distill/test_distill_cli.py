@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -65,3 +66,12 @@ def test_missing_data_are_a_mistake_that_names_the_command(run, tmp_path, monkey
     assert done.exit_code == 1
     assert "on Debian and Ubuntu: apt install dataset-fashion-mnist" in done.output
     assert len(done.output.splitlines()) == 1
+
+
+def test_without_pytorch_its_installation_is_named(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = run("t.toml")
+    assert (done.exit_code, done.output) == (
+        1,
+        "Error: PyTorch is not installed: pip install 'hamming-attention[distill]'\n",
+    )
