@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -27,22 +26,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from distill.attention import HammingAttention
 from distill.convert import hamming_layers
 from distill.encoder import TextEncoder
+from distill.engine_file import engine_settings, write_design
 from distill.evaluate import calibrated_values
 from distill.integer import HeadInputs, integer_attention, value_scales
+from distill.projections import projections
 from distill.quantize import Widths, head_spec
 from distill.runs import Run, versions
 from golden.checks import require_int
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
 
-__all__ = ["Export", "engine_settings", "export_model", "export_run", "projections"]
+__all__ = ["Export", "export_model", "export_run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,23 +183,16 @@ def export_model(
 
     layers = hamming_layers(model)
     specs = {key: [head_spec(layer, h, room, widths) for h in range(layer.n_heads)] for key, layer in layers.items()}
-    shapes = {
-        tuple((k, v) for k, v in spec.to_dict().items() if k != "weights") for row in specs.values() for spec in row
-    }
-    if len(shapes) > 1:
-        raise ValueError(f"all heads must have the same shape, for one engine to serve them, not {sorted(shapes)}")
-    first = specs[next(iter(specs))][0]
     engine = engine_settings(
-        first,
+        [spec for row in specs.values() for spec in row],
         name=name,
-        product="shift" if all(_is_shift(spec) for row in specs.values() for spec in row) else "multiply",
         mask=any(inputs.mask is not None for inputs in given.values()),
     )
 
     heads = {}
     folder.mkdir(parents=True, exist_ok=True)
     about = f"The engine of all heads of {title}; the table is that of the first, each head loads its own."
-    _write(folder / "engine.toml", about, first, engine)
+    write_design(folder / "engine.toml", about, next(iter(specs.values()))[0], engine)
     for key, layer in layers.items():
         place = folder / key
         place.mkdir(parents=True, exist_ok=True)
@@ -212,62 +203,11 @@ def export_model(
             scale = float(layer.logit_scale[head])
             about = f"{key} of {title}, head {head} of {layer.n_heads}, logit scale {scale:.6g}."
             heads[key].append(place / f"head_{head}.toml")
-            _write(heads[key][-1], about, spec, engine)
+            write_design(heads[key][-1], about, spec, engine)
             _save(place / f"head_{head}.npz", _vectors(given[key], head))
     found = Export(folder=folder, heads=heads, engine=engine, n_items=n_items, n_queries=n_queries)
     _write_index(found, layers, scales, widths, title)
     return found
-
-
-def engine_settings(spec: AttentionSpec, *, name: str, product: str, mask: bool) -> dict[str, Any]:
-    """Choose an engine as the presets are chosen: scoring takes about as many cycles as summing.
-
-    Half of the value elements are multiplied each cycle (all, if their number is odd), and the number of lanes is the
-    power of two nearest to `n_keys / (top_k * fold)`.
-    """
-    fold = 1 if spec.d_value % 2 else 2
-    lanes = 2 ** max(0, round(math.log2(spec.n_keys / (spec.top_k * fold))))
-    settings: dict[str, Any] = {"name": name, "n_lanes": lanes, "n_macs": spec.d_value // fold, "table": "loadable"}
-    if product != "multiply":
-        settings["product"] = product
-    if mask:
-        settings["mask"] = True
-    EngineConfig.from_dict(settings).dimensions(spec)  # the hardware's own checks
-    return settings
-
-
-def projections(layer: HammingAttention, scale: Tensor, widths: Widths) -> dict[str, NDArray[np.float32]]:
-    """Return a layer's matrices as the hardware needs them around it, `(out, in)`, and vectors of biases.
-
-    With `x` a token::
-
-        bits of q = q_weight @ x + q_bias >= 0          bits of k = k_weight @ x + k_bias >= 0
-        v = round(v_weight @ x + v_bias), clipped       y = out_weight @ out + out_bias
-
-    `k_bias` holds the mean of keys, `v_weight` and `v_bias` are divided by the values' scale, and `out_weight` is
-    multiplied by it and by `2**-out_frac_bits`. Elements are heads after heads.
-    """
-    flat = scale.flatten()
-    with torch.no_grad():
-        parts = {
-            "q_weight": layer.q_proj.weight,
-            "q_bias": _bias(layer.q_proj),
-            "k_weight": layer.k_proj.weight,
-            "k_bias": _bias(layer.k_proj) - layer.key_mean.flatten(),
-            "v_weight": layer.v_proj.weight / flat[:, None],
-            "v_bias": _bias(layer.v_proj) / flat,
-            "out_weight": layer.out_proj.weight * flat / 2**widths.out_frac_bits,
-            "out_bias": _bias(layer.out_proj),
-        }
-    return {name: part.detach().to(torch.float32).numpy() for name, part in parts.items()}
-
-
-def _bias(linear: nn.Linear) -> Tensor:
-    return torch.zeros(linear.out_features) if linear.bias is None else linear.bias
-
-
-def _is_shift(spec: AttentionSpec) -> bool:
-    return all(weight & (weight - 1) == 0 for weight in spec.weights)
 
 
 def _vectors(given: HeadInputs, head: int) -> dict[str, NDArray]:
@@ -281,18 +221,6 @@ def _vectors(given: HeadInputs, head: int) -> dict[str, NDArray]:
 
 def _save(path: Path, arrays: Mapping[str, NDArray]) -> None:
     np.savez_compressed(path, allow_pickle=False, **arrays)
-
-
-def _write(path: Path, about: str, spec: AttentionSpec, engine: dict[str, Any]) -> None:
-    path.write_text(f"# {about}\n\n{_toml(spec=spec.to_dict(), engine=engine)}", encoding="utf-8")
-
-
-def _toml(**sections: Mapping[str, Any]) -> str:
-    """Write sections of numbers, words, truths and lists of numbers; JSON's forms of these are TOML's."""
-    return "\n".join(
-        "".join([f"[{section}]\n", *(f"{key} = {json.dumps(value)}\n" for key, value in values.items())])
-        for section, values in sections.items()
-    )
 
 
 def _write_index(

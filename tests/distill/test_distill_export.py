@@ -12,8 +12,10 @@ from click.testing import CliRunner
 from torch import Tensor, nn
 
 from distill.attention import HammingAttention
-from distill.export import engine_settings, export_model, projections
+from distill.engine_file import engine_settings
+from distill.export import export_model
 from distill.integer import collect_values, integer_attention, value_scales
+from distill.projections import projections
 from distill.quantize import Widths, head_spec
 from distill.verilog import main as verilog_main
 from distill.verilog import simulate_layer
@@ -145,7 +147,7 @@ def test_general_masks_and_powers_of_two_reach_the_engine(tmp_path):
 @pytest.mark.parametrize("preset", [name for name in preset_names() if name != "tiny"])
 def test_the_engine_is_chosen_as_presets_are(preset):
     design = load_design(preset)
-    chosen = engine_settings(design.spec, name="x", product="multiply", mask=False)
+    chosen = engine_settings([design.spec], name="x", mask=False)
     assert (chosen["n_lanes"], chosen["n_macs"]) == (design.config.n_lanes, design.config.n_macs)
 
 
