@@ -7,7 +7,6 @@ Files there are named after the command that wrote them, the run and its seed: `
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -75,12 +74,19 @@ def width_rows(found: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def verilog_rows(folder: Path = RESULTS) -> Iterator[str]:
-    """Give the table of layers that went through the simulated Verilog."""
-    yield from _head("run", "layer", "heads", "queries", "mismatches", "cycles a query", "the bound")
+    """Give the table of layers that went through the simulated Verilog; queries and mismatches of all seeds."""
+    yield from _head("run", "layer", "seeds", "heads", "queries", "mismatches", "cycles a query", "the bound")
     for run, found in read("verilog", folder).items():
-        for one in itertools.chain(*found):
-            cycles = (f"{one['cycles_a_query']:.2f}", f"{one['cycles_bound']:.2f}")
-            yield _row(f"`{run}`", f"`{one['layer']}`", one["heads"], f"{one['queries']:,}", one["mismatches"], *cycles)
+        for same in zip(*found, strict=True):
+            yield _row(
+                f"`{run}`",
+                f"`{same[0]['layer']}`",
+                len(same),
+                same[0]["heads"],
+                f"{sum(one['queries'] for one in same):,}",
+                sum(one["mismatches"] for one in same),
+                *(_mean(2, (one[key] for one in same)) for key in ("cycles_a_query", "cycles_bound")),
+            )
 
 
 def all_width_rows(folder: Path = RESULTS) -> Iterator[str]:

@@ -39,6 +39,7 @@ def results(tmp_path) -> Path:
     save("widths-reviews-0.json", {"items": 2000, "float": 0.86, "points": steps})
     engine = {"layer": "blocks.0", "heads": 12, "queries": 3840, "mismatches": 0}
     save("verilog-reviews-0.json", [engine | {"cycles_a_query": 20.004, "cycles_bound": 20.0}])
+    save("verilog-reviews-1.json", [engine | {"cycles_a_query": 20.024, "cycles_bound": 20.0}])
     return tmp_path
 
 
@@ -58,7 +59,7 @@ def test_a_row_for_each_point_and_each_layer(results):
     assert "| 12* | 8 | 8 | exponential | 80.00 | 99.00 | 0.98765 | 0.50000 |" in lines
     assert "| 2 | 8 | 8 | exponential | 80.10 | 99.00 | 0.98765 | 0.50000 |" in lines
     assert sum("| 99.00 | 0.98765 |" in line for line in lines) == len(list(points()))
-    assert "| `reviews` | `blocks.0` | 12 | 3,840 | 0 | 20.00 | 20.00 |" in lines
+    assert "| `reviews` | `blocks.0` | 2 | 12 | 7,680 | 0 | 20.01 | 20.00 |" in lines
 
 
 def test_the_page_shows_what_is_kept():
