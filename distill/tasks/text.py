@@ -15,7 +15,7 @@ from distill.encoder import Encoder, TextEncoder
 from distill.tasks.task import Batch, MissingData, Task
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]
 
 __all__ = ["TextTask", "minilm_folder", "minilm_tokenizer", "minilm_weights", "package_folder", "tokenized"]
 
@@ -94,7 +94,7 @@ def minilm_tokenizer() -> Tokenizer:
     """Return MiniLM's way from texts, of any length, to numbers of words."""
     folder = minilm_folder()
     try:
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]  # optional, as the data are
     except ModuleNotFoundError as error:
         raise MissingData("the package tokenizers is not installed: pip install tokenizers==0.23.3") from error
 
@@ -118,7 +118,7 @@ def minilm_weights() -> dict[str, Tensor]:
     """
     folder = minilm_folder()
     try:
-        from safetensors.torch import load_file
+        from safetensors.torch import load_file  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
         raise MissingData("the package safetensors is not installed: pip install safetensors==0.8.0") from error
 
