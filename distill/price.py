@@ -134,18 +134,22 @@ def plot(path: Path) -> None:
     for run, teacher in baseline.accuracy.items():
         there = [price for price in (*engines, baseline) if run in price.accuracy]
         lost = [100 * (price.accuracy[run] - teacher) for price in there]
-        place.plot([100 * price.energy_share for price in there], lost, "o-", label=run)
+        place.plot([100 * price.energy_share for price in there], lost, "o:", label=run)
     low = min(-2.0, *place.get_ylim())
+    last = -100.0
     for price in (*engines, baseline):
         x = 100 * price.energy_share
         place.axvline(x, color="#999999", linewidth=0.5)
-        place.text(x - 1, low, f" {price.title.partition(';')[0]}", rotation=90, ha="right", va="bottom", fontsize=8)
+        side, shift = ("left", 0.5) if x - last < 4 else ("right", -0.5)
+        title = f" {price.title.partition(';')[0]}"
+        place.text(x + shift, low, title, rotation=90, ha=side, va="bottom", fontsize=8)
+        last = x
     place.set_xlabel("energy a query, % of standard attention's of int8")
     place.set_ylabel("accuracy, points above the teacher's")
     place.set_xlim(0, 105)
     place.set_ylim(low, None)
     place.grid(alpha=0.3)
-    place.legend(fontsize="small")
+    place.legend(fontsize="small", loc="lower right", bbox_to_anchor=(0.9, 0.05))
     figure.tight_layout()
     figure.savefig(path, format="svg", metadata={"Date": None})
     pyplot.close(figure)
