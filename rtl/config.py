@@ -23,10 +23,17 @@ TABLES = ("rom", "loadable")
 #: where 512 take 1.5 ns and double the selector.
 MAX_SCAN_SCORES = 128
 
+#: Reserved words of IEEE 1364-2005, annex B.
 _VERILOG_WORDS = frozenset(
-    "always and assign begin buf case default defparam else end endcase endfunction endmodule for function "
-    "if initial inout input integer module nand negedge nor not or output parameter posedge reg signed "
-    "task time tri wire while xnor xor".split()
+    "always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default "
+    "defparam design disable edge else end endcase endconfig endfunction endgenerate endmodule endprimitive "
+    "endspecify endtable endtask event for force forever fork function generate genvar highz0 highz1 if ifnone "
+    "incdir include initial inout input instance integer join large liblist library localparam macromodule medium "
+    "module nand negedge nmos nor noshowcancelled not notif0 notif1 or output parameter pmos posedge primitive "
+    "pull0 pull1 pulldown pullup pulsestyle_ondetect pulsestyle_onevent rcmos real realtime reg release repeat "
+    "rnmos rpmos rtran rtranif0 rtranif1 scalared showcancelled signed small specify specparam strong0 strong1 "
+    "supply0 supply1 table task time tran tranif0 tranif1 tri tri0 tri1 triand trior trireg unsigned use uwire "
+    "vectored wait wand weak0 weak1 while wire wor xnor xor".split()
 )
 
 

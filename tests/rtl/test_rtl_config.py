@@ -16,6 +16,7 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"name": "2nd"}, ValueError, "name must be a Verilog identifier .* not '2nd'"),
         ({"name": "module"}, ValueError, "not 'module'"),
         ({"name": 7}, TypeError, "name must be a string, not 7"),
+        ({"name": "small"}, ValueError, "name must be a Verilog identifier .*, not 'small'"),
         ({"n_lanes": 0}, ValueError, "n_lanes must be 1 or more, not 0"),
         ({"n_lanes": 3}, ValueError, "n_lanes must be a power of two, .* not 3"),
         ({"n_lanes": 2.0}, TypeError, "n_lanes must be an integer, not 2.0"),
