@@ -205,6 +205,15 @@ class Dimensions:
         """Groups of `scan_rows` rows that hold `n_valid` keys (1 at least)."""
         return max(1, -(-n_valid // (self.n_lanes * (scan_rows or self.scan_rows))))
 
+    def _selection(self, n_valid: int, scan_rows: int | None = None) -> int:
+        """Cycles between two queries that the histogram selector's second look allows, at most.
+
+        The next query's keys may leave it from the last pass over this one's on (`rtl.replay`), and until the end of
+        their own first pass; not in the passes between.
+        """
+        kept = max(1, min(self.spec.top_k, n_valid))
+        return self.scan_groups(n_valid, scan_rows) + max(1, self.fold - 1) * kept
+
     def _scan_rows(self) -> int:
         """Fewest rows for which a scan of all keys fits the period, or as many as `MAX_SCAN_SCORES` allows."""
         most = 1 << (self.n_rows - 1).bit_length()
@@ -216,7 +225,7 @@ class Dimensions:
             return self.config.scan_rows
         rows = 1
         while (
-            self.scan_groups(self.spec.n_keys, rows) + self.spec.top_k > self.period
+            self._selection(self.spec.n_keys, rows) > self.period
             and rows < most
             and 2 * rows * self.n_lanes <= MAX_SCAN_SCORES
         ):
@@ -245,7 +254,7 @@ class Dimensions:
         kept = max(1, min(self.spec.top_k, n_valid))
         rows = max(1, -(-n_valid // self.n_lanes))
         if self.config.selector == "histogram":
-            select = self.scan_groups(n_valid) + kept
+            select = self._selection(n_valid)
         elif self.n_lanes == 1:
             select = max(rows, self.spec.top_k)
         else:
@@ -263,9 +272,10 @@ class Dimensions:
         Rows are taken, kept keys are put out, each pass but the last takes a slice's time, and the last one's
         elements are divided, with the registers on the way. Outputs are taken at once.
         """
+        n_valid = self.spec.n_keys if n_valid is None else n_valid
         terms = self.cycle_terms(n_valid)
         if self.config.selector == "histogram":
-            take, give = terms["score"], 4 + terms["select"]
+            take, give = terms["score"], 4 + self.scan_groups(n_valid) + max(1, min(self.spec.top_k, n_valid))
         else:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold

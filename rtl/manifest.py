@@ -150,8 +150,9 @@ def _cycles(engine: Engine) -> dict[str, Any]:
     kept = "max(1, min(top_k, n_valid))"
     take, give = "score", "top_k"
     if engine.config.selector == "histogram":
-        give = "4 + select"
-        select = f"ceil(n_valid / (n_lanes * scan_rows)) + {kept}, at most"
+        groups = "max(1, ceil(n_valid / (n_lanes * scan_rows)))"
+        give = f"4 + {groups} + {kept}"
+        select = f"{groups} + max(1, fold - 1) * {kept}, at most"
     elif dims.n_lanes == 1:
         select = "max(n_valid, top_k)"
     else:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -108,6 +110,28 @@ def test_back_to_back_at_the_bound(selector: str, n_macs: int, rng: np.random.Ge
     assert max(dims.cycle_terms().values()) == dims.bound()
     assert reads[-1] - reads[0] == 20 * dims.bound()
     assert beats.cycles["o_out"][-1] - reads[-1] <= dims.latency() - dims.bound() + 1
+
+
+@pytest.mark.parametrize(("n_keys", "n_lanes", "d_value", "n_macs", "top_k"), [(128, 4, 16, 2, 4), (64, 1, 16, 1, 4)])
+def test_many_passes_at_the_bound(
+    n_keys: int, n_lanes: int, d_value: int, n_macs: int, top_k: int, rng: np.random.Generator
+) -> None:
+    """The next query's keys wait while this one's are gone through again, and still cost no cycle.
+
+    The derived `scan_rows` see to that; with the fewest that would do if no key had to wait, it shows.
+    """
+    spec = AttentionSpec.from_logit_scale(d_head=8, d_value=d_value, n_keys=n_keys, top_k=top_k, logit_scale=0.2)
+    config = EngineConfig(n_lanes=n_lanes, n_macs=n_macs, expose_index=False)
+    dims = config.dimensions(spec)
+    assert max(dims.cycle_terms().values()) == dims.bound()
+
+    def cycles(config: EngineConfig) -> float:
+        reads = check(spec, config, rng, n_queries=21, n_valid=n_keys).cycles["i_query"]
+        return (reads[-1] - reads[5]) / 15
+
+    assert cycles(config) == dims.bound()
+    slower = dataclasses.replace(config, scan_rows=2)
+    assert dims.bound() < cycles(slower) <= slower.dimensions(spec).cycle_terms()["select"]
 
 
 @pytest.mark.parametrize("selector", ["histogram", "insertion"])
