@@ -11,6 +11,7 @@ from typing import Any
 from golden.checks import require_bool, require_choice, require_int
 from golden.spec import AttentionSpec
 from rtl.digits import kept_carries, largest_negated
+from rtl.popcount import tree_depth
 
 __all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig"]
 
@@ -155,6 +156,8 @@ class Dimensions:
         Bits of a level: `matches + 1` of a key that takes part, 0 of one that does not.
     scan_rows, n_dividers
         The configuration's, or the derived ones.
+    count_stages
+        Pipeline registers inside the tree that counts a row's keys in the histogram selector.
     kept_carries
         Columns of the sums into which a carry waits (`rtl.digits`).
     negated_bits, offset_bits
@@ -199,6 +202,7 @@ class Dimensions:
         self.division_latency = n_parts + spec.out_bits + 2
         self.period = max(self.n_rows, spec.top_k * self.fold)
         self.scan_rows = self._scan_rows()
+        self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
 
     def scan_groups(self, n_valid: int, scan_rows: int | None = None) -> int:
@@ -275,7 +279,8 @@ class Dimensions:
         n_valid = self.spec.n_keys if n_valid is None else n_valid
         terms = self.cycle_terms(n_valid)
         if self.config.selector == "histogram":
-            take, give = terms["score"], 4 + self.scan_groups(n_valid) + max(1, min(self.spec.top_k, n_valid))
+            take = terms["score"]
+            give = 4 + self.count_stages + self.scan_groups(n_valid) + max(1, min(self.spec.top_k, n_valid))
         else:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold
@@ -287,6 +292,9 @@ class Dimensions:
         terms = self.cycle_terms(n_valid)
         return max(terms["score"], terms["sum"])
 
+
+#: Levels of full adders between two registers of the selector's counts: a tree of 16 lanes, as many as fit 1 GHz in 45 nm.
+MOST_COUNTED_LEVELS = 7
 
 #: Bits that a stage of the normaliser adds at most: as many as fit 1 GHz in 45 nm.
 MOST_ADDED_BITS = 11

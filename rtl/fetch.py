@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl import payload
 from rtl.config import Dimensions
 from rtl.memory import key_read_port
+from rtl.popcount import thermometer
 
 __all__ = ["KeyFetch"]
 
@@ -69,6 +70,11 @@ class KeyFetch(wiring.Component):
             is_last.eq(remaining <= n_lanes),
         ]
 
+        # Lanes below what remains take part: all of a full row, or as many as the low bits say.
+        takes_part = Signal(n_lanes)
+        some = thermometer(m, remaining[: dims.lane_bits], "below_remaining")
+        m.d.comb += takes_part.eq(Mux(remaining[dims.lane_bits :].any(), ~Const(0, n_lanes), some))
+
         masked_out = self.i_mask.payload if dims.config.mask else 0
         has_mask = self.i_mask.valid if dims.config.mask else 1
         read = Signal()
@@ -85,13 +91,12 @@ class KeyFetch(wiring.Component):
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(read):
-            below_n_valid = Cat(remaining > lane for lane in range(n_lanes))
             m.d.sync += [
                 row.eq(Mux(is_last, 0, row + 1)),
                 remaining_after_first.eq(remaining - n_lanes),
                 self.o.valid.eq(1),
                 request.query.eq(self.i.p.query),
-                request.takes_part.eq(below_n_valid & ~masked_out),
+                request.takes_part.eq(takes_part & ~masked_out),
                 request.last.eq(is_last),
             ]
         m.d.comb += self.o.p.eq(request)

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from rtl import payload
 from rtl.config import Dimensions
 from rtl.memory import DualPortMemory, WritePort
-from rtl.popcount import count_ones
+from rtl.popcount import count_ones, thermometer
 
 __all__ = ["HistogramSelector"]
 
@@ -29,12 +29,13 @@ class HistogramSelector(wiring.Component):
     Then the stored levels are scanned in the order of their index, `scan_rows` rows at a time, and kept keys come
     out one a cycle, while the next query is counted. Exact, as the counts are.
 
-    Both halves are pipelines. A row is registered and stored, its keys are counted level by level, and the counts
-    are taken from the room. A group of rows is read, compared with the cut, and then gives its kept keys.
+    Both halves are pipelines. A row is registered, its keys are counted level by level, in several steps if the lanes
+    are many, and it is stored with the last; the counts are taken from the room. A group of rows is read, compared with
+    the cut, and then gives its kept keys.
 
     * **Order**: rising index.
-    * **Latency**: 6 cycles from a query's last row to the first kept key, if the first group of rows has one; each
-      group without one adds a cycle.
+    * **Latency**: `6 + count_stages` cycles from a query's last row to the first kept key, if the first group of rows
+      has one; each group without one adds a cycle.
     * **Throughput**: a row a cycle; a query takes at most `groups + kept` cycles of scan, overlapped with the next
       query's rows.
     * A stall at the output holds the scan; rows are held when the next query is counted and the scan of the one before
@@ -81,34 +82,44 @@ class HistogramSelector(wiring.Component):
         scan_bank = Signal(init=1)
         next_group = Signal(range(self.n_groups + 1), init=self.n_groups)  # the next that the scan reads
 
-        # A row arrives, and is stored as it moves on. No more than a query's first row can do so while the query before
-        # waits for the scan: its bank is that of a query of which the scan has read the first group, unless the query
-        # between them is a single row, and the scan is about to.
-        row_is_here, row_moves, counts_move = Signal(), Signal(), Signal()
-        arrived = Signal.like(self.i.p, reset_less=True)
+        # A row arrives, goes with its count, and is stored as it moves on to the room. No more than a query's first row
+        # can do so while the query before waits for the scan: its bank is that of a query of which the scan has read
+        # the first group, unless the query between them is a single row, and the scan is about to.
+        n_steps = dims.count_stages + 1
+        here = [Signal(name=f"row_is_here_{step}") for step in range(n_steps)]
+        moves = [Signal(name=f"row_moves_{step}") for step in range(n_steps)]
+        rows = [Signal(self.i.p.shape(), name=f"row_{step}", reset_less=True) for step in range(n_steps)]
+        counted, row_moves = rows[-1], moves[-1]
+        counts_move = Signal()
         counts_are_here, counts_are_last = Signal(), Signal(reset_less=True)
         row = Signal(range(max(2, dims.n_rows)))
         bank = Signal()
         scan_bits = dims.scan_rows.bit_length() - 1
         group = row >> scan_bits
         m.d.comb += [
-            self.i.ready.eq(~row_is_here | row_moves),
-            row_moves.eq(row_is_here & (~counts_are_here | counts_move) & ~(handed_over & (bank != scan_bank))),
+            self.i.ready.eq(~here[0] | moves[0]),
+            row_moves.eq(here[-1] & (~counts_are_here | counts_move) & ~(handed_over & (bank != scan_bank))),
             counts_move.eq(counts_are_here & (~is_complete | handed_over)),
             scores.write.addr.eq(Cat(bank, group)),
-            scores.write.data.eq(arrived.level.as_value().replicate(dims.scan_rows)),
+            scores.write.data.eq(counted.level.as_value().replicate(dims.scan_rows)),
         ]
         for r in range(dims.scan_rows):
             m.d.comb += scores.write.en[r].eq(row_moves & (row[:scan_bits] == r))
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += arrived.eq(self.i.p)
+            m.d.sync += rows[0].eq(self.i.p)
         with m.If(self.i.ready):
-            m.d.sync += row_is_here.eq(self.i.valid)
+            m.d.sync += here[0].eq(self.i.valid)
+        for step in range(1, n_steps):
+            m.d.comb += moves[step - 1].eq(here[step - 1] & (~here[step] | moves[step]))
+            with m.If(moves[step - 1] | moves[step]):
+                m.d.sync += here[step].eq(moves[step - 1])
+            with m.If(moves[step - 1]):
+                m.d.sync += rows[step].eq(rows[step - 1])
         with m.If(row_moves):
             m.d.sync += [
-                row.eq(Mux(arrived.last, 0, row + 1)),
-                bank.eq(bank ^ arrived.last),
-                counts_are_last.eq(arrived.last),
+                row.eq(Mux(counted.last, 0, row + 1)),
+                bank.eq(bank ^ counted.last),
+                counts_are_last.eq(counted.last),
             ]
         with m.If(row_moves | counts_move):
             m.d.sync += counts_are_here.eq(row_moves)
@@ -117,25 +128,25 @@ class HistogramSelector(wiring.Component):
         with m.Elif(handed_over):
             m.d.sync += is_complete.eq(0)
 
-        counts = self._count(m, arrived, row_moves)
+        counts = self._count(m, rows[0], moves)
         cut = self._cut(m, counts, counts_move, counts_are_last)
         self._scan(m, scores, cut, is_complete, handed_over, scan_bank, next_group)
         return m
 
-    def _count(self, m: Module, row: Value, enable: Signal) -> list[Signal]:
-        """Count a row's keys at or above each level.
+    def _count(self, m: Module, row: Value, enables: Sequence[Signal]) -> list[Signal]:
+        """Count a row's keys at or above each level, in as many cycles as there are `enables`.
 
         Everything is bit-sliced across the levels: bit `t - 1` of each word belongs to level `t`.
         """
         reached = []
         for lane in range(self.dims.n_lanes):
             word = Signal(self.n_levels, name=f"reached_{lane}")
-            m.d.comb += word.eq(_thermometer(m, row.level[lane], f"thermometer_{lane}"))
+            m.d.comb += word.eq(thermometer(m, row.level[lane], f"thermometer_{lane}"))
             reached.append(word)
         counts = []
-        for b, ones in enumerate(count_ones(m, reached, self.n_levels, name="reached")):
+        for b, ones in enumerate(count_ones(m, reached, self.n_levels, enables=enables[:-1], name="reached")):
             count = Signal(self.n_levels, name=f"count_{b}", reset_less=True)
-            with m.If(enable):
+            with m.If(enables[-1]):
                 m.d.sync += count.eq(ones)
             counts.append(count)
         return counts
@@ -358,14 +369,3 @@ def _compare(m: Module, words: Sequence[Value], other: Value) -> tuple[Value, Va
         above, equal = next_above, next_equal
     return above, equal
 
-
-def _thermometer(m: Module, value: Value, name: str) -> Value:
-    """Return the word whose lowest `value` bits are 1."""
-    level = Signal(len(value), name=name)
-    m.d.comb += level.eq(value)
-    word: Value = level[0]
-    for b in range(1, len(value)):
-        longer = Signal(2 * len(word) + 1, name=f"{name}_{b}")
-        m.d.comb += longer.eq(Cat(Mux(level[b], ~Const(0, len(word)), word), level[b], Mux(level[b], word, 0)))
-        word = longer
-    return word

@@ -151,7 +151,7 @@ def _cycles(engine: Engine) -> dict[str, Any]:
     take, give = "score", "top_k"
     if engine.config.selector == "histogram":
         groups = "max(1, ceil(n_valid / (n_lanes * scan_rows)))"
-        give = f"4 + {groups} + {kept}"
+        give = f"{4 + dims.count_stages} + {groups} + {kept}"
         select = f"{groups} + max(1, fold - 1) * {kept}, at most"
     elif dims.n_lanes == 1:
         select = "max(n_valid, top_k)"

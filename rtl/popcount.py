@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.checks import require_int
 
-__all__ = ["XnorPopcount", "count_ones", "tree_depth"]
+__all__ = ["XnorPopcount", "count_ones", "thermometer", "tree_depth"]
 
 
 class _Word:
@@ -121,6 +121,19 @@ def count_ones(
 
     counts = _compress([_Word(word) for word in words], add)
     return [at_stage(word, n_stages, column) for column, word in enumerate(counts)]
+
+
+def thermometer(m: Module, value: Value, name: str) -> Value:
+    """Return the word of `2**len(value) - 1` bits whose lowest `value` bits are 1, by logarithmic depth.
+
+    Its signals are added to `m`, with `name` as their prefix.
+    """
+    word: Value = Const(0, 0)
+    for b in range(len(value)):
+        longer = Signal(2 * len(word) + 1, name=f"{name}_{b}")
+        m.d.comb += longer.eq(Cat(Mux(value[b], ~Const(0, len(word)), word), value[b], Mux(value[b], word, 0)))
+        word = longer
+    return word
 
 
 class XnorPopcount(wiring.Component):

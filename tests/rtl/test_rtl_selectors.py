@@ -71,7 +71,10 @@ def test_every_row_of_four_keys(selector: str, n_lanes: int) -> None:
 
 
 @pytest.mark.parametrize(("pause", "stall"), RHYTHMS)
-@pytest.mark.parametrize(("n_keys", "top_k", "n_lanes"), [(13, 5, 1), (21, 6, 4), (16, 16, 2), (9, 1, 8), (40, 7, 8)])
+@pytest.mark.parametrize(
+    ("n_keys", "top_k", "n_lanes"),
+    [(13, 5, 1), (21, 6, 4), (16, 16, 2), (9, 1, 8), (40, 7, 8), (150, 5, 32), (200, 20, 64)],
+)
 @pytest.mark.parametrize("selector", SELECTORS)
 def test_random_rows(
     selector: str, n_keys: int, top_k: int, n_lanes: int, pause: float, stall: float, rng: np.random.Generator
@@ -92,14 +95,34 @@ def test_histogram_scans_several_rows_at_once(scan_rows: int, rng: np.random.Gen
     check("histogram", dims, rng.integers(0, 8, (40, 29)).tolist(), stall=0.2)
 
 
-@pytest.mark.parametrize(("selector", "n_lanes"), [("histogram", 1), ("histogram", 4), ("insertion", 1)])
-def test_no_bubble_between_queries(selector: str, n_lanes: int, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(
+    ("selector", "n_lanes", "n_keys"),
+    [("histogram", 1, 48), ("histogram", 4, 48), ("histogram", 32, 448), ("insertion", 1, 48)],
+)
+def test_no_bubble_between_queries(selector: str, n_lanes: int, n_keys: int, rng: np.random.Generator) -> None:
     """Back to back, queries that see all keys cost what `cycle_terms` says, to the cycle."""
-    dims = dimensions(selector, d_head=16, n_keys=48, top_k=6, n_lanes=n_lanes)
-    queries = (1 + rng.binomial(16, 0.5, (20, 48))).tolist()
+    dims = dimensions(selector, d_head=16, n_keys=n_keys, top_k=6, n_lanes=n_lanes)
+    queries = (1 + rng.binomial(16, 0.5, (20, n_keys))).tolist()
     beats = check(selector, dims, queries)
     terms = dims.cycle_terms()
     assert np.ptp(beats.cycles["i"]) == 20 * max(terms["score"], terms["select"]) - 1
+
+
+def test_counts_of_many_lanes_are_pipelined() -> None:
+    """Up to 16 lanes are counted in a cycle; a stage more for each 7 levels of full adders beyond."""
+    stages = [
+        dimensions("histogram", d_head=8, n_keys=256, top_k=4, n_lanes=n_lanes).count_stages
+        for n_lanes in (1, 16, 32, 64, 128)
+    ]
+    assert stages == [0, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize("n_lanes", [32, 128])
+def test_pipelined_counts_keep_stored_scores(n_lanes: int, rng: np.random.Generator) -> None:
+    """Rows on their way through the count are not stored over those of a query that is still scanned."""
+    dims = dimensions("histogram", d_head=6, n_keys=4 * n_lanes, top_k=3 * n_lanes, n_lanes=n_lanes, scan_rows=1)
+    queries = [rng.integers(0, 8, n_lanes * int(rng.integers(1, 5))).tolist() for _ in range(24)]
+    check("histogram", dims, queries, stall=0.1)
 
 
 def test_insertion_takes_a_cycle_for_each_key_that_ranks() -> None:
