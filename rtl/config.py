@@ -11,7 +11,7 @@ from typing import Any
 from golden.checks import require_bool, require_choice, require_int
 from golden.spec import AttentionSpec
 from rtl.digits import kept_carries, largest_negated
-from rtl.popcount import tree_depth
+from rtl.tree import tree_depth
 
 __all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig"]
 
@@ -293,7 +293,7 @@ class Dimensions:
         return max(terms["score"], terms["sum"])
 
 
-#: Levels of full adders between two registers of the selector's counts: a tree of 16 lanes, as many as fit 1 GHz in 45 nm.
+#: Levels of full adders between two registers of the selector's counts: those of 16 lanes, which fit 1 GHz in 45 nm.
 MOST_COUNTED_LEVELS = 7
 
 #: Bits that a stage of the normaliser adds at most: as many as fit 1 GHz in 45 nm.

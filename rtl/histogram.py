@@ -368,4 +368,3 @@ def _compare(m: Module, words: Sequence[Value], other: Value) -> tuple[Value, Va
         ]
         above, equal = next_above, next_equal
     return above, equal
-

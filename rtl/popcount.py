@@ -2,57 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.checks import require_int
+from rtl.tree import Word, compress, tree_depth
 
-__all__ = ["XnorPopcount", "count_ones", "thermometer", "tree_depth"]
-
-
-class _Word:
-    """A word of the tree: one bit of the count in each of its positions, and when it is there."""
-
-    def __init__(self, value: Value, depth: int = 0, stage: int = 0):
-        self.delayed = {stage: value}
-        self.depth = depth
-
-
-def tree_depth(n_words: int) -> int:
-    """Full adders on the longest way through `count_ones` of `n_words` words."""
-    words = _compress([_Word(0)] * n_words, lambda operands, column, depth: (_Word(0, depth), _Word(0, depth)))
-    return max(word.depth for word in words)
-
-
-def _compress(words: Sequence[_Word], add: Callable[[list[_Word], int, int], tuple[_Word, _Word]]) -> list[_Word]:
-    """Compress equally weighted words, column by column, to one word a bit of the count.
-
-    Three words of a column become one there and one in the next, oldest first, so that depth grows by the
-    logarithm; a half adder closes a column that is left with two. For `n` words that is the fewest adders:
-    `n - popcount(n)` full ones and at most one half adder a column.
-    """
-    columns = [deque(words)]
-    result = []
-    bits = len(words).bit_length()
-    column = 0
-    while column < len(columns):
-        queue = columns[column]
-        while len(queue) > 1:
-            operands = [queue.popleft() for _ in range(min(3, len(queue)))]
-            depth = 1 + max(word.depth for word in operands)
-            total, carry = add(operands, column, depth)
-            queue.append(total)
-            if column + 1 < bits:
-                if len(columns) == column + 1:
-                    columns.append(deque())
-                columns[column + 1].append(carry)
-        result.append(queue.popleft())
-        column += 1
-    return result
+__all__ = ["XnorPopcount", "count_ones", "thermometer"]
 
 
 def count_ones(
@@ -96,7 +55,7 @@ def count_ones(
         serial += 1
         return Signal(width, name=f"{name}_{prefix}{column}_{serial}", **kwargs)
 
-    def at_stage(word: _Word, stage: int, column: int) -> Value:
+    def at_stage(word: Word, stage: int, column: int) -> Value:
         for s in range(max(word.delayed) + 1, stage + 1):
             register = signal("reg", column, reset_less=True)
             with m.If(enables[s - 1]):
@@ -107,7 +66,7 @@ def count_ones(
     def stage_of(depth: int) -> int:
         return (depth - 1) * (n_stages + 1) // max(1, depth_limit)
 
-    def add(operands: list[_Word], column: int, depth: int) -> tuple[_Word, _Word]:
+    def add(operands: list[Word], column: int, depth: int) -> tuple[Word, Word]:
         stage = max([stage_of(depth), *(min(word.delayed) for word in operands)])
         values = [at_stage(word, stage, column) for word in operands]
         total, carry = signal("sum", column), signal("carry", column)
@@ -117,9 +76,9 @@ def count_ones(
         else:
             a, b = values
             m.d.comb += [total.eq(a ^ b), carry.eq(a & b)]
-        return _Word(total, depth, stage), _Word(carry, depth, stage)
+        return Word(total, depth, stage), Word(carry, depth, stage)
 
-    counts = _compress([_Word(word) for word in words], add)
+    counts = compress([Word(word) for word in words], add)
     return [at_stage(word, n_stages, column) for column, word in enumerate(counts)]
 
 

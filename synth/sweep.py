@@ -64,7 +64,7 @@ def design_of(point: dict[str, int]) -> Design:
     spec = AttentionSpec.from_logit_scale(
         d_head=d, d_value=d, n_keys=n_keys, top_k=min(top_k, n_keys), logit_scale=d**-0.5, weight_bits=8
     )
-    stages = 2 if d <= 64 else 3
+    stages = 2 if d <= 64 else 4
     return Design(spec, EngineConfig(name="swept", n_lanes=n_lanes, n_macs=n_macs, score_stages=stages))
 
 

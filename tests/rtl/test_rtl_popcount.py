@@ -9,7 +9,8 @@ from amaranth.hdl import Const, Module, Signal
 from amaranth.sim import Simulator
 
 from golden.score import matches
-from rtl.popcount import XnorPopcount, count_ones, tree_depth
+from rtl.popcount import XnorPopcount, count_ones
+from rtl.tree import tree_depth
 from tests.rtl.harness import pack
 
 
