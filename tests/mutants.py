@@ -72,7 +72,20 @@ MUTANTS = [
         "moves.eq(1)",
         SCORE,
     ),
-    Mutant("n_valid is off by one", "fetch.py", "remaining > lane", "remaining >= lane", FETCH),
+    Mutant(
+        "n_valid is off by one",
+        "fetch.py",
+        "remaining[: dims.lane_bits]",
+        "(remaining + 1)[: dims.lane_bits]",
+        FETCH,
+    ),
+    Mutant(
+        "a full row is taken for an empty one",
+        "fetch.py",
+        ".any(), ~Const(0, n_lanes), some)",
+        ".any(), some, some)",
+        FETCH,
+    ),
     Mutant(
         "a query whose keys fill its rows gets one row more",
         "fetch.py",
@@ -80,7 +93,7 @@ MUTANTS = [
         "is_last.eq(remaining < n_lanes)",
         FETCH,
     ),
-    Mutant("the mask is ignored", "fetch.py", "below_n_valid & ~masked_out", "below_n_valid", FETCH),
+    Mutant("the mask is ignored", "fetch.py", "takes_part & ~masked_out", "takes_part", FETCH),
     Mutant("the fetch runs on while its request waits", "fetch.py", "(~self.o.valid | self.o.ready)", "1", FETCH),
     Mutant(
         "a row is acknowledged before its values are written",
@@ -135,7 +148,21 @@ MUTANTS = [
         "handed_over.eq(is_complete)",
         RANDOM_ROWS,
     ),
-    Mutant("scan and count share a bank", "histogram.py", "bank.eq(bank ^ arrived.last)", "bank.eq(bank)", RANDOM_ROWS),
+    Mutant("scan and count share a bank", "histogram.py", "bank.eq(bank ^ counted.last)", "bank.eq(bank)", RANDOM_ROWS),
+    Mutant(
+        "a row of many lanes is stored before it is counted",
+        "histogram.py",
+        "counted, row_moves = rows[-1], moves[-1]",
+        "counted, row_moves = rows[0], moves[-1]",
+        RANDOM_ROWS,
+    ),
+    Mutant(
+        "a stalled row is lost on its way through the count",
+        "histogram.py",
+        "here[step - 1] & (~here[step] | moves[step])",
+        "here[step - 1]",
+        RANDOM_ROWS,
+    ),
     Mutant(
         "a group ends with its first equal key",
         "histogram.py",
