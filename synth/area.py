@@ -157,13 +157,13 @@ def _synthesize(
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hamming-") as name:
         folder = Path(name)
-        (folder / "design.v").write_text(text, encoding="utf-8")
+        (folder / "design.v").write_text(flow.without_contents(text), encoding="utf-8")
         (folder / "environment.txt").write_text(flow.environment(library), encoding="utf-8")
         (folder / "cells.lib").symlink_to(library.path)
         for file in flow.FILES:
             shutil.copy(file, folder)
         work = Synthesis(folder, top, library, settings, abc_commands, progress)
-        report = work.report(flat, macro_bits).to_dict()
+        report = work.report(flat, macro_bits, request["verilog"]).to_dict()
         netlist = work.netlist() if has_netlist else None
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
     found = {"report": report, "netlist": netlist, "seconds": time.monotonic() - began, "peak_memory_mib": peak}

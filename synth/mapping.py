@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -62,8 +61,8 @@ class Synthesis:
         self.progress = progress
         self.work = self.work_done = 0.0
 
-    def report(self, flat: bool, macro_bits: int) -> AreaReport:
-        """Map the design and return its area."""
+    def report(self, flat: bool, macro_bits: int, verilog_sha256: str) -> AreaReport:
+        """Map the design and return its area; `verilog_sha256` is of the text that the user has."""
         mapping, clock_ns = self.settings["mapping"], self.settings["clock_ns"]
         tried = ["abc", "adders"] if mapping == "auto" else [mapping]
         if self.library.full_adder is None:
@@ -111,7 +110,7 @@ class Synthesis:
             yosys_version=design["creator"],
             abc_commands=self.abc_commands,
             script="\n".join(script) + "\n",
-            verilog_sha256=hashlib.sha256((self.folder / "design.v").read_bytes()).hexdigest(),
+            verilog_sha256=verilog_sha256,
         )
 
     def netlist(self) -> dict[str, Any]:

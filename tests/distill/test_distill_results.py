@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from distill.config import RunConfig
-from distill.results import attention_rows, kept_keys_rows, markdown, read, student_rows, teacher_rows
+from distill.results import attention_rows, context_rows, kept_keys_rows, markdown, read, student_rows, teacher_rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,11 +58,29 @@ def test_seeds_share_a_row_with_mean_and_deviation(runs):
     row = "| `s` | 0, 1 | 6 | 90.00 | 85.00 | 40.00 | 50.00 | 85.00 ± 7.07 | 5.00 ± 7.07 | 1.5 |"
     assert list(student_rows(runs))[2:] == [row]
     assert list(kept_keys_rows(runs)) == [
-        "| student | 2 | 20 | all |",
-        "|---|---:|---:|---:|",
-        "| `s` | 60.00 | 75.00 | 70.00 |",
+        "| student | 2 | 6 | 20 | all |",
+        "|---|---:|---:|---:|---:|",
+        "| `s` | 60.00 | 85.00 ± 7.07 | 75.00 | 70.00 |",
     ]
     assert list(attention_rows(runs))[2:] == ["| `s` | 6 | 0.500 | 0.750 | 0.2500 | 0.2500 |"]
+
+
+def test_a_seed_without_a_number_of_kept_keys_is_left_out_of_its_mean(runs):
+    runs["s"][1]["accuracy"]["student_by_top_n"] = {"2": 0.5}
+    assert list(kept_keys_rows(runs))[2:] == ["| `s` | 55.00 ± 7.07 | 85.00 ± 7.07 | 75.00 | 70.00 |"]
+
+
+def test_contexts_of_a_task_stand_beside_each_other(runs):
+    assert len(list(context_rows(runs))) == 2  # one length alone is no comparison
+    for name, n_tokens in (("s", 16), ("long", 64)):
+        found = [student(0, 0.8) | {"config": {"student": {"top_n": 6}, "task": {"name": "x", "n_tokens": n_tokens}}}]
+        runs[name] = found
+    assert list(context_rows(runs)) == [
+        "| task | tokens | seeds | teacher | untrained | N = 2 | N = 6 | N = 20 | all |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| `x` | 16 | 0 | 90.00 | 50.00 | 60.00 | 80.00 |  | 70.00 |",
+        "| `x` | 64 | 0 | 90.00 | 50.00 | 60.00 | 80.00 | 75.00 | 70.00 |",
+    ]
 
 
 def test_every_row_of_a_table_has_the_cells_of_its_head(runs):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -401,3 +402,20 @@ def test_missing_yosys_says_how_to_install_it():
     root = Path(module.__file__).parents[1]
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "synthesis needs Yosys: pip install pyosys\n"
+
+
+def test_first_contents_of_large_memories_are_left_out(toy: Library, monkeypatch: pytest.MonkeyPatch):
+    """As the engine's Verilog writes them; the area is that of the memory's ports, and of the text that was given."""
+    from rtl.memory import DualPortMemory, WritePort
+    from rtl.verilog import emit
+
+    text = emit(DualPortMemory(WritePort(depth=24, width=2, granularity=2)), "ram")
+    assert "initial for (word = 0; word < 24;" in text
+    assert flow.without_contents(text) == text
+    monkeypatch.setattr(flow, "MOST_UNROLLED", 23)
+    without = flow.without_contents(text)
+    assert "initial" not in without
+    assert len(text.splitlines()) - len(without.splitlines()) == 1
+    report = synthesize(text, top="ram", library=toy, cache=False)
+    assert [(found.depth, found.bits_a_word) for found in report.memories] == [(24, 2)]
+    assert report.verilog_sha256 == hashlib.sha256(text.encode()).hexdigest()
