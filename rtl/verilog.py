@@ -49,4 +49,4 @@ def _with_loops(text: str) -> str:
             f"  initial for (word = 0; word < {len(words)}; word = word + 1) {memory}[word] = {bits}'h0;\n"
         )
 
-    return re.sub(r"^  initial begin\n((?:    \S+ *\[\d+\] = \d+'h0+;\n)+)  end\n", loop, text, flags=re.MULTILINE)
+    return re.sub(r"^  initial begin\n((?:    \S+ *\[\d+\] = \d+'[dh]0+;\n)+)  end\n", loop, text, flags=re.MULTILINE)

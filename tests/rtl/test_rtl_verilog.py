@@ -16,6 +16,7 @@ from golden.spec import AttentionSpec
 from rtl.config import EngineConfig
 from rtl.engine import Engine
 from rtl.manifest import manifest
+from rtl.memory import DualPortMemory, WritePort
 from rtl.verilog import emit
 
 SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=12, top_k=4, logit_scale=0.2)
@@ -136,3 +137,11 @@ def test_lines_hardly_grow_with_lanes() -> None:
         for n_lanes in (2, 32)
     )
     assert many < 1.5 * few
+
+
+@pytest.mark.parametrize("width", [1, 8, 31, 32, 33, 64])
+def test_a_memory_is_zeroed_by_a_loop(width: int):
+    """Words of 32 bits too, whose zeros Yosys writes in decimal."""
+    text = emit(DualPortMemory(WritePort(depth=6, width=width, granularity=width)), "ram")
+    assert f"  initial for (word = 0; word < 6; word = word + 1) memory[word] = {width}'h0;\n" in text
+    assert "memory[0]" not in text
