@@ -16,7 +16,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULTS", "attention_rows", "kept_keys_rows", "main", "markdown", "read", "student_rows", "teacher_rows"]
+__all__ = [
+    "RESULTS",
+    "attention_rows",
+    "context_rows",
+    "kept_keys_rows",
+    "main",
+    "markdown",
+    "read",
+    "student_rows",
+    "teacher_rows",
+]
 
 RESULTS = Path(__file__).with_name("results") / "runs"
 
@@ -69,18 +79,31 @@ def student_rows(runs: Runs) -> Iterator[str]:
 
 
 def kept_keys_rows(runs: Runs) -> Iterator[str]:
-    """Give the table of accuracies at other numbers of kept keys than those of training."""
+    """Give the table of accuracies by kept keys, of students evaluated with more or fewer than in training.
+
+    A cell is the mean over the seeds that were evaluated with so many.
+    """
     students = [(name, found) for name, found in _students(runs) if found[0]["accuracy"]["student_by_top_n"]]
-    counts = sorted({int(n) for _, found in students for n in found[0]["accuracy"]["student_by_top_n"]})
+    counts = sorted({n for _, found in students for n in _counts(found)})
     yield from _head("student", *map(str, counts), "all")
     for name, found in students:
-        by_count = [
-            _percent(found, lambda run, n=n: run["accuracy"]["student_by_top_n"][str(n)])
-            if str(n) in found[0]["accuracy"]["student_by_top_n"]
-            else ""
-            for n in counts
-        ]
-        yield _row(f"`{name}`", *by_count, _percent(found, lambda run: run["accuracy"]["student_all_keys"]))
+        yield _row(f"`{name}`", *(_at(found, n) for n in counts), _at(found, None))
+
+
+def context_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of contexts against kept keys: students of tasks that were done with several lengths of text."""
+    lengths: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    for _, found in _students(runs):
+        task = found[0]["config"].get("task", {})
+        lengths.setdefault(task.get("name", ""), {})[task.get("n_tokens", 0)] = found
+    students = [found for by_length in lengths.values() if len(by_length) > 1 for _, found in sorted(by_length.items())]
+    counts = sorted({n for found in students for n in _counts(found)})
+    yield from _head("task", "tokens", "seeds", "teacher", "untrained", *(f"N = {n}" for n in counts), "all")
+    for found in students:
+        task = found[0]["config"]["task"]
+        before = [_percent(found, lambda run, who=who: run["accuracy"][who]) for who in ("teacher", "untrained")]
+        after = [_at(found, n) if n < task["n_tokens"] else "" for n in counts]
+        yield _row(f"`{task['name']}`", task["n_tokens"], _seeds(found), *before, *after, _at(found, None))
 
 
 def attention_rows(runs: Runs) -> Iterator[str]:
@@ -100,12 +123,29 @@ def attention_rows(runs: Runs) -> Iterator[str]:
 
 def markdown(runs: Runs) -> str:
     """Return all tables, as `docs/distillation.md` shows them."""
-    tables = teacher_rows(runs), student_rows(runs), kept_keys_rows(runs), attention_rows(runs)
+    tables = (rows(runs) for rows in (teacher_rows, student_rows, kept_keys_rows, attention_rows, context_rows))
     return "\n\n".join("\n".join(table) for table in tables) + "\n"
 
 
 def _students(runs: Runs) -> list[tuple[str, list[dict[str, Any]]]]:
     return [(name, found) for name, found in runs.items() if found[0]["kind"] == "student"]
+
+
+def _counts(found: Sequence[dict[str, Any]]) -> set[int]:
+    """Return the numbers of kept keys that any of the seeds was evaluated with."""
+    swept = {int(n) for run in found for n in run["accuracy"]["student_by_top_n"]}
+    return swept | {run["config"]["student"]["top_n"] for run in found} - {None}
+
+
+def _at(found: Sequence[dict[str, Any]], n: int | None) -> str:
+    """Return the students' accuracy with `n` kept keys (None: all), over the seeds that have it; empty if none has."""
+
+    def accuracies(run: dict[str, Any]) -> dict[str, float]:
+        accuracy, top_n = run["accuracy"], run["config"]["student"]["top_n"]
+        return {str(top_n): accuracy["student"]} | accuracy["student_by_top_n"] | {"None": accuracy["student_all_keys"]}
+
+    having = [run for run in found if str(n) in accuracies(run)]
+    return _percent(having, lambda run: accuracies(run)[str(n)]) if having else ""
 
 
 def _head(*cells: str) -> Iterator[str]:
