@@ -94,8 +94,8 @@ def context_rows(runs: Runs) -> Iterator[str]:
     """Give the table of contexts against kept keys: students of tasks that were done with several lengths of text."""
     lengths: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for _, found in _students(runs):
-        task = found[0]["config"].get("task", {})
-        lengths.setdefault(task.get("name", ""), {})[task.get("n_tokens", 0)] = found
+        task = found[0]["config"]["task"]
+        lengths.setdefault(task["name"], {})[task["n_tokens"]] = found
     students = [found for by_length in lengths.values() if len(by_length) > 1 for _, found in sorted(by_length.items())]
     counts = sorted({n for found in students for n in _counts(found)})
     yield from _head("task", "tokens", "seeds", "teacher", "untrained", *(f"N = {n}" for n in counts), "all")

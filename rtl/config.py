@@ -209,14 +209,17 @@ class Dimensions:
         """Groups of `scan_rows` rows that hold `n_valid` keys (1 at least)."""
         return max(1, -(-n_valid // (self.n_lanes * (scan_rows or self.scan_rows))))
 
+    def _kept(self, n_valid: int) -> int:
+        """Beats that a selector gives for a query of `n_valid` keys: the keys that it keeps, or one that says none."""
+        return max(1, min(self.spec.top_k, n_valid))
+
     def _selection(self, n_valid: int, scan_rows: int | None = None) -> int:
         """Cycles between two queries that the histogram selector's second look allows, at most.
 
         The next query's keys may leave it from the last pass over this one's on (`rtl.replay`), and until the end of
         their own first pass; not in the passes between.
         """
-        kept = max(1, min(self.spec.top_k, n_valid))
-        return self.scan_groups(n_valid, scan_rows) + max(1, self.fold - 1) * kept
+        return self.scan_groups(n_valid, scan_rows) + max(1, self.fold - 1) * self._kept(n_valid)
 
     def _scan_rows(self) -> int:
         """Fewest rows for which a scan of all keys fits the period, or as many as `MAX_SCAN_SCORES` allows."""
@@ -255,7 +258,7 @@ class Dimensions:
         of several lanes `select` is what `n_valid` keys in rising order of score need, the worst case.
         """
         n_valid = self.spec.n_keys if n_valid is None else n_valid
-        kept = max(1, min(self.spec.top_k, n_valid))
+        kept = self._kept(n_valid)
         rows = max(1, -(-n_valid // self.n_lanes))
         if self.config.selector == "histogram":
             select = self._selection(n_valid)
@@ -280,7 +283,7 @@ class Dimensions:
         terms = self.cycle_terms(n_valid)
         if self.config.selector == "histogram":
             take = terms["score"]
-            give = 4 + self.count_stages + self.scan_groups(n_valid) + max(1, min(self.spec.top_k, n_valid))
+            give = 4 + self.count_stages + self.scan_groups(n_valid) + self._kept(n_valid)
         else:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold

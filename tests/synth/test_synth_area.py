@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from rtl.memory import DualPortMemory, WritePort
+from rtl.verilog import emit
 from synth import area as module
 from synth import flow, yosys
 from synth.area import AreaReport, SynthesisError, synthesize
@@ -406,9 +408,6 @@ def test_missing_yosys_says_how_to_install_it():
 
 def test_first_contents_of_large_memories_are_left_out(toy: Library, monkeypatch: pytest.MonkeyPatch):
     """As the engine's Verilog writes them; the area is that of the memory's ports, and of the text that was given."""
-    from rtl.memory import DualPortMemory, WritePort
-    from rtl.verilog import emit
-
     text = emit(DualPortMemory(WritePort(depth=24, width=2, granularity=2)), "ram")
     assert "initial for (word = 0; word < 24;" in text
     assert flow.without_contents(text) == text
