@@ -1,4 +1,4 @@
-"""Run files: one TOML file says everything that a training run depends on."""
+"""Run files: one TOML file, and those that it is based on, say everything that a training run depends on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def load_run_file(name_or_path: str | os.PathLike[str], overrides: Iterable[str]
     Parameters
     ----------
     name_or_path
-        A name of `preset_names`, or the path of a TOML file. Its top level and sections are the fields of `RunConfig`.
+        A name of `preset_names`, or the path of a TOML file. Its top level and sections are the fields of `RunConfig`;
+        a key `base` names another run file (a path is relative to this one), whose values it has where it says nothing.
     overrides
         `KEY=VALUE` or `SECTION.KEY=VALUE` each, as in `seed=1` or `student.top_n=5`: a TOML value or a bare word, in
         place of the file's.
@@ -38,13 +39,23 @@ def load_run_file(name_or_path: str | os.PathLike[str], overrides: Iterable[str]
         One line that names the file, the value and what is allowed.
     """
     name, overrides = os.fspath(name_or_path), tuple(overrides)
-    path = _PRESETS / f"{name}.toml" if name in preset_names() else Path(name)
+    tables = _read(name, Path(), ())
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        tables.setdefault("name", path.stem)
         for override in overrides:
             _apply(override, tables)
         return RunConfig.from_dict(tables)
+    except (TypeError, ValueError) as error:
+        changed = f", changed by {', '.join(map(repr, overrides))}" if overrides else ""
+        raise ValueError(f"{name}{changed}: {error}") from error
+
+
+def _read(name: str, folder: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the tables of a run file over those of its base; `above` are the files that it is the base of."""
+    path = _PRESETS / f"{name}.toml" if name in preset_names() else folder / name
+    if path in above:
+        raise ValueError(f"{name}: base must not be a run file that is based on this one")
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(
             f"no run file {name!r}, and none of this name in the package: {', '.join(preset_names())}"
@@ -52,9 +63,24 @@ def load_run_file(name_or_path: str | os.PathLike[str], overrides: Iterable[str]
         ) from None
     except OSError as error:
         raise ValueError(f"cannot read {name!r}: {error.strerror}") from error
-    except (TypeError, ValueError) as error:
-        changed = f", changed by {', '.join(map(repr, overrides))}" if overrides else ""
-        raise ValueError(f"{name}{changed}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    tables.setdefault("name", path.stem)
+    base = tables.pop("base", None)
+    if base is None:
+        return tables
+    if not isinstance(base, str):
+        raise ValueError(f"{name}: base must be a run file's name or path, not {base!r}")
+    return _merged(_read(base, path.parent, (*above, path)), tables)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return `below` with what `above` says in its place, section by section, key by key."""
+    merged = below | above
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            merged[key] = below[key] | above[key]
+    return merged
 
 
 def _apply(override: str, tables: dict[str, Any]) -> None:

@@ -61,6 +61,29 @@ def test_a_file_is_named_after_itself_and_can_be_changed(read):
     assert (changed.loss.attention, changed.sweep_top_n) == (0.5, (1, 2))
 
 
+def test_a_file_has_its_bases_values_where_it_says_nothing(read, tmp_path):
+    (tmp_path / "first.toml").write_text(STUDENT)
+    (tmp_path / "second.toml").write_text('base = "first.toml"\nseed = 3\n[train]\nfinal = 2\n[loss]\noutput = 2\n')
+    found = read('base = "second.toml"\n[student]\ntop_n = 5\n', "train.soft=1")
+    assert (found.name, found.seed) == ("mine", 3)
+    assert (found.student.teacher, found.student.top_n, found.loss.output) == ("t", 5, 2)
+    assert (found.train.soft, found.train.sign, found.train.final) == (1, 1.5, 2)
+    assert read('base = "reviews"').task.name == "reviews"
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ('"mine.toml"', "mine.toml: base must not be a run file that is based on this one"),
+        ('"revews"', "no run file 'revews', .*; did you mean 'reviews'?"),
+        ("3", "mine.toml: base must be a run file's name or path, not 3"),
+    ],
+)
+def test_refuses_a_base_that_is_none(read, base, message):
+    with pytest.raises(ValueError, match=".*".join(map(re.escape, message.split(".*")))):
+        read(f"base = {base}")
+
+
 def test_steps_of_the_stages(read):
     assert read(TEACHER).steps(10) == {"float": 10}
     assert read(STUDENT).steps(10) == {"soft": 0, "sharp": 0, "sign": 15, "final": 10}
