@@ -380,6 +380,13 @@ def synthesize(
     show_default=True,
     help="Queries behind the energy: a transformer's, or random bits.",
 )
+@click.option(
+    "--baseline",
+    type=click.Choice(["int8", "bf16"]),
+    default="int8",
+    show_default=True,
+    help="Elements of the standard attention: integers, or floating point, which meets about 0.4 GHz.",
+)
 @click.option("--library", default="nangate45", show_default=True, help="nangate45, or a Liberty file's path.")
 @_file_option("--json", "json_file", metavar="FILE", help="Write everything as JSON.")
 @_file_option("--html", "html_file", metavar="FILE", help="Write a page with pictures, which needs no other file.")
@@ -388,6 +395,7 @@ def compare(
     overrides: tuple[str, ...],
     clock: float,
     vectors: str,
+    baseline: str,
     library: str,
     json_file: Path | None,
     html_file: Path | None,
@@ -417,7 +425,12 @@ def compare(
             cells = load_library(library)
         with _progress(f"emitting {design.config.name}") as update, _mistakes(SynthesisError):
             found = compare_designs(
-                design, library=cells, clock=clock, vectors=vectors, progress=lambda now: update(now.done, now.step)
+                design,
+                library=cells,
+                clock=clock,
+                vectors=vectors,
+                baseline=baseline,
+                progress=lambda now: update(now.done, now.step),
             )
         path_of = dict(zip(targets, temporary, strict=True))
         if json_file is not None:

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.attention import attend
+from golden.bf16 import from_patterns
 from golden.ideal import had_attention
 from golden.spec import AttentionSpec
-from golden.standard import CLIP, StandardSpec, attend_standard, logit_scale_of
+from golden.standard import CLIP, attend_standard, logit_scale_of
+from golden.standard_bf16 import Bf16Spec, attend_bf16
 from rtl.design import Design
 from rtl.engine import Engine
 from rtl.manifest import manifest
@@ -109,10 +111,11 @@ def compare(
     library: Library,
     clock: float = 1.0,
     vectors: str = "real",
+    baseline: str = "int8",
     with_variants: bool = True,
     progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
-    """Measure an engine, its variants, and the int8 baseline of the same shape and the same keys a cycle.
+    """Measure an engine, its variants, and the baseline of the same shape and the same keys a cycle.
 
     Parameters
     ----------
@@ -124,6 +127,8 @@ def compare(
         GHz: what gates are sized for, and at which leakage and power are stated.
     vectors
         One of `synth.workload.VECTORS`; engine and baseline are simulated with the other kind too, for contrast.
+    baseline
+        One of `rtl.standard.design.ELEMENTS`: the baseline's queries, keys and values.
     with_variants
         Whether to measure `VARIANTS` too.
     progress
@@ -132,12 +137,13 @@ def compare(
     Raises
     ------
     ValueError
-        The clock is not positive, or the library has no buffer.
+        The clock is not positive, the library has no buffer, or there is no such baseline.
     SynthesisError
         Yosys refuses a design, or the gates answer wrongly.
     """
     if not clock > 0:
         raise ValueError(f"clock must be positive, in GHz, not {clock}")
+    opponent = StandardDesign.like(design, element=baseline)
     same = {
         "library": library,
         "clock": clock,
@@ -147,7 +153,7 @@ def compare(
     subjects = [partial(engine_figures, design, **same, contrast=True)]
     for key, title, changed in variants(design) if with_variants else ():
         subjects.append(partial(engine_figures, changed, **same, key=key, title=title))
-    subjects.append(partial(standard_figures, StandardDesign.like(design), **same, contrast=True))
+    subjects.append(partial(standard_figures, opponent, **same, contrast=True))
     found = []
     for number, subject in enumerate(subjects):
 
@@ -237,8 +243,6 @@ def standard_figures(
     clock: float,
     logit_scale: float,
     vectors: str = "real",
-    key: str = "standard-int8",
-    title: str = "standard, int8",
     contrast: bool = False,
     tell: _Tell = lambda share, step: None,
 ) -> DesignFigures:
@@ -247,8 +251,8 @@ def standard_figures(
     verilog = emit_standard(engine)
     facts = standard_manifest(engine, verilog)
     subject = _Subject(
-        key=key,
-        title=title,
+        key=f"standard-{design.element}",
+        title=f"standard, {design.element}",
         kind="standard",
         note="",
         top=design.name,
@@ -352,15 +356,20 @@ def _engine_accuracy(spec: AttentionSpec, logit_scale: float, vectors: str) -> A
 
 
 def _standard_accuracy(design: StandardDesign, logit_scale: float, vectors: str) -> Accuracy:
-    """Hold a baseline's integers against softmax attention in floating point, over the same integers."""
+    """Hold a baseline's arithmetic against softmax attention in floating point, over the same elements."""
     spec = design.spec
-    assert isinstance(spec, StandardSpec), "int8"
     q, k, v = standard_vectors(spec, vectors=vectors, n_queries=8, n_streams=_ACCURACY_QUERIES // 8)
-    logits = logit_scale * (CLIP / 127) ** 2 * (q @ k.swapaxes(-1, -2))
+    if isinstance(spec, Bf16Spec):
+        out = from_patterns(attend_bf16(spec, q, k, v).out)
+        q, k, v = (from_patterns(x) for x in (q, k, v))
+        scale = logit_scale
+    else:
+        out = attend_standard(spec, q, k, v).out / 2**spec.out_frac_bits
+        scale = logit_scale * (CLIP / 127) ** 2
+    logits = scale * (q @ k.swapaxes(-1, -2))
     weight = np.exp(logits - logits.max(axis=-1, keepdims=True))
     ideal = weight @ v / weight.sum(axis=-1, keepdims=True)
-    out = attend_standard(spec, q, k, v).out / 2**spec.out_frac_bits
-    return _accuracy(out, ideal, "softmax attention in floating point, same integers", vectors)
+    return _accuracy(out, ideal, "softmax attention in floating point, same elements", vectors)
 
 
 def _accuracy(out: NDArray, ideal: NDArray, against: str, vectors: str) -> Accuracy:

@@ -87,6 +87,11 @@ class StandardDesign:
         return cls(spec=spec, name=f"{config.name}_{suffix}", n_lanes=config.n_lanes, memory=config.memory)
 
     @property
+    def element(self) -> str:
+        """One of `ELEMENTS`."""
+        return "bf16" if isinstance(self.spec, Bf16Spec) else "int8"
+
+    @property
     def lane_bits(self) -> int:
         """Bits of an index that say the lane."""
         return self.n_lanes.bit_length() - 1
