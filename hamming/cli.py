@@ -385,7 +385,7 @@ def synthesize(
     type=click.Choice(["int8", "bf16"]),
     default="int8",
     show_default=True,
-    help="Elements of the standard attention: integers, or floating point, which meets about 0.4 GHz.",
+    help="Elements of the standard attention: integers, or floating point, which meets 0.3 GHz.",
 )
 @click.option("--library", default="nangate45", show_default=True, help="nangate45, or a Liberty file's path.")
 @_file_option("--json", "json_file", metavar="FILE", help="Write everything as JSON.")

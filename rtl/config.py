@@ -13,7 +13,7 @@ from golden.spec import AttentionSpec
 from rtl.digits import kept_carries, largest_negated
 from rtl.tree import tree_depth
 
-__all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig"]
+__all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig", "bank_depths"]
 
 SELECTORS = ("histogram", "insertion")
 PRODUCTS = ("multiply", "shift")
@@ -67,6 +67,9 @@ class EngineConfig:
         two or zero (a loadable one must be loaded with nothing else).
     memory
         Key and value memories: `internal` (inferred, on chip) or `external` (ports for macros).
+    value_banks
+        Arrays of which an internal value memory is made, a power of two; one is read at a time. A smaller array
+        takes less energy and time for an access, and its words meet in a multiplexer.
     table
         Softmax table: `rom` (the spec's) or `loadable` (written through a stream before the first query).
     mask
@@ -91,6 +94,7 @@ class EngineConfig:
     n_dividers: int | None = None
     product: str = "multiply"
     memory: str = "internal"
+    value_banks: int = 1
     table: str = "rom"
     mask: bool = False
     expose_index: bool = True
@@ -121,6 +125,11 @@ class EngineConfig:
             require_int("n_dividers", self.n_dividers, 1)
         require_choice("product", self.product, PRODUCTS)
         require_choice("memory", self.memory, MEMORIES)
+        require_int("value_banks", self.value_banks, 1)
+        if not _is_power_of_two(self.value_banks):
+            raise ValueError(f"value_banks must be a power of two, not {self.value_banks}")
+        if self.value_banks > 1 and self.memory == "external":
+            raise ValueError("value_banks belongs to internal memories; leave it out for 'external'")
         require_choice("table", self.table, TABLES)
         require_bool("mask", self.mask)
         require_bool("expose_index", self.expose_index)
@@ -152,6 +161,8 @@ class Dimensions:
         Cycles that one kept key takes in the weighted sum: `d_value / n_macs`.
     n_rows
         Rows of the key memory: `ceil(n_keys / n_lanes)`.
+    value_bank_depths
+        Words of each bank of the value memory: a power of two, the last one's the rest.
     level_bits
         Bits of a level: `matches + 1` of a key that takes part, 0 of one that does not.
     scan_rows, n_dividers
@@ -190,6 +201,7 @@ class Dimensions:
         if config.product == "shift":
             _require_powers_of_two(spec.weights)
         self.fold = spec.d_value // self.n_macs
+        self.value_bank_depths = self._value_bank_depths()
         self.n_rows = -(-spec.n_keys // config.n_lanes)
         self.level_bits = (spec.d_head + 1).bit_length()
         self.kept_carries = kept_carries(config.product, spec.value_bits, spec.weight_bits, spec.acc_bits)
@@ -204,6 +216,18 @@ class Dimensions:
         self.scan_rows = self._scan_rows()
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
+
+    def _value_bank_depths(self) -> tuple[int, ...]:
+        depth, n_banks = self.spec.n_keys * self.fold, self.config.value_banks
+        found = bank_depths(depth, n_banks)
+        if len(found) != n_banks:
+            powers = [1 << bit for bit in range(depth.bit_length() + 1)]
+            allowed = [n for n in powers if len(bank_depths(depth, n)) == n]
+            raise ValueError(
+                f"value_banks must leave no bank empty, of n_keys * fold = {depth} words "
+                f"(one of {', '.join(map(str, allowed))}), not {n_banks}"
+            )
+        return found
 
     def scan_groups(self, n_valid: int, scan_rows: int | None = None) -> int:
         """Groups of `scan_rows` rows that hold `n_valid` keys (1 at least)."""
@@ -304,6 +328,15 @@ MOST_ADDED_BITS = 11
 
 #: Cycles from a selector's last key to the sums that it completes: the way to the table, and three in the weighted sum.
 KEY_LATENCY = 4
+
+
+def bank_depths(depth: int, n_banks: int) -> tuple[int, ...]:
+    """Return the words of each bank of a memory of `depth` words, of which the highest address bits name the bank.
+
+    All banks that have a word: fewer than `n_banks`, a power of two, where the words do not reach into the last one.
+    """
+    size = max(1, (1 << (depth - 1).bit_length()) // n_banks)
+    return tuple(min(size, depth - first) for first in range(0, depth, size))
 
 
 def _require_powers_of_two(weights: tuple[int, ...]) -> None:

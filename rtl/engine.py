@@ -12,7 +12,7 @@ from rtl.config import EngineConfig
 from rtl.fetch import KeyFetch
 from rtl.fork import Fork
 from rtl.loader import RowLoader
-from rtl.memory import DualPortMemory, key_read_port, key_write_port, value_read_port, value_write_port
+from rtl.memory import BankedMemory, DualPortMemory, key_read_port, key_write_port, value_read_port, value_write_port
 from rtl.normalizer import Normalizer
 from rtl.replay import Replay
 from rtl.score import ScoreArray
@@ -124,7 +124,8 @@ class Engine(wiring.Component):
             memories = tuple(wiring.flipped(port) for port in ports)
         else:
             m.submodules.key_memory = keys = DualPortMemory(key_write_port(dims))
-            m.submodules.value_memory = values = DualPortMemory(value_write_port(dims))
+            banks, port = dims.value_bank_depths, value_write_port(dims)
+            m.submodules.value_memory = values = BankedMemory(port, banks) if len(banks) > 1 else DualPortMemory(port)
             memories = (keys.read, keys.write, values.read, values.write)
         users = (fetch.keys, loader.keys, weighted_sum.values, loader.values)
         for user, memory in zip(users, memories, strict=True):

@@ -118,10 +118,12 @@ def _version(distribution: str) -> str | None:
 def _memories(engine: Engine) -> list[dict[str, Any]]:
     dims, config = engine.dims, engine.config
     keys, values = key_read_port(dims), value_read_port(dims)
-    sizes = [
-        ("key_memory", keys.depth, keys.width, config.memory),
-        ("value_memory", values.depth, values.width, config.memory),
-    ]
+    sizes = [("key_memory", keys.depth, keys.width, config.memory)]
+    if config.value_banks == 1:
+        sizes.append(("value_memory", values.depth, values.width, config.memory))
+    else:
+        banks = enumerate(dims.value_bank_depths)
+        sizes += [(f"value_memory.bank_{n}", depth, values.width, config.memory) for n, depth in banks]
     if config.selector == "histogram":
         groups = dims.scan_groups(dims.spec.n_keys)
         sizes.append(("selector.scores", 2 * groups, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))

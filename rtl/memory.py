@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, unsigned
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,6 +14,7 @@ from amaranth.lib.wiring import In, Out
 from rtl.config import Dimensions
 
 __all__ = [
+    "BankedMemory",
     "DualPortMemory",
     "ReadPort",
     "WritePort",
@@ -98,4 +103,53 @@ class DualPortMemory(wiring.Component):
         for port, own in ((write, self.write), (read, self.read)):
             m.d.comb += [port.addr.eq(own.addr), port.en.eq(own.en)]
         m.d.comb += [write.data.eq(self.write.data), self.read.data.eq(read.data)]
+        return m
+
+
+class BankedMemory(wiring.Component):
+    """A `DualPortMemory` in banks, of which one is at work in each access.
+
+    The highest bits of an address name its bank: accesses in rising order stay in one for a while, which spares the
+    multiplexer.
+
+    Parameters
+    ----------
+    port
+        The write port of the whole.
+    depths
+        Words of each bank: the same power of two, but for the last, which may have fewer.
+
+    Members
+    -------
+    read : In(ReadPort)
+    write : In(WritePort)
+    """
+
+    read: wiring.PureInterface
+    write: wiring.PureInterface
+
+    def __init__(self, port: WritePort, depths: Sequence[int]):
+        self.port = port
+        self.depths = depths
+        super().__init__({"read": In(ReadPort(depth=port.depth, width=port.width)), "write": In(port)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        low_bits = self.depths[0].bit_length() - 1
+        words = []
+        for n, depth in enumerate(self.depths):
+            port = WritePort(depth=depth, width=self.port.width, granularity=self.port.granularity)
+            m.submodules[f"bank_{n}"] = bank = DualPortMemory(port)
+            for whole, part in ((self.read, bank.read), (self.write, bank.write)):
+                m.d.comb += [
+                    part.addr.eq(whole.addr[:low_bits]),
+                    part.en.eq(Mux(whole.addr[low_bits:] == n, whole.en, 0)),
+                ]
+            m.d.comb += bank.write.data.eq(self.write.data)
+            # The bank that was read last holds its word, and goes on to show it.
+            is_shown = Signal(name=f"shows_bank_{n}")
+            with m.If(self.read.en):
+                m.d.sync += is_shown.eq(self.read.addr[low_bits:] == n)
+            words.append(Mux(is_shown, bank.read.data, 0))
+        m.d.comb += self.read.data.eq(reduce(or_, words))
         return m

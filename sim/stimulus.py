@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from golden.spec import AttentionSpec, exponential_table, power_of_two_table
-from rtl.config import MEMORIES, PRODUCTS, SELECTORS, TABLES, EngineConfig
+from rtl.config import MEMORIES, PRODUCTS, SELECTORS, TABLES, EngineConfig, bank_depths
 from rtl.design import Design
 
 __all__ = ["Vectors", "random_design", "random_vectors"]
@@ -179,6 +180,10 @@ def _draw(rng: np.random.Generator) -> Design:
         mask=flip(),
         expose_index=flip(),
     )
+    if config.memory == "internal" and flip():
+        n_words = spec.n_keys * config.dimensions(spec).fold
+        allowed = [n for n in (1, 2, 4, 8, 16) if len(bank_depths(n_words, n)) == n]
+        config = dataclasses.replace(config, value_banks=pick(*allowed))
     return Design(spec, config)
 
 

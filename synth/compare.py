@@ -80,6 +80,7 @@ class _Subject:
 #: Options of the spec that cost accuracy, by key: what they are called, and what they change.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "hamming-12": ("12-bit weights", {"weight_bits": 12}),
+    "hamming-10": ("10-bit weights", {"weight_bits": 10}),
     "hamming-8": ("8-bit weights", {"weight_bits": 8}),
     "hamming-6": ("6-bit weights and values", {"weight_bits": 6, "value_bits": 6, "out_frac_bits": 2}),
     "hamming-4": ("4-bit weights and values", {"weight_bits": 4, "value_bits": 4, "out_frac_bits": 2}),

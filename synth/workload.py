@@ -6,7 +6,7 @@ own; the streams of a design's ports are called channels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,6 +160,14 @@ def engine_workload(
         n_streams=n_streams,
         inputs={"i_query": np.stack(query)},
         expected={"o_out": np.stack(out)},
-        memories={"key_memory": np.stack(keys), "value_memory": np.stack(values)},
+        memories={"key_memory": np.stack(keys)} | _in_banks(np.stack(values), design.dimensions.value_bank_depths),
         description=f"{vectors} vectors, seed {seed}" if vectors == "random" else "vectors of all-MiniLM-L6-v2",
     )
+
+
+def _in_banks(words: Bits, depths: Sequence[int]) -> dict[str, Bits]:
+    """Return what the value memory holds, by bank if it has several."""
+    if len(depths) == 1:
+        return {"value_memory": words}
+    banks = np.split(words, np.cumsum(depths)[:-1], axis=1)
+    return {f"value_memory.bank_{n}": bank for n, bank in enumerate(banks)}

@@ -41,6 +41,7 @@ SOFTMAX = "tests/rtl/test_rtl_components.py::test_softmax_looks_up"
 WEIGHTED_SUM = "tests/rtl/test_rtl_components.py::test_weighted_sum"
 NORMALIZER = "tests/rtl/test_rtl_normalizer.py::test_normalizer_rounds_exactly"
 SHIFT = "tests/rtl/test_rtl_shift.py::test_shift_sum"
+BANKS = "tests/rtl/test_rtl_components.py::test_banks_are_one_memory"
 FORK = "tests/rtl/test_rtl_components.py::test_fork_hands_each_branch_every_payload_once"
 EVERY_ROW = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys"
 RANDOM_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows"
@@ -374,6 +375,8 @@ MUTANTS = [
         "range(1)",
         NORMALIZER,
     ),
+    Mutant("a bank is shown that was not read", "memory.py", "with m.If(self.read.en):", "with m.If(1):", BANKS),
+    Mutant("all banks are written", "memory.py", "whole.addr[low_bits:] == n, whole.en", "1, whole.en", BANKS),
     Mutant("a branch of the fork gets a payload twice", "fork.py", "& ~has_taken", "", FORK),
 ]
 

@@ -209,7 +209,8 @@ COMMANDS = {
             ["bad.toml"],
             (
                 "bad.toml: unknown key 'n_lane' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, "
-                "score_stages, n_dividers, product, memory, table, mask, expose_index; did you mean 'n_lanes'?"
+                "score_stages, n_dividers, product, memory, value_banks, table, mask, expose_index; "
+                "did you mean 'n_lanes'?"
             ),
         ),
         (

@@ -15,6 +15,7 @@ from rtl.config import Dimensions, EngineConfig
 from rtl.fetch import KeyFetch
 from rtl.fork import Fork
 from rtl.loader import RowLoader
+from rtl.memory import BankedMemory, WritePort
 from rtl.replay import Replay
 from rtl.score import ScoreArray
 from rtl.softmax import SoftmaxTable
@@ -77,6 +78,36 @@ def test_loader_puts_key_and_values_where_they_belong(n_lanes: int, n_macs: int,
         elements = [word >> 3 * n & 7 for word in words for n in range(n_macs)]
         assert elements == (values[j] + 4).tolist()  # offset by 2**(value_bits - 1)
     assert len(value_memory) == spec.n_keys * dims.fold
+
+
+@pytest.mark.parametrize("depths", [(1, 1), (4, 4, 3), (8, 1)])
+def test_banks_are_one_memory(depths: tuple[int, ...], rng: np.random.Generator) -> None:
+    """Each word is where it was written; a word that was read stays until the next is."""
+    depth = sum(depths)
+    dut: Any = BankedMemory(WritePort(depth=depth, width=6, granularity=3), depths)
+    written = [0] * depth
+
+    async def testbench(ctx):
+        expected = None
+        for _ in range(400):
+            read, write, is_read, lanes, data = (int(rng.integers(n)) for n in (depth, depth, 2, 4, 64))
+            lanes = 0 if is_read and read == write else lanes
+            ctx.set(dut.read.addr, read)
+            ctx.set(dut.read.en, is_read)
+            ctx.set(dut.write.addr, write)
+            ctx.set(dut.write.en, lanes)
+            ctx.set(dut.write.data, data)
+            await ctx.tick()
+            mask = sum(7 << 3 * lane for lane in range(2) if lanes >> lane & 1)
+            written[write] = written[write] & ~mask | data & mask
+            expected = written[read] if is_read else expected
+            if expected is not None:
+                assert ctx.get(dut.read.data) == expected
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
 
 
 # --- fetching ---------------------------------------------------------------------------------------------------------

@@ -28,6 +28,9 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"score_stages": 9}, ValueError, "score_stages must be 0 to 8, not 9"),
         ({"n_dividers": 0}, ValueError, "n_dividers must be 1 or more, not 0"),
         ({"memory": "sram"}, ValueError, "memory must be one of internal, external, not 'sram'"),
+        ({"value_banks": 0}, ValueError, "value_banks must be 1 or more, not 0"),
+        ({"value_banks": 6}, ValueError, "value_banks must be a power of two, not 6"),
+        ({"value_banks": 2, "memory": "external"}, ValueError, "value_banks belongs to internal memories"),
         ({"table": "ram"}, ValueError, "table must be one of rom, loadable, not 'ram'"),
         ({"mask": 1}, TypeError, "mask must be true or false, not 1"),
         ({"expose_index": "yes"}, TypeError, "expose_index must be true or false, not 'yes'"),
@@ -44,11 +47,19 @@ def test_bad_field(fields: dict, error: type[Exception], text: str) -> None:
         ({"n_lanes": 32}, "n_lanes must be at most n_keys = 20, .* not 32"),
         ({"n_macs": 4}, r"n_macs must divide d_value = 6 \(one of 1, 2, 3, 6\), not 4"),
         ({"n_lanes": 4, "scan_rows": 16}, "scan_rows must be at most 8 for 5 rows of keys, not 16"),
+        ({"value_banks": 8}, r"leave no bank empty, of n_keys \* fold = 20 words \(one of 1, 2\), not 8"),
+        ({"value_banks": 64}, r"\(one of 1, 2\), not 64"),
     ],
 )
 def test_field_that_does_not_fit_the_spec(fields: dict, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         EngineConfig(**fields).dimensions(SPEC)
+
+
+@pytest.mark.parametrize(("n_banks", "depths"), [(1, (60,)), (2, (32, 28)), (4, (16, 16, 16, 12)), (8, (*[8] * 7, 4))])
+def test_banks_are_powers_of_two_and_the_rest(n_banks: int, depths: tuple[int, ...]) -> None:
+    config = EngineConfig(n_macs=2, value_banks=n_banks)  # 20 keys of 3 slices
+    assert config.dimensions(SPEC).value_bank_depths == depths
 
 
 def test_dictionary_and_back() -> None:

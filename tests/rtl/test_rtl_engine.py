@@ -76,7 +76,7 @@ SHAPES = [
     ({"d_head": 1, "d_value": 1, "n_keys": 1, "top_k": 1, "logit_scale": 0.5}, {"table": "loadable"}),
     (
         {"d_head": 13, "d_value": 3, "n_keys": 9, "top_k": 1, "logit_scale": 0.0, "value_bits": 16, "out_frac_bits": 0},
-        {"n_lanes": 2, "n_macs": 1, "score_stages": 2, "expose_index": False},
+        {"n_lanes": 2, "n_macs": 1, "score_stages": 2, "expose_index": False, "value_banks": 4},
     ),
     (
         {"d_head": 4, "d_value": 2, "n_keys": 16, "top_k": 5, "logit_scale": 1.5, "value_bits": 2, "weight_bits": 1},

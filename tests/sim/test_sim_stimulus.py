@@ -43,7 +43,7 @@ def test_40_designs_have_every_option_and_odd_sizes():
     designs = [random_design(np.random.default_rng([0, number])) for number in range(40)]
     seen = collections.defaultdict(set)
     for design in designs:
-        for name in ("selector", "memory", "table", "mask", "expose_index", "score_stages", "n_lanes"):
+        for name in ("selector", "memory", "table", "mask", "expose_index", "score_stages", "n_lanes", "value_banks"):
             seen[name].add(getattr(design.config, name))
         for name in ("scan_rows", "n_dividers", "n_macs"):
             seen[name].add(getattr(design.config, name) is None)

@@ -66,7 +66,7 @@ def test_it_survives_json(found: Comparison):
 def test_variants_change_table_and_widths_alone():
     design = load_design("tiny")
     by_key = {key: changed for key, _, changed in variants(design)}
-    assert list(by_key) == ["hamming-12", "hamming-6", "hamming-4", "hamming-shift"]
+    assert list(by_key) == ["hamming-12", "hamming-10", "hamming-6", "hamming-4", "hamming-shift"]
     assert by_key["hamming-12"].spec.weight_bits == 12
     four = by_key["hamming-4"].spec
     assert (four.weight_bits, four.value_bits, four.out_frac_bits) == (4, 4, 2)
@@ -77,6 +77,7 @@ def test_variants_change_table_and_widths_alone():
         assert dataclasses.replace(changed.spec, weights=design.spec.weights, **widths) == design.spec
     # What is a variant itself has the others alone.
     assert [key for key, _, _ in variants(by_key["hamming-12"])] == [
+        "hamming-10",
         "hamming-8",
         "hamming-6",
         "hamming-4",
