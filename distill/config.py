@@ -12,7 +12,7 @@ from typing import Any
 
 from distill.schedule import STAGES
 from distill.tasks.task import TaskConfig
-from golden.checks import require_bool, require_choice, require_int
+from golden.checks import require_bool, require_choice, require_int, require_number
 from golden.spec import WEIGHT_FORMS
 
 __all__ = ["LossConfig", "RunConfig", "StudentConfig", "TrainConfig", "nearest"]
@@ -21,18 +21,9 @@ KINDS = ("teacher", "student")
 PRECISIONS = ("float32", "bfloat16")
 
 
-def _require_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    if not low <= value <= high:  # NaN is in no range
-        allowed = f"{low} or more" if high == math.inf else f"{low} to {high}"
-        raise ValueError(f"{name} must be {allowed}, not {value}")
-    return float(value)
-
-
 def _settle_numbers(section: Any, names: str, low: float, high: float = math.inf) -> None:
     for name in names.split():
-        object.__setattr__(section, name, _require_number(name, getattr(section, name), low, high))
+        object.__setattr__(section, name, require_number(name, getattr(section, name), low, high))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,16 @@ def require_int(name: str, value: Any, low: int, high: int | None = None, *, why
     return value
 
 
+def require_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
+    """Return `value` as a float of `low` to `high`; raise `TypeError` or `ValueError` otherwise."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    if not low <= value <= high:  # NaN is in no range
+        allowed = f"{low} or more" if high == math.inf else f"{low} to {high}"
+        raise ValueError(f"{name} must be {allowed}, not {value}")
+    return float(value)
+
+
 def require_bool(name: str, value: Any) -> bool:
     """Return `value` if it is a bool; raise `TypeError` naming it otherwise."""
     if not isinstance(value, bool):

@@ -17,11 +17,11 @@ RESULTS = Path(__file__).with_name("results")
 
 
 def read() -> dict[str, Comparison]:
-    """Return the comparisons by name of their files, smallest baseline first."""
+    """Return the comparisons by name of their files, fastest clock first, and then smallest baseline."""
     found = {
         path.stem: Comparison.from_dict(json.loads(path.read_text(encoding="utf-8"))) for path in RESULTS.glob("*.json")
     }
-    return dict(sorted(found.items(), key=lambda item: item[1].standard.area))
+    return dict(sorted(found.items(), key=lambda item: (-item[1].clock, item[1].standard.area)))
 
 
 def _shape(comparison: Comparison) -> str:
@@ -45,7 +45,7 @@ def _row(comparison: Comparison, design: DesignFigures) -> str:
 
 def _summary(comparison: Comparison) -> list[str]:
     return [
-        f"*{comparison.title}*: {_shape(comparison)}",
+        f"*{comparison.title}*: {_shape(comparison)}; at {comparison.clock:g} GHz",
         "",
         "| design | cycles | GHz | logic, µm² | less | logic, pJ | less | all, µm² | less | all, pJ | less | cosine |",
         f"|---|{'---:|' * 11}",
@@ -54,10 +54,10 @@ def _summary(comparison: Comparison) -> list[str]:
     ]
 
 
-def _roles(comparisons: dict[str, Comparison]) -> list[str]:
+def _roles(comparisons: dict[str, Comparison], baseline: str) -> list[str]:
     names = list(comparisons)
     lines = [
-        f"| role | {' | '.join(f'{n}: ours, µm² | int8 | ours, pJ | int8' for n in names)} |",
+        f"| role | {' | '.join(f'{n}: ours, µm² | {baseline} | ours, pJ | {baseline}' for n in names)} |",
         f"|---|{'---:|' * (4 * len(names))}",
     ]
     for role in ROLES:
@@ -90,7 +90,12 @@ def _work(comparisons: dict[str, Comparison]) -> list[str]:
 def markdown(comparisons: dict[str, Comparison]) -> str:
     """Lay comparisons out for a document: a table each, then all by role, then what making them took."""
     lines = [line for comparison in comparisons.values() for line in _summary(comparison)]
-    return "\n".join([*lines, *_roles(comparisons), *_work(comparisons)])
+    by_baseline: dict[str, dict[str, Comparison]] = {}
+    for name, comparison in comparisons.items():
+        element = comparison.standard.key.removeprefix("standard-")
+        by_baseline.setdefault(element, {})[name] = comparison
+    roles = [line for element, found in by_baseline.items() for line in _roles(found, element)]
+    return "\n".join([*lines, *roles, *_work(comparisons)])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from distill.encoder import Encoder
-from golden.checks import require_bool, require_choice, require_int
+from golden.checks import require_bool, require_choice, require_int, require_number
 
 __all__ = ["Batch", "MissingData", "Task", "TaskConfig", "debian_file", "taken"]
 
@@ -39,6 +39,9 @@ class TaskConfig:
         Most tokens of a text, its two markers included; longer ones are cut. Images have as many as they have.
     augment
         Whether training images are flipped and shifted at random.
+    drop_words
+        Share of the tokens of a training text, but its two markers, that are left out at random, anew each time. A
+        student that learns from its teacher's outputs needs no labels for what is left.
     """
 
     name: str
@@ -46,6 +49,7 @@ class TaskConfig:
     n_test: int | None = None
     n_tokens: int = 64
     augment: bool = True
+    drop_words: float = 0.0
 
     def __post_init__(self) -> None:
         from distill.tasks import TASKS
@@ -56,6 +60,7 @@ class TaskConfig:
                 require_int(name, getattr(self, name), 1)
         require_int("n_tokens", self.n_tokens, 4, 512)
         require_bool("augment", self.augment)
+        object.__setattr__(self, "drop_words", require_number("drop_words", self.drop_words, 0, 0.9))
 
 
 class Task(ABC):

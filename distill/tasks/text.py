@@ -33,6 +33,7 @@ class TextTask(Task):
 
     test_batch_size = 50
 
+    drop_words: float
     _train: list[Tensor]
     _train_labels: Tensor
     _test: list[Tensor]
@@ -49,7 +50,10 @@ class TextTask(Task):
         return model
 
     def train_batch(self, items: Tensor, generator: torch.Generator) -> Batch:
-        return _padded([self._train[item] for item in items]), self._train_labels[items]
+        texts = [self._train[item] for item in items]
+        if self.drop_words:
+            texts = [_thinned(text, self.drop_words, generator) for text in texts]
+        return _padded(texts), self._train_labels[items]
 
     def test_batch(self, items: slice) -> Batch:
         return _padded(self._test[items]), self._test_labels[items]
@@ -63,6 +67,13 @@ class TextTask(Task):
         batches = batches or [order]
         shuffled = torch.randperm(len(batches), generator=generator)
         return [batches[number] for number in shuffled][: self.steps(batch_size)]
+
+
+def _thinned(text: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Leave out tokens at random, but for the first and the last."""
+    is_kept = torch.rand(len(text), generator=generator) >= share
+    is_kept[0] = is_kept[-1] = True
+    return text[is_kept]
 
 
 def _padded(texts: list[Tensor]) -> dict[str, Tensor]:

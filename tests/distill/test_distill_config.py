@@ -96,6 +96,8 @@ def test_steps_of_the_stages(read):
         (["student.topn=1"], "unknown key 'topn' in [student]; known: teacher, .*; did you mean 'top_n'?"),
         (["task.name=mnist"], "[task] name must be one of fashion_mnist, .*, not 'mnist'"),
         (["task.n_train=0"], "[task] n_train must be 1 or more, not 0"),
+        (["task.drop_words=1"], "[task] drop_words must be 0 to 0.9, not 1"),
+        (["task.drop_words=few"], "[task] drop_words must be a number, not 'few'"),
         (["kind=pupil"], "kind must be one of teacher, student, not 'pupil'"),
         (["name=../x"], "name must be 1 to 64 letters, .*, not '../x'"),
         (["student.top_n=0"], "[student] top_n must be 1 or more, not 0"),

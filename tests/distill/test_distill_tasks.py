@@ -17,7 +17,7 @@ from distill.tasks.fashion_mnist import read_idx
 from distill.tasks.novels import TITLES, Novels, read_novels
 from distill.tasks.reviews import Reviews
 from distill.tasks.task import MissingData, debian_file
-from distill.tasks.text import minilm_tokenizer, package_folder
+from distill.tasks.text import TextTask, minilm_tokenizer, package_folder
 from golden.fixture import MINILM_PATH, load_minilm
 from golden.score import binarize
 
@@ -107,6 +107,32 @@ def test_padding_changes_nothing_of_a_text():
     both, _ = model(tokens, visible)
     alone, _ = model(tokens[:1, :5], visible[:1, :5])
     torch.testing.assert_close(both[:1], alone)
+
+
+class Texts(TextTask):
+    """Texts of which each token is its place, from 1 on, between markers of 100 and 200."""
+
+    def __init__(self, lengths: list[int], drop_words: float):
+        self.n_train, self.drop_words = len(lengths), drop_words
+        self._train = [torch.tensor([100, *range(1, length - 1), 200]) for length in lengths]
+        self._train_labels = torch.arange(len(lengths))
+
+
+def test_words_are_dropped_at_random_and_markers_never():
+    items = torch.arange(40)
+    task = Texts([2, 3, *[52] * 38], drop_words=0.3)
+    inputs, labels = task.train_batch(items, generator())
+    texts = [row[seen].tolist() for row, seen in zip(inputs["tokens"], inputs["visible"], strict=True)]
+    assert labels.tolist() == items.tolist()
+    assert all(text[0] == 100 and text[-1] == 200 for text in texts)
+    assert all(text[1:-1] == sorted(set(text[1:-1])) for text in texts)  # in their order
+    kept = [len(text) - 2 for text in texts[2:]]
+    assert np.mean(kept) == pytest.approx(50 * 0.7, abs=3 * (50 * 0.3 * 0.7 / 38) ** 0.5)
+    assert len(set(map(tuple, texts[2:]))) == 38
+    again, _ = task.train_batch(items, generator())
+    assert torch.equal(inputs["tokens"], again["tokens"])
+    whole, _ = Texts([52] * 3, drop_words=0).train_batch(items[:3], generator())
+    assert whole["visible"].all()
 
 
 def test_bytes_of_an_idx_file_are_read_and_other_files_refused(tmp_path):

@@ -59,12 +59,13 @@ def test_it_prints_tables_and_writes_both_files(asked):
 
 
 def test_it_asks_for_what_is_set(asked):
-    call("tiny", "--set", "spec.top_k=2", "--clock", "0.8", "--vectors", "random")
+    call("tiny", "--set", "spec.top_k=2", "--clock", "0.8", "--vectors", "random", "--baseline", "bf16")
     (request,) = asked
     assert request["design"] == load_design("tiny", ["spec.top_k=2"])
     assert (request["clock"], request["vectors"], request["library"].name) == (0.8, "random", "nangate45")
+    assert request["baseline"] == "bf16"
     call("tiny")
-    assert (asked[1]["clock"], asked[1]["vectors"]) == (1.0, "real")
+    assert (asked[1]["clock"], asked[1]["vectors"], asked[1]["baseline"]) == (1.0, "real", "int8")
     assert files() == set()
 
 
@@ -73,6 +74,7 @@ def test_it_asks_for_what_is_set(asked):
     [
         (["--clock", "0"], "Invalid value for '--clock': 0.0 is not in the range x>0."),
         (["--vectors", "true"], "Invalid value for '--vectors': 'true' is not one of 'real', 'random'."),
+        (["--baseline", "fp8"], "Invalid value for '--baseline': 'fp8' is not one of 'int8', 'bf16'."),
         (["--library", "none.lib"], "no cell library 'none.lib'"),
         (["--set", "spec.top_k=3"], "no cell for it"),
     ],

@@ -14,9 +14,9 @@ from synth.comparison import Comparison
 from synth.library import load_library
 
 
-@pytest.fixture(scope="module")
-def found() -> Comparison:
-    return compare(load_design("tiny"), library=load_library(), with_variants=False)
+@pytest.fixture(scope="module", params=["int8", "bf16"])
+def found(request: pytest.FixtureRequest) -> Comparison:
+    return compare(load_design("tiny"), library=load_library(), baseline=request.param, with_variants=False)
 
 
 def test_both_take_the_same_cycles(found: Comparison):
@@ -51,7 +51,8 @@ def test_memories_are_the_manifests(found: Comparison):
     bits = {memory.name: memory.bits for memory in found.hamming.memories}
     assert (bits["key_memory"], bits["value_memory"]) == (16 * 8, 16 * 8 * 8)
     bits = {memory.name: memory.bits for memory in found.standard.memories}
-    assert (bits["key_memory"], bits["value_memory"]) == (16 * 8 * 8, 16 * 8 * 8)
+    element = {"standard-int8": 8, "standard-bf16": 16}[found.standard.key]
+    assert (bits["key_memory"], bits["value_memory"]) == (16 * 8 * element, 16 * 8 * element)
 
 
 def test_integers_are_close_to_their_ideals(found: Comparison):
@@ -92,6 +93,11 @@ def test_a_variant_has_the_table_of_its_own_scale():
     [eight] = [changed for key, _, changed in variants(twelve) if key == "hamming-8"]
     for changed in (twelve, eight):  # as well as the table that they are made from tells it
         assert logit_scale_of(changed.spec.weights) == pytest.approx(0.3, rel=0.005)
+
+
+def test_there_are_two_baselines():
+    with pytest.raises(ValueError, match="element must be one of int8, bf16, not 'fp8'"):
+        compare(load_design("tiny"), library=load_library(), baseline="fp8")
 
 
 @pytest.mark.parametrize("clock", [0.0, -1.0])
