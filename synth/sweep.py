@@ -41,6 +41,9 @@ AXES = {
 
 _CLOCK_GHZ = 1.0
 
+#: Most words of a bank of the value memory: of 32 bits, they are read in 0.54 ns.
+_BANK_WORDS = 2048
+
 
 def points() -> Iterator[dict[str, int]]:
     """Yield each point of the axes once."""
@@ -56,6 +59,7 @@ def points() -> Iterator[dict[str, int]]:
 def design_of(point: dict[str, int]) -> Design:
     """Return the engine of a point, balanced: as few multipliers as keep up with the lanes, or one for each element.
 
+    The value memory has as few banks as leave no more than `_BANK_WORDS` words in each.
     Values have as many elements as queries; the logit scale is `1 / sqrt(d_head)`, of standardised queries and keys.
     """
     d, n_keys, top_k, n_lanes = (point[name] for name in ("d_head", "n_keys", "top_k", "n_lanes"))
@@ -65,7 +69,9 @@ def design_of(point: dict[str, int]) -> Design:
         d_head=d, d_value=d, n_keys=n_keys, top_k=min(top_k, n_keys), logit_scale=d**-0.5, weight_bits=8
     )
     stages = 2 if d <= 64 else 4
-    return Design(spec, EngineConfig(name="swept", n_lanes=n_lanes, n_macs=n_macs, score_stages=stages))
+    n_banks = max(1, n_keys * (d // n_macs) // _BANK_WORDS)
+    config = EngineConfig(name="swept", n_lanes=n_lanes, n_macs=n_macs, score_stages=stages, value_banks=n_banks)
+    return Design(spec, config)
 
 
 def measure(point: dict[str, int]) -> dict[str, Any]:
@@ -75,6 +81,7 @@ def measure(point: dict[str, int]) -> dict[str, Any]:
     return {
         **point,
         "n_macs": design.dimensions.n_macs,
+        "value_banks": design.config.value_banks,
         "cycles": found.cycles,
         "period_ns": {timing.tool: timing.period for timing in found.timings},
         "area_um2": found.area,
@@ -122,13 +129,13 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     lines = []
     for axis in AXES:
         lines += [
-            f"| {axis} | multipliers | cycles | clock, GHz | logic, µm² | memories, µm² | logic, pJ | memories, pJ |",
-            f"|{'---:|' * 8}",
+            f"| {axis} | multipliers | banks | cycles | clock, GHz | logic, µm² | memories, µm² | logic, pJ | memories, pJ |",
+            f"|{'---:|' * 9}",
         ]
         for row in along(rows, axis):
             clock = 1 / row["period_ns"]["synth.timing"]
             lines.append(
-                f"| {row[axis]:,} | {row['n_macs']} | {row['cycles']:.0f} | {clock:.2f} | {row['area_um2']:,.0f} "
+                f"| {row[axis]:,} | {row['n_macs']} | {row['value_banks']} | {row['cycles']:.0f} | {clock:.2f} | {row['area_um2']:,.0f} "
                 f"| {row['memory_area_um2']:,.0f} | {row['energy_pj']:,.0f} | {row['memory_energy_pj']:,.0f} |"
             )
         lines.append("")

@@ -27,12 +27,14 @@ def test_engines_are_balanced(point: dict[str, int]):
     assert terms["sum"] <= terms["score"] or n_macs == d
     if n_macs > 1:
         assert point["top_k"] * (d // (n_macs // 2)) > terms["score"]
+    assert max(design.dimensions.value_bank_depths) <= 2048
 
 
 def fake(point: dict[str, int]) -> dict:
     return {
         **point,
         "n_macs": 2,
+        "value_banks": 1,
         "cycles": 64.0,
         "period_ns": {"synth.timing": 0.8},
         "area_um2": 1000.0 * point["n_lanes"],
@@ -79,7 +81,7 @@ def test_tables_and_pictures_have_every_point(tmp_path):
     for axis, values in AXES.items():
         assert [row[axis] for row in along(rows, axis)] == list(values)
     assert table.count("\n| ") >= len(rows)
-    assert "| 64 | 2 | 64 | 1.25 | 64,000 | 500 | 20 | 10 |" in table
+    assert "| 64 | 2 | 1 | 64 | 1.25 | 64,000 | 500 | 20 | 10 |" in table
     pytest.importorskip("matplotlib", reason="pip install matplotlib draws the sweep")
     picture = tmp_path / "sweep.svg"
     sweep.plot(rows, picture)
