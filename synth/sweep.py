@@ -126,18 +126,16 @@ def along(rows: list[dict[str, Any]], axis: str) -> list[dict[str, Any]]:
 
 def markdown(rows: list[dict[str, Any]]) -> str:
     """Lay the points out for a document: a table an axis."""
+    heads = ("multipliers", "banks", "cycles", "clock, GHz", "logic, µm²", "memories, µm²", "logic, pJ", "memories, pJ")
+    amounts = ("area_um2", "memory_area_um2", "energy_pj", "memory_energy_pj")
     lines = []
     for axis in AXES:
-        lines += [
-            f"| {axis} | multipliers | banks | cycles | clock, GHz | logic, µm² | memories, µm² | logic, pJ | memories, pJ |",
-            f"|{'---:|' * 9}",
-        ]
+        lines += [f"| {' | '.join((axis, *heads))} |", f"|{'---:|' * (1 + len(heads))}"]
         for row in along(rows, axis):
             clock = 1 / row["period_ns"]["synth.timing"]
-            lines.append(
-                f"| {row[axis]:,} | {row['n_macs']} | {row['value_banks']} | {row['cycles']:.0f} | {clock:.2f} | {row['area_um2']:,.0f} "
-                f"| {row['memory_area_um2']:,.0f} | {row['energy_pj']:,.0f} | {row['memory_energy_pj']:,.0f} |"
-            )
+            cells = [f"{row[axis]:,}", row["n_macs"], row["value_banks"], f"{row['cycles']:.0f}", f"{clock:.2f}"]
+            cells += [f"{row[amount]:,.0f}" for amount in amounts]
+            lines.append(f"| {' | '.join(map(str, cells))} |")
         lines.append("")
     return "\n".join(lines).rstrip()
 

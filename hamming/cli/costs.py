@@ -1,0 +1,162 @@
+"""Commands that say what an engine costs: synthesize, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from hamming.cli.common import (
+    design_facts,
+    file_option,
+    mistakes,
+    outputs,
+    progress_bar,
+    read_design,
+    save_json,
+    takes_design,
+)
+
+# Hardware and synthesis are imported where they are used: --help answers at once.
+
+__all__ = ["compare", "synthesize"]
+
+
+@click.command()
+@takes_design
+@click.option("--library", default="nangate45", show_default=True, help="nangate45, osu018, or a Liberty file's path.")
+@click.option(
+    "--mapping",
+    type=click.Choice(["auto", "abc", "adders", "ripple"]),
+    default="auto",
+    show_default=True,
+    help="How adders are made: by ABC, of adder cells, as ripple chains of these; auto: what is smallest.",
+)
+@click.option("--clock", type=click.FloatRange(0, min_open=True), help="GHz to size gates for; the smallest without.")
+@file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
+def synthesize(
+    config: str,
+    overrides: tuple[str, ...],
+    library: str,
+    mapping: str,
+    clock: float | None,
+    json_file: Path | None,
+) -> None:
+    """Print an engine's area, block by block.
+
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. It is synthesized to the cells of a
+    library; memories are counted apart, in bits.
+
+    \b
+    Examples:
+      hamming synthesize tiny
+      hamming synthesize bert --set engine.selector=insertion --json bert.json
+      hamming synthesize tiny --clock 0.5
+      hamming synthesize tiny --library my_cells.lib
+    """
+    design = read_design(config, overrides)
+    targets = [path for path in (json_file,) if path is not None]
+    with outputs(*targets) as temporary:
+        from rtl.engine import Engine
+        from rtl.verilog import emit
+        from synth.area import SynthesisError
+        from synth.area import synthesize as synthesize_verilog
+        from synth.library import load_library
+        from synth.report import area_table
+
+        with mistakes(ValueError):
+            cells = load_library(library)
+        name = design.config.name
+        with progress_bar(f"emitting {name}") as update, mistakes(SynthesisError, ValueError):
+            verilog = emit(Engine(design.spec, design.config), name)
+            report = synthesize_verilog(
+                verilog,
+                top=name,
+                library=cells,
+                mapping=mapping,
+                clock_ns=None if clock is None else 1 / clock,
+                progress=lambda now: update(now.done, now.step),
+            )
+        for path in temporary:
+            save_json(path, design_facts(design) | {"area": report.to_dict()})
+    Console().print(area_table(report))
+
+
+@click.command()
+@takes_design
+@click.option(
+    "--clock",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="GHZ",
+    help="Clock at which power is stated; of the energy only leakage depends on it.",
+)
+@click.option(
+    "--vectors",
+    type=click.Choice(["real", "random"]),
+    default="real",
+    show_default=True,
+    help="Queries behind the energy: a transformer's, or random bits.",
+)
+@click.option(
+    "--baseline",
+    type=click.Choice(["int8", "bf16"]),
+    default="int8",
+    show_default=True,
+    help="Elements of the standard attention: integers, or floating point, which meets 0.3 GHz.",
+)
+@click.option("--library", default="nangate45", show_default=True, help="nangate45, or a Liberty file's path.")
+@file_option("--json", "json_file", metavar="FILE", help="Write everything as JSON.")
+@file_option("--html", "html_file", metavar="FILE", help="Write a page with pictures, which needs no other file.")
+def compare(
+    config: str,
+    overrides: tuple[str, ...],
+    clock: float,
+    vectors: str,
+    baseline: str,
+    library: str,
+    json_file: Path | None,
+    html_file: Path | None,
+) -> None:
+    """Set an engine beside standard attention of the same throughput.
+
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. Both designs, with the same keys a
+    cycle, are synthesized, timed and simulated at the gates; area, energy and time are shown by block, memories apart,
+    beside what others publish. A large engine takes minutes.
+
+    \b
+    Examples:
+      hamming compare tiny
+      hamming compare bert --html bert.html --json bert.json
+      hamming compare bert --set spec.n_keys=256 --vectors random
+    """
+    design = read_design(config, overrides)
+    targets = [path for path in (json_file, html_file) if path is not None]
+    with outputs(*targets) as temporary:
+        from synth.area import SynthesisError
+        from synth.compare import compare as compare_designs
+        from synth.comparison_page import comparison_page
+        from synth.comparison_table import comparison_tables
+        from synth.library import load_library
+
+        with mistakes(ValueError):
+            cells = load_library(library)
+        with progress_bar(f"emitting {design.config.name}") as update, mistakes(SynthesisError):
+            found = compare_designs(
+                design,
+                library=cells,
+                clock=clock,
+                vectors=vectors,
+                baseline=baseline,
+                progress=lambda now: update(now.done, now.step),
+            )
+        path_of = dict(zip(targets, temporary, strict=True))
+        if json_file is not None:
+            save_json(path_of[json_file], found.to_dict())
+        if html_file is not None:
+            path_of[html_file].write_text(comparison_page(found), encoding="utf-8")
+    console = Console()
+    console.width = max(console.width, 120)  # its tables are wide
+    console.print(comparison_tables(found))

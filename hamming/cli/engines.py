@@ -1,0 +1,206 @@
+"""Commands that make an engine and show that it is right: presets, generate, run, simulate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from hamming.cli.common import (
+    Update,
+    design_facts,
+    file_option,
+    load_vectors,
+    mistakes,
+    outputs,
+    progress_bar,
+    read_design,
+    save_arrays,
+    save_json,
+    takes_design,
+)
+from hamming.files import Vectors, check_writable
+from hamming.tables import manifest_table, presets_table, simulation_table
+from rtl.design import Design, load_design, preset_names, preset_text
+
+if TYPE_CHECKING:
+    from sim.regression import RegressionReport
+    from sim.simulate import SimulationResult
+
+# Golden model, hardware and simulator are imported where they are used: --help and presets answer at once.
+
+__all__ = ["generate", "presets", "run", "simulate"]
+
+
+@click.command()
+@click.argument("name", required=False)
+def presets(name: str | None) -> None:
+    """List the presets, or print one's TOML.
+
+    \b
+    Examples:
+      hamming presets
+      hamming presets minilm > mine.toml
+    """
+    if name is not None:
+        with mistakes(ValueError):
+            click.echo(preset_text(name), nl=False)
+        return
+    designs = {preset: load_design(preset) for preset in preset_names()}
+    Console().print(presets_table(designs))
+    for preset in designs:
+        click.echo(f"{preset:<10}{preset_text(preset).splitlines()[0].removeprefix('# ')}")
+
+
+@click.command()
+@takes_design
+@file_option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder for NAME.v and NAME.json.")
+def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
+    """Write an engine's Verilog and manifest.
+
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The Verilog is Verilog-2005; the
+    manifest, JSON, states spec, configuration, ports, memories, cycles and tool versions.
+
+    \b
+    Examples:
+      hamming generate tiny -o build
+      hamming generate minilm --set engine.n_lanes=8 --set engine.name=minilm_fast -o build
+    """
+    design = read_design(config, overrides)
+    name = design.config.name
+    targets = folder / f"{name}.v", folder / f"{name}.json"
+    with outputs(*targets) as (verilog_path, manifest_path):
+        from rtl.engine import Engine
+        from rtl.manifest import manifest
+        from rtl.verilog import emit
+
+        engine = Engine(design.spec, design.config)
+        verilog = emit(engine, name)
+        facts = manifest(engine, verilog)
+        verilog_path.write_text(verilog, encoding="utf-8")
+        save_json(manifest_path, facts)
+    click.echo(f"{targets[0]}: {len(verilog.splitlines())} lines of Verilog")
+    click.echo(f"{targets[1]}: the manifest")
+    Console().print(manifest_table(facts))
+
+
+@click.command()
+@takes_design
+@file_option("--vectors", required=True, metavar="FILE.npz", help="Arrays q, k, v; optionally n_valid and mask.")
+@file_option("--output", required=True, metavar="OUT.npz", help="Gets out, index, weight and is_empty.")
+def run(config: str, overrides: tuple[str, ...], vectors: Path, output: Path) -> None:
+    """Compute attention by the golden model.
+
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The model equals the engine to the
+    last bit. The vector file is NumPy's .npz: bits q (queries, d_head) and k (keys, d_head), integers v (keys,
+    d_value), each with an optional leading axis of heads. Optional: n_valid, how many keys a query sees, and mask,
+    true where it does not see a key.
+
+    \b
+    Example:
+      hamming run minilm --vectors vectors.npz --output outputs.npz
+    """
+    design = read_design(config, overrides)
+    given = load_vectors(vectors)
+    with outputs(output) as (path,):
+        from golden.attention import attend
+
+        with mistakes(TypeError, ValueError, where=str(vectors)):
+            found = attend(design.spec, given.q, given.k, given.v, n_valid=given.n_valid, mask=given.mask)
+        save_arrays(path, out=found.out, index=found.index, weight=found.weight, is_empty=found.is_empty)
+    click.echo(f"{output}: {found.is_empty.size} queries, {found.is_empty.sum()} of them without a key")
+
+
+@click.command()
+@takes_design
+@file_option("--vectors", metavar="FILE.npz", help="Send these, not random queries; see `hamming run --help`.")
+@file_option("--output", metavar="OUT.npz", help="Gets out, index (if exposed), is_empty and cycles; with --vectors.")
+@file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
+@file_option("--waves", metavar="FILE", help="Leave a trace of the signals: .vcd of Verilator, .fst of Icarus.")
+@click.option("--queries", type=click.IntRange(1), help="Random queries (default: 1000); without --vectors.")
+@click.option("--stalls/--no-stalls", default=None, help="Pause streams at random (default: no); with --vectors.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of queries and stalls.")
+@click.option("--simulator", type=click.Choice(["verilator", "icarus"]), default="verilator", show_default=True)
+def simulate(
+    config: str,
+    overrides: tuple[str, ...],
+    vectors: Path | None,
+    output: Path | None,
+    json_file: Path | None,
+    waves: Path | None,
+    queries: int | None,
+    stalls: bool | None,
+    seed: int,
+    simulator: str,
+) -> None:
+    """Check an engine's Verilog by simulation.
+
+    CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. Every output is held against the
+    golden model, and the cycles of queries back to back against the manifest; the exit status is 1 if anything
+    differs. Without --vectors, random queries are sent, with stalls and without.
+
+    \b
+    Examples:
+      hamming simulate tiny --queries 5000 --seed 7
+      hamming simulate minilm --vectors vectors.npz --output outputs.npz
+    """
+    if vectors is None and output is not None:
+        raise click.UsageError("--output goes with --vectors")
+    if vectors is None and stalls is not None:
+        raise click.UsageError("--stalls and --no-stalls go with --vectors; random queries are sent both ways")
+    if vectors is not None and queries is not None:
+        raise click.UsageError("--queries goes without --vectors")
+    design = read_design(config, overrides)
+    given = None if vectors is None else load_vectors(vectors)
+    if waves is not None:
+        from sim.runner import check_waves
+
+        with mistakes(ValueError):
+            check_waves(simulator, waves)
+            check_writable(waves)  # and not staged: the trace of a run that failed is the one to look at
+    targets = [path for path in (output, json_file) if path is not None]
+    with outputs(*targets) as temporary, progress_bar(f"building {design.config.name}") as update:
+        from sim.runner import SimulationFailed, SimulatorMissing
+
+        path_of = dict(zip(targets, temporary, strict=True))
+        settings = {"seed": seed, "simulator": simulator, "waves": waves}
+        with mistakes(SimulationFailed, SimulatorMissing):
+            if given is None:
+                outcome = _simulate_random(design, queries or 1000, update, settings)
+                report, passed, missing, facts = outcome.report, outcome.passed, outcome.missing, outcome.to_dict()
+            else:
+                with mistakes(TypeError, ValueError, where=str(vectors)):
+                    found = _simulate_vectors(design, given, update, settings | {"stalls": bool(stalls)})
+                report, passed, missing = found.report, found.report.passed, None
+                facts = design_facts(design) | report.to_dict()
+                if output is not None:
+                    index = {} if found.index is None else {"index": found.index}
+                    save_arrays(path_of[output], out=found.out, **index, is_empty=found.is_empty, cycles=found.cycles)
+        if json_file is not None:
+            save_json(path_of[json_file], facts)
+    Console().print(simulation_table(report, passed=passed, missing=missing))
+    if not passed:
+        raise SystemExit(1)
+
+
+def _simulate_random(design: Design, n_queries: int, update: Update, settings: dict[str, Any]) -> RegressionReport:
+    from sim.regression import regress
+
+    def progress(done: int) -> None:
+        update(done / n_queries, f"{done} of {n_queries} queries")
+
+    return regress(design, n_queries, progress=progress, **settings)
+
+
+def _simulate_vectors(design: Design, given: Vectors, update: Update, settings: dict[str, Any]) -> SimulationResult:
+    from sim.simulate import simulate as simulate_vectors
+
+    def progress(done: int, total: int) -> None:
+        update(done / total, f"{done} of {total} queries")
+
+    arrays = {"n_valid": given.n_valid, "mask": given.mask}
+    return simulate_vectors(
+        design.spec, design.config, given.q, given.k, given.v, **arrays, progress=progress, **settings
+    )

@@ -1,0 +1,176 @@
+"""Commands that make a model ready for the engine, and measure it: distill, evaluate, export."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from hamming.cli.common import Mistake, file_option, mistakes, outputs, progress_bar, save_json
+from hamming.tables import run_table
+
+if TYPE_CHECKING:
+    from distill.runs import Run
+
+# PyTorch and the golden model are imported where they are used: --help answers at once.
+
+__all__ = ["distill", "evaluate", "export"]
+
+
+@contextlib.contextmanager
+def needs_torch() -> Iterator[None]:
+    """Say what to install where PyTorch, which distillation alone needs, is not."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise Mistake("PyTorch is not installed: pip install 'hamming-attention[distill]'") from error
+
+
+def _takes_widths(command: Callable[..., None]) -> Callable[..., None]:
+    options = (
+        click.option("--weight-bits", type=click.IntRange(1, 32), default=12, show_default=True, help="Table entries."),
+        click.option("--value-bits", type=click.IntRange(2, 16), default=8, show_default=True, help="Value elements."),
+        click.option(
+            "--out-frac-bits", type=click.IntRange(0), default=8, show_default=True, help="Fraction bits of outputs."
+        ),
+        click.option(
+            "--weight-form",
+            type=click.Choice(["exponential", "power_of_two"]),
+            help="Form of the tables (default: as trained).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))(command)
+
+
+def _load_student(folder: Path) -> Run:
+    from distill.runs import DATA, load_run
+    from distill.tasks.task import MissingData
+
+    if not folder.exists() and (DATA / folder / "run.json").exists():
+        folder = DATA / folder
+    with mistakes(ValueError, MissingData):
+        run = load_run(folder)
+    if run.config.student is None:
+        raise Mistake(f"{folder} is a teacher's run; a student's is needed")
+    return run
+
+
+@click.command()
+@_takes_widths
+@click.option("--limit", type=click.IntRange(1), help="Test items, from the first on (default: all).")
+@file_option("--json", "json_file", metavar="FILE", help="Write the figures as JSON.")
+def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widths: Any) -> None:
+    """Count a distilled model's right answers through the hardware's arithmetic.
+
+    RUN is the folder of a student that `hamming distill` left, or `sample_student`, which comes with the package. Its
+    test items are classified by its teacher, if that run lies beside it; by the student in floating point; and by the
+    student with every attention computed by the golden model, each head with its own softmax table: what the hardware
+    would say, to the last bit.
+
+    \b
+    Examples:
+      hamming evaluate sample_student
+      hamming evaluate runs/fashion_mnist-0 --value-bits 6 --weight-form power_of_two --json six.json
+    """
+    targets = [path for path in (json_file,) if path is not None]
+    with outputs(*targets) as temporary:
+        run = _load_student(run_folder)
+
+        from distill.evaluate import evaluate_run
+        from distill.quantize import Widths
+        from distill.report import evaluation_table
+        from distill.runs import versions
+
+        with progress_bar("measuring values") as update, mistakes(ValueError):
+            found = evaluate_run(
+                run,
+                widths=Widths(**widths),
+                limit=limit,
+                progress=lambda step, done, total: update(done / total, f"{step}: {done} of {total} items"),
+            )
+        for path in temporary:
+            save_json(path, {"run": run.config.to_dict()} | found.to_dict() | {"versions": versions()})
+    Console().print(evaluation_table(found))
+
+
+@click.command()
+@_takes_widths
+@file_option("-o", "--output", "folder", required=True, metavar="DIR", help="A new folder.")
+@click.option("--items", type=click.IntRange(1), default=4, show_default=True, help="Test items behind the vectors.")
+@click.option("--name", help="Name of the engine (default: the run's).")
+def export(run_folder: Path, folder: Path, items: int, name: str | None, **widths: Any) -> None:
+    """Write a distilled model's heads for the hardware.
+
+    RUN is the folder of a student that `hamming distill` left, or `sample_student`, which comes with the package. For
+    each head DIR gets a TOML file, with its softmax table and an engine that is the same for all heads, and an .npz
+    file with its queries, keys and values of some test items; for each layer its matrices, with the values' scales
+    folded in.
+
+    \b
+    Example:
+      hamming export sample_student -o heads
+      hamming simulate heads/blocks.0.attention/head_0.toml --vectors heads/blocks.0.attention/head_0.npz
+    """
+    run = _load_student(run_folder)
+
+    from distill.export import export_run
+    from distill.quantize import Widths
+
+    with mistakes(ValueError, TypeError):
+        found = export_run(run, folder, items=items, widths=Widths(**widths), name=name)
+    for layer, paths in found.heads.items():
+        click.echo(f"{folder / layer}: {len(paths)} heads, {found.n_items} items of {found.n_queries} queries each")
+    first = next(iter(found.heads.values()))[0]
+    click.echo(f"{folder / 'engine.toml'}: the engine of all of them")
+    click.echo(f"{folder / 'export.json'}: what is where")
+    click.echo(f"Next: hamming simulate {first} --vectors {first.with_suffix('.npz')}")
+
+
+@click.command()
+@click.argument("config")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key, as in seed=1 or student.top_n=5. Repeatable.",
+)
+@file_option(
+    "-o", "--output", "runs", default=Path("runs"), show_default=True, metavar="DIR", help="Folder that holds runs."
+)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of PyTorch.")
+def distill(config: str, overrides: tuple[str, ...], runs: Path, threads: int) -> None:
+    """Train a teacher, or distill a student from one.
+
+    CONFIG is the path of a TOML file or the name of a run file in the package. Everything goes into DIR/NAME-SEED:
+    configuration, log, weights, metrics. An interrupted run goes on from its last checkpoint, to the same metrics.
+
+    \b
+    Examples:
+      hamming distill fashion_mnist_teacher
+      hamming distill fashion_mnist
+      hamming distill fashion_mnist --set student.top_n=5 --set name=top5 --set seed=1
+    """
+    with needs_torch():
+        import torch
+
+        from distill.method import train
+        from distill.run_file import load_run_file
+        from distill.tasks.task import MissingData
+        from distill.trainer import Diverged
+
+    with mistakes(ValueError):
+        run = load_run_file(config, overrides)
+    torch.set_num_threads(threads)
+    with progress_bar(f"{run.name}: data") as update, mistakes(ValueError, MissingData, Diverged):
+        metrics = train(run, runs, progress=lambda now: update(now.done / now.steps, now.text))
+    click.echo(f"{runs / f'{run.name}-{run.seed}'}: {metrics['steps']} steps in {metrics['seconds']:.0f} s")
+    Console().print(run_table(metrics))
