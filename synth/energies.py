@@ -20,13 +20,14 @@ from rtl.standard.verilog import emit_standard
 from synth import icarus, opensta
 from synth.area import map_design
 from synth.cell_model import CellLibrary
+from synth.energy_report import KINDS, BlockEnergy, EnergyReport
 from synth.gatesim import Trace, simulate
 from synth.glitches import Activity, glitches
 from synth.liberty import load_cells
 from synth.library import load_library
 from synth.netlist import Netlist
 from synth.opensta_power import power_with_opensta
-from synth.power import KINDS, BlockEnergy, EnergyReport, report
+from synth.power import report
 from synth.sram import memory_delays
 from synth.standard_workload import standard_workload
 from synth.timing import Environment, Timing

@@ -10,7 +10,7 @@ from synth.sram import SramModel
 
 if TYPE_CHECKING:
     from synth.area import AreaReport
-    from synth.power import EnergyReport
+    from synth.energy_report import EnergyReport
     from synth.timing_report import TimingReport
 
 __all__ = ["ENGINE_ROLES", "STANDARD_ROLES", "block_figures", "critical_path", "memory_figures", "timing_figures"]

@@ -11,6 +11,7 @@ from rtl.design import load_design
 from rtl.engine import Engine
 from rtl.verilog import emit
 from synth.area import AreaReport, Block, Figures
+from synth.energy_report import BlockEnergy, EnergyReport
 from synth.figures import ROLES, Energy
 from synth.gatesim import Accesses
 from synth.measured import (
@@ -20,7 +21,6 @@ from synth.measured import (
     memory_figures,
     timing_figures,
 )
-from synth.power import BlockEnergy, EnergyReport
 from synth.sram import SramModel
 from synth.timing_report import Environment, Step, TimingPath, TimingReport
 

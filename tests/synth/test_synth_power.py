@@ -10,13 +10,14 @@ import pytest
 
 from synth import opensta
 from synth.cell_model import CellLibrary
+from synth.energy_report import KINDS, BlockEnergy, EnergyReport
 from synth.gatesim import Trace, simulate
 from synth.glitches import glitches
 from synth.liberty import load_cells
 from synth.library import load_library
 from synth.netlist import Netlist
 from synth.opensta_power import power_with_opensta
-from synth.power import KINDS, BlockEnergy, EnergyReport, energy, measure
+from synth.power import energy, measure
 from synth.timing import Timing
 from synth.timing_report import Environment
 from synth.workload import engine_workload
