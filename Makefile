@@ -99,9 +99,10 @@ areas: $(VENV)/base.stamp ## areas of all presets again: what moved, and a new s
 	@$(BIN)/python -m synth.areas
 
 compare: $(VENV)/base.stamp ## bert, a variant of 256 keys and flagship beside standard attention: build/compare/*.json, *.html
-	@for config in bert "bert --set spec.n_keys=256 --set engine.n_lanes=4 --set engine.name=bert256" flagship; do \
-	  name=$$(echo "$$config" | sed 's/.*name=//'); \
-	  $(BIN)/hamming compare $$config --json "$(BUILD)/compare/$$name.json" --html "$(BUILD)/compare/$$name.html" || exit 1; done
+	@for config in "bert bert" "bert256 bert --set spec.n_keys=256 --set engine.n_lanes=4 --set engine.name=bert256" \
+	  "flagship flagship" "bert_bf16 bert --baseline bf16 --clock 0.3"; do \
+	  name=$${config%% *}; \
+	  $(BIN)/hamming compare $${config#* } --json "$(BUILD)/compare/$$name.json" --html "$(BUILD)/compare/$$name.html" || exit 1; done
 
 sweep: $(VENV)/base.stamp ## how area, clock, cycles and energy grow: what synth/sweep.json does not have yet
 	@$(BIN)/python -m synth.sweep --jobs $(WORKERS)
