@@ -63,7 +63,7 @@ def prices(comparison: Comparison | None = None) -> list[Price]:
     teachers = {
         run: fmean(one["accuracy"]["teacher"] for one in seeds)
         for run, seeds in read("evaluate").items()
-        if all("teacher" in one["accuracy"] for one in seeds)
+        if run in read("widths") and all("teacher" in one["accuracy"] for one in seeds)
     }
     return [*found, _price("standard attention, int8; the teacher", comparison.standard, comparison, teachers)]
 
