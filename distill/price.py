@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from distill.hardware_tables import read
 from distill.quantize import Widths
@@ -54,16 +55,17 @@ def prices(comparison: Comparison | None = None) -> list[Price]:
     An engine whose widths no run was evaluated with is left out.
     """
     comparison = read_comparisons()[COMPARISON] if comparison is None else comparison
+    measured = read("widths")
     found = []
     for design in comparison.of_kind("hamming"):
-        accuracy = _accuracy(_widths(design))
+        accuracy = _accuracy(measured, _widths(design))
         if accuracy:
             found.append(_price(_title(_widths(design)), design, comparison, accuracy))
     found.sort(key=lambda price: price.energy)
     teachers = {
         run: fmean(one["accuracy"]["teacher"] for one in seeds)
         for run, seeds in read("evaluate").items()
-        if run in read("widths") and all("teacher" in one["accuracy"] for one in seeds)
+        if run in measured and all("teacher" in one["accuracy"] for one in seeds)
     }
     return [*found, _price("standard attention, int8; the teacher", comparison.standard, comparison, teachers)]
 
@@ -92,10 +94,10 @@ def _title(widths: Widths) -> str:
     return f"{widths.weight_bits} bits{values}{', powers of two' if widths.weight_form else ''}"
 
 
-def _accuracy(widths: Widths) -> dict[str, float]:
+def _accuracy(measured: dict[str, list[Any]], widths: Widths) -> dict[str, float]:
     """Mean accuracy by run at these widths."""
     found: dict[str, float] = {}
-    for run, seeds in read("widths").items():
+    for run, seeds in measured.items():
         points = [point for one in seeds for point in one["points"]]
         at = [point["accuracy"] for point in points if all(point[key] == value for key, value in vars(widths).items())]
         if at:

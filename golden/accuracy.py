@@ -70,8 +70,9 @@ def integer_attention(inputs: AttentionInputs, widths: Widths, logit_scale: NDAr
 
 
 def cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosine similarity along the last axis."""
-    return (a * b).sum(axis=-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+    """Cosine similarity along the last axis; 0 where either is zero."""
+    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return (a * b).sum(axis=-1) / np.where(norms == 0, 1, norms)
 
 
 @cache

@@ -10,7 +10,7 @@ from golden.score import matches
 from golden.spec import AttentionSpec
 from golden.topk import absent_keys, select
 
-__all__ = ["dense_attention", "error_bound", "had_attention"]
+__all__ = ["dense_attention", "error_bound", "had_attention", "softmax_attention"]
 
 
 def dense_attention(
@@ -39,8 +39,13 @@ def dense_attention(
     -------
     `(..., n_queries, d_value)`; zero where a query sees no key.
     """
-    matched = matches(q, k)
-    return _softmax_mean(matched, v, logit_scale, absent_keys(k.shape[-2], n_valid, mask))
+    return _softmax_mean(_logits(matches(q, k), logit_scale), v, absent_keys(k.shape[-2], n_valid, mask))
+
+
+def softmax_attention(q: NDArray, k: NDArray, v: NDArray, logit_scale: float) -> NDArray[np.float64]:
+    """Softmax attention of real queries and keys: `softmax(logit_scale * q @ k.T) @ v`."""
+    q, k = (np.asarray(x, np.float64) for x in (q, k))
+    return _softmax_mean(logit_scale * (q @ k.swapaxes(-1, -2)), v, None)
 
 
 def had_attention(
@@ -61,13 +66,14 @@ def had_attention(
     index = select(matched, top_k, absent_keys(k.shape[-2], n_valid, mask)).index
     is_left_out = np.ones((*matched.shape[:-1], matched.shape[-1] + 1), bool)  # the last one collects the -1
     np.put_along_axis(is_left_out, index, False, axis=-1)
-    return _softmax_mean(matched, v, logit_scale, is_left_out[..., :-1])
+    return _softmax_mean(_logits(matched, logit_scale), v, is_left_out[..., :-1])
 
 
-def _softmax_mean(
-    matched: NDArray, v: NDArray, logit_scale: ArrayLike, absent: NDArray[np.bool_] | None
-) -> NDArray[np.float64]:
-    logits = 2.0 * np.asarray(logit_scale, np.float64) * matched
+def _logits(matched: NDArray, logit_scale: ArrayLike) -> NDArray[np.float64]:
+    return 2.0 * np.asarray(logit_scale, np.float64) * matched
+
+
+def _softmax_mean(logits: NDArray[np.float64], v: NDArray, absent: NDArray[np.bool_] | None) -> NDArray[np.float64]:
     if absent is not None:
         logits = np.where(absent, -np.inf, logits)
     best = logits.max(axis=-1, keepdims=True)

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.accuracy import cosine
 from golden.bf16 import from_patterns, to_patterns
+from golden.ideal import softmax_attention
 from golden.standard import StandardSpec, attend_standard, quantize_inputs
 from golden.standard_bf16 import Bf16Spec, attend_bf16
 
@@ -53,7 +55,7 @@ def float_error(
     q, k = (sigma * rng.normal(size=(n, d_head)) for n in (n_queries, n_keys))
     v = rng.normal(size=(n_keys, d_head))
     sizes = {"d_head": d_head, "d_value": d_head, "n_keys": n_keys}
-    ideal = _attention(q, k, v, d_head**-0.5)
+    ideal = softmax_attention(q, k, v, d_head**-0.5)
 
     inputs = quantize_inputs(q, k, v)
     scale = float(inputs.logit_scale)
@@ -62,20 +64,14 @@ def float_error(
     wide = Bf16Spec.from_logit_scale(**sizes, n_lanes=n_lanes, logit_scale=d_head**-0.5)
     out_bf16 = from_patterns(attend_bf16(wide, *(to_patterns(x) for x in (q, k, v))).out)
     return BaselineError(
-        int8_inputs=_cosine(_attention(inputs.q, inputs.k, v, scale), ideal),
+        int8_inputs=_cosine(softmax_attention(inputs.q, inputs.k, v, scale), ideal),
         int8=_cosine(out, ideal),
         bf16=_cosine(out_bf16, ideal),
     )
 
 
-def _attention(q: NDArray, k: NDArray, v: NDArray, scale: float) -> NDArray[np.float64]:
-    logits = scale * (q.astype(np.float64) @ k.T.astype(np.float64))
-    weight = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return weight @ v / weight.sum(axis=-1, keepdims=True)
-
-
 def _cosine(a: NDArray, b: NDArray) -> tuple[float, float]:
-    found = (a * b).sum(axis=-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+    found = cosine(a, b)
     return float(found.mean()), float(found.min())
 
 

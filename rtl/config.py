@@ -13,7 +13,7 @@ from golden.spec import AttentionSpec
 from rtl.digits import kept_carries, largest_negated
 from rtl.tree import tree_depth
 
-__all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig", "bank_depths"]
+__all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig", "bank_numbers"]
 
 SELECTORS = ("histogram", "insertion")
 PRODUCTS = ("multiply", "shift")
@@ -221,13 +221,22 @@ class Dimensions:
         depth, n_banks = self.spec.n_keys * self.fold, self.config.value_banks
         found = bank_depths(depth, n_banks)
         if len(found) != n_banks:
-            powers = [1 << bit for bit in range(depth.bit_length() + 1)]
-            allowed = [n for n in powers if len(bank_depths(depth, n)) == n]
+            allowed = bank_numbers(depth)
             raise ValueError(
                 f"value_banks must leave no bank empty, of n_keys * fold = {depth} words "
                 f"(one of {', '.join(map(str, allowed))}), not {n_banks}"
             )
         return found
+
+    @property
+    def value_memories(self) -> dict[str, int]:
+        """Names of the value memory's arrays, as their modules are nested, and their words."""
+        depths = self.value_bank_depths
+        return (
+            {f"value_memory.bank_{n}": d for n, d in enumerate(depths)}
+            if len(depths) > 1
+            else {"value_memory": depths[0]}
+        )
 
     def scan_groups(self, n_valid: int, scan_rows: int | None = None) -> int:
         """Groups of `scan_rows` rows that hold `n_valid` keys (1 at least)."""
@@ -337,6 +346,12 @@ def bank_depths(depth: int, n_banks: int) -> tuple[int, ...]:
     """
     size = max(1, (1 << (depth - 1).bit_length()) // n_banks)
     return tuple(min(size, depth - first) for first in range(0, depth, size))
+
+
+def bank_numbers(depth: int) -> list[int]:
+    """Return the numbers of banks, powers of two, that leave none of them empty."""
+    powers = [1 << bit for bit in range(depth.bit_length() + 1)]
+    return [n for n in powers if len(bank_depths(depth, n)) == n]
 
 
 def _require_powers_of_two(weights: tuple[int, ...]) -> None:

@@ -119,11 +119,7 @@ def _memories(engine: Engine) -> list[dict[str, Any]]:
     dims, config = engine.dims, engine.config
     keys, values = key_read_port(dims), value_read_port(dims)
     sizes = [("key_memory", keys.depth, keys.width, config.memory)]
-    if config.value_banks == 1:
-        sizes.append(("value_memory", values.depth, values.width, config.memory))
-    else:
-        banks = enumerate(dims.value_bank_depths)
-        sizes += [(f"value_memory.bank_{n}", depth, values.width, config.memory) for n, depth in banks]
+    sizes += [(name, depth, values.width, config.memory) for name, depth in dims.value_memories.items()]
     if config.selector == "histogram":
         groups = dims.scan_groups(dims.spec.n_keys)
         sizes.append(("selector.scores", 2 * groups, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))

@@ -106,7 +106,7 @@ class DualPortMemory(wiring.Component):
         return m
 
 
-class BankedMemory(wiring.Component):
+class BankedMemory(DualPortMemory):
     """A `DualPortMemory` in banks, of which one is at work in each access.
 
     The highest bits of an address name its bank: accesses in rising order stay in one for a while, which spares the
@@ -125,13 +125,9 @@ class BankedMemory(wiring.Component):
     write : In(WritePort)
     """
 
-    read: wiring.PureInterface
-    write: wiring.PureInterface
-
     def __init__(self, port: WritePort, depths: Sequence[int]):
-        self.port = port
+        super().__init__(port)
         self.depths = depths
-        super().__init__({"read": In(ReadPort(depth=port.depth, width=port.width)), "write": In(port)})
 
     def elaborate(self, platform) -> Module:
         m = Module()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.spec import AttentionSpec, exponential_table, power_of_two_table
-from rtl.config import MEMORIES, PRODUCTS, SELECTORS, TABLES, EngineConfig, bank_depths
+from rtl.config import MEMORIES, PRODUCTS, SELECTORS, TABLES, EngineConfig, bank_numbers
 from rtl.design import Design
 
 __all__ = ["Vectors", "random_design", "random_vectors"]
@@ -182,7 +182,7 @@ def _draw(rng: np.random.Generator) -> Design:
     )
     if config.memory == "internal" and flip():
         n_words = spec.n_keys * config.dimensions(spec).fold
-        allowed = [n for n in (1, 2, 4, 8, 16) if len(bank_depths(n_words, n)) == n]
+        allowed = [n for n in bank_numbers(n_words) if n <= 16]
         config = dataclasses.replace(config, value_banks=pick(*allowed))
     return Design(spec, config)
 

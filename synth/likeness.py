@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.accuracy import cosine
 from golden.attention import attend
 from golden.bf16 import from_patterns
-from golden.ideal import had_attention
+from golden.ideal import had_attention, softmax_attention
 from golden.spec import AttentionSpec
 from golden.standard import CLIP, attend_standard
 from golden.standard_bf16 import Bf16Spec, attend_bf16
@@ -55,19 +56,16 @@ def standard_accuracy(design: StandardDesign, logit_scale: float, vectors: str) 
     else:
         out = attend_standard(spec, q, k, v).out / 2**spec.out_frac_bits
         scale = logit_scale * (CLIP / 127) ** 2
-    logits = scale * (q @ k.swapaxes(-1, -2))
-    weight = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    ideal = weight @ v / weight.sum(axis=-1, keepdims=True)
+    ideal = softmax_attention(q, k, v, scale)
     return _accuracy(out, ideal, "softmax attention in floating point, same elements", vectors)
 
 
 def _accuracy(out: NDArray, ideal: NDArray, against: str, vectors: str) -> Accuracy:
-    norms = np.linalg.norm(out, axis=-1) * np.linalg.norm(ideal, axis=-1)
-    cosine = (out * ideal).sum(axis=-1) / np.where(norms == 0, 1, norms)
+    found = cosine(out, ideal)
     return Accuracy(
         against=against,
-        data=f"{cosine.size} queries, {vectors} vectors",
-        mean_cosine=float(cosine.mean()),
-        worst_cosine=float(cosine.min()),
+        data=f"{found.size} queries, {vectors} vectors",
+        mean_cosine=float(found.mean()),
+        worst_cosine=float(found.min()),
         rms_error=float(np.sqrt(((out - ideal) ** 2).mean() / (ideal**2).mean())),
     )

@@ -6,7 +6,7 @@ own; the streams of a design's ports are called channels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,19 +155,13 @@ def engine_workload(
         query.append(to_bits(channels["i_query"].encode(**steps.queries()), channels["i_query"].bits))
         keys.append(to_bits(steps.key_rows(), design.dimensions.n_lanes * spec.d_head))
         values.append(to_bits(steps.value_slices(), design.dimensions.n_macs * spec.value_bits))
+    value_memories = design.dimensions.value_memories
+    banks = np.split(np.stack(values), np.cumsum(list(value_memories.values()))[:-1], axis=1)
     return Workload(
         channels=channels,
         n_streams=n_streams,
         inputs={"i_query": np.stack(query)},
         expected={"o_out": np.stack(out)},
-        memories={"key_memory": np.stack(keys)} | _in_banks(np.stack(values), design.dimensions.value_bank_depths),
+        memories={"key_memory": np.stack(keys)} | dict(zip(value_memories, banks, strict=True)),
         description=f"{vectors} vectors, seed {seed}" if vectors == "random" else "vectors of all-MiniLM-L6-v2",
     )
-
-
-def _in_banks(words: Bits, depths: Sequence[int]) -> dict[str, Bits]:
-    """Return what the value memory holds, by bank if it has several."""
-    if len(depths) == 1:
-        return {"value_memory": words}
-    banks = np.split(words, np.cumsum(depths)[:-1], axis=1)
-    return {f"value_memory.bank_{n}": bank for n, bank in enumerate(banks)}

@@ -40,7 +40,7 @@ class Novels(TextTask):
     test_batch_size = 16
 
     def __init__(self, config: TaskConfig) -> None:
-        self.drop_words = config.drop_words
+        super().__init__(config)
         novels = read_novels(debian_file(PACKAGE, FILE))
         tokenizer = minilm_tokenizer()
         first, last = (tokenizer.token_to_id(marker) for marker in ("[CLS]", "[SEP]"))

