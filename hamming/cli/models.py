@@ -51,8 +51,9 @@ def _takes_widths(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _load_student(folder: Path) -> Run:
-    from distill.runs import DATA, load_run
-    from distill.tasks.task import MissingData
+    with needs_torch():
+        from distill.runs import DATA, load_run
+        from distill.tasks.task import MissingData
 
     if not folder.exists() and (DATA / folder / "run.json").exists():
         folder = DATA / folder

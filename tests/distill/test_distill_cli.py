@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -75,3 +78,19 @@ def test_without_pytorch_its_installation_is_named(run, monkeypatch):
         1,
         "Error: PyTorch is not installed: pip install 'hamming-attention[distill]'\n",
     )
+
+
+@pytest.mark.parametrize("command", ["distill sample", "evaluate sample_student", "export sample_student -o heads"])
+def test_every_command_that_needs_pytorch_says_when_it_is_missing(command: str, tmp_path):
+    """In a process of its own, in which nothing of `distill` is loaded yet."""
+    program = "import sys; sys.modules['torch'] = None; from hamming.cli import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command.split()],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: PyTorch is not installed: pip install 'hamming-attention[distill]'\n"
+    assert list(tmp_path.iterdir()) == []
