@@ -98,7 +98,8 @@ class SoftmaxTable(wiring.Component):
 
     def _memory(self, m: Module, weight: Signal) -> None:
         m.submodules.table = table = Memory(shape=weight.shape(), depth=self.dims.spec.d_head + 1, init=[])
-        write, read = table.write_port(), table.read_port(domain="comb")
+        write = table.write_port()
+        read = table.read_port(domain="comb")
         m.d.comb += [
             write.addr.eq(self.i_weight.p.index),
             write.data.eq(self.i_weight.p.weight),
