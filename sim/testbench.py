@@ -14,6 +14,7 @@ from amaranth.lib import wiring
 from numpy.typing import NDArray
 
 from rtl.manifest import ports, streams
+from rtl.memory_wrapper import RAM, memory_wrapper, ram_verilog, wrapper_name, wrapper_ports
 from rtl.verilog import emit
 from sim import case, runner
 from sim.harness import TOP, harness, library
@@ -99,19 +100,20 @@ class Testbench:
         simulator: str = "verilator",
         waves: bool = False,
     ) -> None:
-        name = description["name"]
+        name, ports = description["name"], description["ports"]
         self.description = description
         self._bench = bench
+        sources = {f"{name}.v": verilog}
+        if description.get("memory_ports"):
+            # Memories outside are those that its users get.
+            name, ports = wrapper_name(description), wrapper_ports(description)
+            verilog = memory_wrapper(description)
+            sources |= {f"{name}.v": verilog, f"{RAM}.v": ram_verilog()}
         # A module without registers has no clock, whatever its description says.
         header = re.search(rf"^module {name}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
         declared = set(re.findall(r"\w+", header[1])) if header else set()
-        top = harness(
-            name,
-            [port for port in description["ports"] if port["name"] in declared],
-            read_streams(description["streams"]),
-            description.get("memory_ports"),
-        )
-        sources = {f"{name}.v": verilog, f"{TOP}.v": top, **library()}
+        top = harness(name, [port for port in ports if port["name"] in declared], read_streams(description["streams"]))
+        sources |= {f"{TOP}.v": top, **library()}
         self.build = runner.build(sources, TOP, simulator=simulator, waves=waves)
 
     @classmethod
