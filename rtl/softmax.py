@@ -108,7 +108,8 @@ class SoftmaxTable(wiring.Component):
     def _memory(self, m: Module, weight: Signal) -> None:
         spec = self.dims.spec
         m.submodules.table = table = Memory(shape=weight.shape(), depth=spec.d_head + 1, init=[])
-        write, read = table.write_port(), table.read_port(domain="comb")
+        write = table.write_port()
+        read = table.read_port(domain="comb")
         entry = self.i_weight.p
         is_taken = Signal()
         is_outside = Signal()
