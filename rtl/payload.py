@@ -57,7 +57,7 @@ def levels(dims: Dimensions) -> StructLayout:
 
 
 def kept_key(dims: Dimensions) -> StructLayout:
-    """A kept key: `deficit = max_matches - matches`. An empty query is one beat of `is_empty` and `last`, all else 0."""
+    """A kept key: `deficit = max_matches - matches`. An empty query: `is_empty`, `last`, and zeros."""
     return StructLayout(
         {
             "index": unsigned(dims.spec.index_bits),
