@@ -51,7 +51,6 @@ OUTSIDE = "tests/rtl/test_rtl_bounds.py::test_rows_outside_change_nothing"
 WITHDRAWN = "tests/rtl/test_rtl_bounds.py::test_a_row_withdrawn_harms_no_other"
 RESET = "tests/rtl/test_rtl_bounds.py::test_nothing_is_transferred_or_written_in_reset"
 TURNS = "tests/rtl/test_rtl_bounds.py::test_reader_and_writer_take_turns_at_a_word"
-ENTRY = "tests/rtl/test_rtl_bounds.py::test_an_entry_outside_is_dropped"
 RISING = "tests/rtl/test_rtl_bounds.py::test_no_softmax_table_sets_an_error_and_is_used"
 FALLING = "tests/rtl/test_rtl_bounds.py::test_a_falling_table_in_any_order_sets_no_error"
 AGAIN = "tests/rtl/test_rtl_bounds.py::test_a_table_is_looked_at_again_when_it_was_written_again"
@@ -434,7 +433,6 @@ MUTANTS = [
     ),
     Mutant("the writer always goes first", "turns.py", "meet & ~reader_waited", "0", TURNS),
     Mutant("both have the word", "turns.py", "~meet | ~reader_waited", "1", TURNS),
-    Mutant("an entry outside is written", "softmax.py", "is_taken & ~is_outside", "is_taken", ENTRY),
     Mutant("a table may rise", "softmax.py", "port.data > before", "0", RISING),
     Mutant("equal entries are an error", "softmax.py", "port.data > before", "port.data >= before", FALLING),
     Mutant("a table may begin with nothing", "softmax.py", "port.data == 0, ", "0, ", RISING),
