@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from golden.checks import require_bool, require_choice, require_int
 from golden.spec import AttentionSpec
 from rtl.digits import kept_carries, largest_negated
+from rtl.names import require_module_name
 from rtl.tree import tree_depth
 
 __all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig", "bank_numbers"]
@@ -24,19 +24,6 @@ TABLES = ("rom", "loadable")
 #: where 512 take 1.5 ns and double the selector.
 MAX_SCAN_SCORES = 128
 
-#: Reserved words of IEEE 1364-2005, annex B.
-_VERILOG_WORDS = frozenset(
-    "always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default "
-    "defparam design disable edge else end endcase endconfig endfunction endgenerate endmodule endprimitive "
-    "endspecify endtable endtask event for force forever fork function generate genvar highz0 highz1 if ifnone "
-    "incdir include initial inout input instance integer join large liblist library localparam macromodule medium "
-    "module nand negedge nmos nor noshowcancelled not notif0 notif1 or output parameter pmos posedge primitive "
-    "pull0 pull1 pulldown pullup pulsestyle_ondetect pulsestyle_onevent rcmos real realtime reg release repeat "
-    "rnmos rpmos rtran rtranif0 rtranif1 scalared showcancelled signed small specify specparam strong0 strong1 "
-    "supply0 supply1 table task time tran tranif0 tranif1 tri tri0 tri1 triand trior trireg unsigned use uwire "
-    "vectored wait wand weak0 weak1 while wire wor xnor xor".split()
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class EngineConfig:
@@ -45,7 +32,7 @@ class EngineConfig:
     Parameters
     ----------
     name
-        Name of the Verilog module and of the files.
+        Name of the Verilog module and of the files: an identifier that no tool reserves.
     n_lanes
         Keys scored each cycle, a power of two: a key's lane is the low bits of its index.
     n_macs
@@ -100,12 +87,7 @@ class EngineConfig:
     expose_index: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise TypeError(f"name must be a string, not {self.name!r}")
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", self.name) or self.name in _VERILOG_WORDS:
-            raise ValueError(
-                f"name must be a Verilog identifier (letters, digits, underscores; 64 at most), not {self.name!r}"
-            )
+        require_module_name(self.name)
         require_int("n_lanes", self.n_lanes, 1)
         if not _is_power_of_two(self.n_lanes):
             raise ValueError(

@@ -6,6 +6,7 @@ import pytest
 
 from golden.spec import AttentionSpec
 from rtl.config import Dimensions, EngineConfig
+from rtl.names import RESERVED_WORDS
 
 SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, logit_scale=0.2)
 
@@ -14,9 +15,13 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
     ("fields", "error", "text"),
     [
         ({"name": "2nd"}, ValueError, "name must be a Verilog identifier .* not '2nd'"),
-        ({"name": "module"}, ValueError, "not 'module'"),
+        ({"name": "module"}, ValueError, "name must not be a reserved word of SystemVerilog .* as 'module' is"),
         ({"name": 7}, TypeError, "name must be a string, not 7"),
-        ({"name": "small"}, ValueError, "name must be a Verilog identifier .*, not 'small'"),
+        ({"name": "small"}, ValueError, "name must not be a reserved word .*, as 'small' is"),
+        ({"name": "logic"}, ValueError, "name must not be a reserved word .*, as 'logic' is"),
+        ({"name": "std"}, ValueError, "name must not be 'std', which is a package of SystemVerilog's own"),
+        ({"name": "hamming_memory"}, ValueError, "name must not be 'hamming_memory', which .* beside the engine"),
+        ({"name": "a" * 65}, ValueError, "name must be a Verilog identifier .*; 64 at most.*, not 'aaa"),
         ({"n_lanes": 0}, ValueError, "n_lanes must be 1 or more, not 0"),
         ({"n_lanes": 3}, ValueError, "n_lanes must be a power of two, .* not 3"),
         ({"n_lanes": 2.0}, TypeError, "n_lanes must be an integer, not 2.0"),
@@ -60,6 +65,21 @@ def test_field_that_does_not_fit_the_spec(fields: dict, text: str) -> None:
 def test_banks_are_powers_of_two_and_the_rest(n_banks: int, depths: tuple[int, ...]) -> None:
     config = EngineConfig(n_macs=2, value_banks=n_banks)  # 20 keys of 3 slices
     assert config.dimensions(SPEC).value_bank_depths == depths
+
+
+def test_every_reserved_word_is_refused() -> None:
+    """IEEE 1800-2017 has 248; what SystemVerilog adds to Verilog is what an older tool would let through."""
+    assert len(RESERVED_WORDS) == 248
+    for word in ("accept_on", "bit", "do", "global", "interface", "s_until_with", "unique0", "within", "xnor"):
+        assert word in RESERVED_WORDS
+    for word in RESERVED_WORDS:
+        with pytest.raises(ValueError, match="reserved word"):
+            EngineConfig(name=word)
+
+
+def test_names_near_a_reserved_word_are_allowed() -> None:
+    for name in ("Logic", "bit_", "do1", "_", "x" * 64):
+        assert EngineConfig(name=name).name == name
 
 
 def test_dictionary_and_back() -> None:
