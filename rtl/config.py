@@ -20,6 +20,12 @@ PRODUCTS = ("multiply", "shift")
 MEMORIES = ("internal", "external")
 TABLES = ("rom", "loadable")
 
+#: What is supported; beyond it the tools on the way to Verilog fail, or work for many minutes.
+MAX_LANES = 512
+MAX_MACS = 1024
+MAX_WORD_BITS = 2**16 - 1
+MAX_INTERNAL_WORDS = 2**16
+
 #: Widest group of scores that the histogram selector scans in one cycle unless told otherwise: 128 fit 1 GHz in 45 nm,
 #: where 512 take 1.5 ns and double the selector.
 MAX_SCAN_SCORES = 128
@@ -88,26 +94,26 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         require_module_name(self.name)
-        require_int("n_lanes", self.n_lanes, 1)
+        require_int("n_lanes", self.n_lanes, 1, MAX_LANES)
         if not _is_power_of_two(self.n_lanes):
             raise ValueError(
                 f"n_lanes must be a power of two, so that an index splits into memory row and lane, not {self.n_lanes}"
             )
         if self.n_macs is not None:
-            require_int("n_macs", self.n_macs, 1)
+            require_int("n_macs", self.n_macs, 1, MAX_MACS)
         require_choice("selector", self.selector, SELECTORS)
         if self.scan_rows is not None:
-            require_int("scan_rows", self.scan_rows, 1)
+            require_int("scan_rows", self.scan_rows, 1, MAX_INTERNAL_WORDS)
             if not _is_power_of_two(self.scan_rows):
                 raise ValueError(f"scan_rows must be a power of two, not {self.scan_rows}")
             if self.selector != "histogram":
                 raise ValueError(f"scan_rows belongs to the histogram selector; leave it out for {self.selector!r}")
         require_int("score_stages", self.score_stages, 0, 8)
         if self.n_dividers is not None:
-            require_int("n_dividers", self.n_dividers, 1)
+            require_int("n_dividers", self.n_dividers, 1, MAX_MACS)
         require_choice("product", self.product, PRODUCTS)
         require_choice("memory", self.memory, MEMORIES)
-        require_int("value_banks", self.value_banks, 1)
+        require_int("value_banks", self.value_banks, 1, MAX_INTERNAL_WORDS)
         if not _is_power_of_two(self.value_banks):
             raise ValueError(f"value_banks must be a power of two, not {self.value_banks}")
         if self.value_banks > 1 and self.memory == "external":
@@ -180,9 +186,12 @@ class Dimensions:
                 f"n_macs must divide d_value = {spec.d_value} "
                 f"(one of {', '.join(map(str, divisors))}), not {self.n_macs}"
             )
+        if self.n_macs > MAX_MACS:
+            raise ValueError(f"n_macs must be at most {MAX_MACS}, and is d_value = {self.n_macs} where none is given")
         if config.product == "shift":
             _require_powers_of_two(spec.weights)
         self.fold = spec.d_value // self.n_macs
+        self._require_supported()
         self.value_bank_depths = self._value_bank_depths()
         self.n_rows = -(-spec.n_keys // config.n_lanes)
         self.level_bits = (spec.d_head + 1).bit_length()
@@ -198,6 +207,26 @@ class Dimensions:
         self.scan_rows = self._scan_rows()
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
+
+    def _require_supported(self) -> None:
+        spec, n_lanes = self.spec, self.config.n_lanes
+        row_bits = spec.index_bits + spec.d_head + spec.d_value * spec.value_bits
+        for name, bits, factors in (
+            ("a row of keys", n_lanes * spec.d_head, f"n_lanes {n_lanes} * d_head {spec.d_head}"),
+            (
+                "a key with its values",
+                row_bits,
+                f"{spec.index_bits} + {spec.d_head} + {spec.d_value} * {spec.value_bits}",
+            ),
+        ):
+            if bits > MAX_WORD_BITS:
+                raise ValueError(f"{name} must have at most {MAX_WORD_BITS} bits, not {bits} ({factors})")
+        words = spec.n_keys * self.fold
+        if self.config.memory == "internal" and words > MAX_INTERNAL_WORDS:
+            raise ValueError(
+                f"an internal memory must have at most {MAX_INTERNAL_WORDS} words, and that of values has "
+                f"n_keys * fold = {words}; memory = 'external' leaves it outside"
+            )
 
     def _value_bank_depths(self) -> tuple[int, ...]:
         depth, n_banks = self.spec.n_keys * self.fold, self.config.value_banks

@@ -24,6 +24,10 @@ def spec_of(**change) -> AttentionSpec:
         ({"d_head": 0}, ValueError, "d_head must be 1 to 4096, not 0"),
         ({"d_head": 3.0}, TypeError, "d_head must be an integer, not 3.0"),
         ({"d_head": True}, TypeError, "d_head must be an integer, not True"),
+        ({"d_head": 4097}, ValueError, "d_head must be 1 to 4096, not 4097"),
+        ({"d_value": 4097}, ValueError, "d_value must be 1 to 4096, not 4097"),
+        ({"n_keys": 10**9}, ValueError, "n_keys must be 1 to 131072, not 1000000000"),
+        ({"n_keys": 2**17, "top_k": 4097}, ValueError, "top_k must be 1 to 4096, not 4097"),
         ({"d_value": 0}, ValueError, "d_value must be 1 to 4096, not 0"),
         ({"d_value": "2"}, TypeError, "d_value must be an integer, not '2'"),
         ({"n_keys": 0}, ValueError, "n_keys must be 1 to 131072, not 0"),
@@ -59,6 +63,19 @@ def test_impossible_spec_is_refused(change, error, text):
     spec_of()
     with pytest.raises(error, match=f"^{re.escape(text)}$"):
         spec_of(**change)
+
+
+def test_longest_context_is_allowed():
+    spec = spec_of(n_keys=2**17, top_k=2**12)
+    assert (spec.n_keys, spec.top_k) == (131072, 4096)
+
+
+def test_table_that_would_be_huge_is_refused_before_it_is_made():
+    for weight_form in ("exponential", "power_of_two"):
+        with pytest.raises(ValueError, match="^d_head must be 1 to 4096, not 1000000000000$"):
+            AttentionSpec.from_logit_scale(
+                d_head=10**12, d_value=1, n_keys=2, top_k=1, logit_scale=1, weight_form=weight_form
+            )
 
 
 def test_widest_accumulator_is_allowed():
