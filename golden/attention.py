@@ -184,7 +184,7 @@ def _integers(name: str, x: ArrayLike, axes: str, length: int, low: int, high: i
     """Return `x` as an array whose last two axes are `axes`, the last of `length`, of integers `low` to `high`."""
     x = _array(name, x)
     if x.dtype.kind not in ("biu" if low == 0 else "iu"):
-        allowed = "bits: integers 0 and 1, or booleans" if low == 0 else "integers"
+        allowed = "bits (0 and 1, or booleans)" if low == 0 else "integers"
         hint = f"; {_REAL_HINTS[name]}" if x.dtype.kind == "f" else ""
         raise TypeError(f"{name} must be {allowed}, not {x.dtype}{hint}")
     if x.ndim < 2 or x.shape[-1] != length:

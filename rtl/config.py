@@ -210,12 +210,11 @@ class Dimensions:
 
     def _require_supported(self) -> None:
         spec, n_lanes = self.spec, self.config.n_lanes
-        row_bits = spec.index_bits + spec.d_head + spec.d_value * spec.value_bits
         for name, bits, factors in (
             ("a row of keys", n_lanes * spec.d_head, f"n_lanes {n_lanes} * d_head {spec.d_head}"),
             (
                 "a key with its values",
-                row_bits,
+                spec.index_bits + spec.d_head + spec.d_value * spec.value_bits,
                 f"{spec.index_bits} + {spec.d_head} + {spec.d_value} * {spec.value_bits}",
             ),
         ):

@@ -292,9 +292,9 @@ def test_arguments_are_left_alone():
         (
             {"q": Q.astype(float)},
             TypeError,
-            "q must be bits: integers 0 and 1, or booleans, not float64; golden.score.binarize makes bits of real numbers",
+            "q must be bits (0 and 1, or booleans), not float64; golden.score.binarize makes bits of real numbers",
         ),
-        ({"k": K.astype(str)}, TypeError, "k must be bits: integers 0 and 1, or booleans, not <U21"),
+        ({"k": K.astype(str)}, TypeError, "k must be bits (0 and 1, or booleans), not <U21"),
         (
             {"v": V / 2},
             TypeError,

@@ -72,7 +72,7 @@ def test_longest_context_is_allowed():
 
 def test_table_that_would_be_huge_is_refused_before_it_is_made():
     for weight_form in ("exponential", "power_of_two"):
-        with pytest.raises(ValueError, match="^d_head must be 1 to 4096, not 1000000000000$"):
+        with pytest.raises(ValueError, match=r"^d_head must be 1 to 4096, not 1000000000000$"):
             AttentionSpec.from_logit_scale(
                 d_head=10**12, d_value=1, n_keys=2, top_k=1, logit_scale=1, weight_form=weight_form
             )
