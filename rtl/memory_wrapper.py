@@ -39,13 +39,11 @@ def memory_wrapper(facts: Mapping[str, Any]) -> str:
     Raises
     ------
     ValueError
-        The engine has no memory ports, or the name of the memory's module.
+        The engine has no memory ports.
     """
     name, memories = facts["name"], facts["memory_ports"]
     if not memories:
         raise ValueError(f"{name} has its memories inside: nothing is to be connected")
-    if name == RAM:
-        raise ValueError(f"name must not be {RAM!r}, the memory's module; choose another")
     outer = wrapper_ports(facts)
     bits = {port["name"]: port["bits"] for port in facts["ports"]}
     inner = [port for port in facts["ports"] if port not in outer]
