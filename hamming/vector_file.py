@@ -102,9 +102,10 @@ def _vectors(archive: zipfile.ZipFile) -> Vectors:
 def _check_n_valid(arrays: dict[str, np.ndarray]) -> None:
     """Refuse more keys than there are: what hardware takes as all of them is a mistake in a file."""
     n_valid, k = arrays.get("n_valid"), arrays["k"]
-    if n_valid is not None and n_valid.dtype.kind in "iu" and n_valid.size and k.ndim > 1:
-        if n_valid.max() > k.shape[-2]:
-            raise ValueError(f"n_valid must be 0 to {k.shape[-2]}, not {n_valid.max()}")
+    if n_valid is None or n_valid.dtype.kind not in "iu" or not n_valid.size or k.ndim < 2:
+        return  # `attend` says what is wrong
+    if n_valid.max() > k.shape[-2]:
+        raise ValueError(f"n_valid must be 0 to {k.shape[-2]}, not {n_valid.max()}")
 
 
 def _unused_note(name: str, known: tuple[str, ...]) -> str:
