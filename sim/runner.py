@@ -415,7 +415,9 @@ def _bench(build: Build, bench: str, folder: Path) -> dict[str, str]:
     if python is None:
         raise SimulatorMissing("cocotb needs Python's shared library, libpython; install it (Debian: libpython3-dev)")
     kept = os.environ.get("LD_LIBRARY_PATH")
+    own = {"COCOTB_TRUST_INERTIAL_WRITES": "1"} if build.simulator == "verilator" else {}  # as cocotb's own runner does
     return environment(
+        **own,
         LD_LIBRARY_PATH=os.pathsep.join([libraries, *([kept] if kept else [])]),
         GPI_USERS=f"{python};{cocotb_tools.config.pygpi_entry_point()}",
         PYGPI_PYTHON_BIN=sys.executable,
@@ -424,7 +426,6 @@ def _bench(build: Build, bench: str, folder: Path) -> dict[str, str]:
         COCOTB_TOPLEVEL=build.top,
         COCOTB_TEST_MODULES=bench,
         COCOTB_RANDOM_SEED="0",
-        COCOTB_TRUST_INERTIAL_WRITES="1",
         COCOTB_RESULTS_FILE=str(folder.resolve() / "results.xml"),
         COCOTB_REWRITE_ASSERTION_FILES="",  # pytest's rewriting would cost every run a quarter of a second
         COCOTB_ANSI_OUTPUT="0",
