@@ -95,14 +95,15 @@ def _vectors(archive: zipfile.ZipFile) -> Vectors:
                 raise
             except Exception as error:
                 raise ValueError(f"{name} cannot be read: {_first_line(error)}") from error
-    _check_n_valid(arrays.get("n_valid"), arrays["k"])
+    _check_n_valid(arrays)
     return Vectors(**arrays, notes=tuple(_unused_note(name, known) for name in unused))
 
 
-def _check_n_valid(n_valid: np.ndarray | None, k: np.ndarray) -> None:
-    """Refuse more keys than there are: what an engine takes as all of them is a mistake in a file."""
+def _check_n_valid(arrays: dict[str, np.ndarray]) -> None:
+    """Refuse more keys than there are: what hardware takes as all of them is a mistake in a file."""
+    n_valid, k = arrays.get("n_valid"), arrays["k"]
     if n_valid is None or n_valid.dtype.kind not in "iu" or not n_valid.size or k.ndim < 2:
-        return
+        return  # `attend` says what is wrong
     if n_valid.max() > k.shape[-2]:
         raise ValueError(f"n_valid must be 0 to {k.shape[-2]}, not {n_valid.max()}")
 
