@@ -27,6 +27,7 @@ from cocotb_tools.runner import Runner, VerilatorControlFile, get_runner
 from rtl.cache import cache_folder
 
 __all__ = [
+    "COVERAGE_FILE",
     "PROGRESS_FILE",
     "SIMULATORS",
     "Build",
@@ -42,6 +43,9 @@ SIMULATORS = ("verilator", "icarus")
 
 #: File in a run's folder in which the bench counts what it has done.
 PROGRESS_FILE = "progress"
+
+#: File in a run's folder to which a build with coverage writes its points.
+COVERAGE_FILE = "coverage.dat"
 
 #: Builds kept in the cache; beyond that the ones not used for longest go.
 MAX_CACHED_BUILDS = 256
@@ -69,6 +73,11 @@ _BUILD_ARGS = {
     # Without it Icarus leaves some combinational outputs X after reset.
     "icarus": ["-g2005"],
 }
+#: What a build that counts points of coverage is compiled with, for the module under test alone.
+_COVERAGE_ARGS = ["--coverage-line", "--coverage-toggle", "--coverage-expr"]
+_COVERED = """coverage_off -file "*hamming_*.v"
+"""
+
 #: What has no initial value, as an external memory, begins with anything (X in Icarus).
 _RUN_ARGS = {"verilator": ["+verilator+rand+reset+2", "+verilator+seed+1"], "icarus": []}
 _MAKE_VARIABLES = {
@@ -113,6 +122,8 @@ class Build:
         Where it lies in the cache.
     waves
         Whether it can leave a trace.
+    coverage
+        Whether a run leaves `COVERAGE_FILE`.
     seconds
         Time that the build took, 0 if it was in the cache.
     """
@@ -122,6 +133,7 @@ class Build:
     top: str
     folder: Path
     waves: bool
+    coverage: bool
     seconds: float
 
 
@@ -189,7 +201,14 @@ def _runner(simulator: str) -> Runner:
     return runner
 
 
-def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator", waves: bool = False) -> Build:
+def build(
+    sources: Mapping[str, str],
+    top: str,
+    *,
+    simulator: str = "verilator",
+    waves: bool = False,
+    coverage: bool = False,
+) -> Build:
     """Compile Verilog, or find it compiled.
 
     Safe beside other processes: a build is made in a folder of its own and moved into the cache when complete.
@@ -204,26 +223,32 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
         One of `SIMULATORS`.
     waves
         Make a build that can leave a trace (slower).
+    coverage
+        Make a build that counts how often each point of the module under test was met (Verilator).
 
     Raises
     ------
+    ValueError
+        Points of coverage are asked of another simulator.
     SimulatorMissing
         The simulator is not installed.
     SimulationFailed
         The Verilog does not compile; the message has the simulator's first error.
     """
     version = simulator_version(simulator)
+    if coverage and simulator != "verilator":
+        raise ValueError(f"points of coverage are counted by verilator, not by {simulator}")
     files = dict(sources)
-    arguments = _BUILD_ARGS[simulator]
+    arguments = _BUILD_ARGS[simulator] + (_COVERAGE_ARGS if coverage else [])
     if simulator == "verilator":
-        files["visible.vlt"] = _VISIBLE
+        files["visible.vlt"] = _VISIBLE + (_COVERED if coverage else "")
     elif waves:
         files["hamming_waves.v"] = _ICARUS_WAVES
         arguments = [*arguments, "-s", "hamming_waves"]
     # -O1 makes build and run together shortest; a trace is of little, and its library large.
     optimize = "-O0" if waves else "-O1"
     make_variables = _MAKE_VARIABLES | {"OPT_FAST": optimize, "OPT_SLOW": "-O0", "OPT_GLOBAL": optimize}
-    tools = [simulator, version, str(waves), *(f"{name}={value}" for name, value in make_variables.items())]
+    tools = [simulator, version, str(waves), str(coverage), *(f"{name}={value}" for name, value in make_variables.items())]
     bench = [top, cocotb.__version__, str(cocotb_tools.config.libs_dir), *arguments]
     folder = cache_folder() / _digest([*tools, *bench, *(text for item in sorted(files.items()) for text in item)])
     runtime = cache_folder() / f"runtime-{_digest(tools)}"
@@ -239,7 +264,7 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
     with _lock(folder if runtime.is_dir() or simulator == "icarus" else runtime):
         if folder.is_dir():
             os.utime(folder)  # the cache forgets what was not used for longest
-            return Build(simulator, version, top, folder, waves, 0.0)
+            return Build(simulator, version, top, folder, waves, coverage, 0.0)
         with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="building-") as name:
             work = Path(name)
             for file, text in files.items():
@@ -266,7 +291,7 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
             (work / product).rename(finished / product)
             finished.rename(folder)
     _forget_old_builds()
-    return Build(simulator, version, top, folder, waves, time.monotonic() - began)
+    return Build(simulator, version, top, folder, waves, coverage, time.monotonic() - began)
 
 
 @contextlib.contextmanager
