@@ -83,6 +83,7 @@ def regress(
     *,
     simulator: str = "verilator",
     waves: Path | None = None,
+    points: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> RegressionReport:
     """Run random stimulus through a design's Verilog.
@@ -103,6 +104,8 @@ def regress(
         `verilator` or `icarus`.
     waves
         File in which to leave a trace, slower: VCD from Verilator, FST from Icarus.
+    points
+        File in which to leave the points of the Verilog that were met (`audit.points`).
     progress
         Called with the number of queries completed.
 
@@ -112,7 +115,7 @@ def regress(
         As of `sim.simulate.simulate`.
     """
     began = time.monotonic()
-    bench = EngineTestbench(design, simulator=simulator, waves=waves)
+    bench = EngineTestbench(design, simulator=simulator, waves=waves, points=points)
     built = time.monotonic()
     rng = np.random.default_rng(seed)
     names = list(bench.manifest["streams"])

@@ -27,7 +27,6 @@ from cocotb_tools.runner import Runner, VerilatorControlFile, get_runner
 from rtl.cache import cache_folder
 
 __all__ = [
-    "COVERAGE_FILE",
     "PROGRESS_FILE",
     "SIMULATORS",
     "Build",
@@ -43,9 +42,6 @@ SIMULATORS = ("verilator", "icarus")
 
 #: File in a run's folder in which the bench counts what it has done.
 PROGRESS_FILE = "progress"
-
-#: File in a run's folder to which a build with coverage writes its points.
-COVERAGE_FILE = "coverage.dat"
 
 #: Builds kept in the cache; beyond that the ones not used for longest go.
 MAX_CACHED_BUILDS = 256
@@ -77,6 +73,8 @@ _BUILD_ARGS = {
 _COVERAGE_ARGS = ["--coverage-line", "--coverage-toggle", "--coverage-expr"]
 _COVERED = """coverage_off -file "*hamming_*.v"
 """
+
+_COVERAGE_FILE = "coverage.dat"
 
 #: What has no initial value, as an external memory, begins with anything (X in Icarus).
 _RUN_ARGS = {"verilator": ["+verilator+rand+reset+2", "+verilator+seed+1"], "icarus": []}
@@ -123,7 +121,7 @@ class Build:
     waves
         Whether it can leave a trace.
     coverage
-        Whether a run leaves `COVERAGE_FILE`.
+        Whether it counts points of coverage.
     seconds
         Time that the build took, 0 if it was in the cache.
     """
@@ -355,6 +353,7 @@ def run(
     folder: Path,
     *,
     waves: Path | None = None,
+    coverage: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Run a cocotb bench on a build.
@@ -369,6 +368,8 @@ def run(
         Where the bench finds its case and leaves its results (`sim.case`), and where `simulation.log` is written.
     waves
         File of the trace: VCD from Verilator, FST from Icarus. The build must be one with waves.
+    coverage
+        File of the points that were met, as Verilator writes it. The build must be one with coverage.
     progress
         Called now and then with what the bench has counted in `PROGRESS_FILE`.
 
@@ -382,6 +383,8 @@ def run(
     arguments = [*_RUN_ARGS[build.simulator]]
     if waves is not None and build.simulator == "verilator":
         arguments += ["--trace-file", trace.name]
+    if coverage is not None:
+        arguments += [f"+verilator+coverage+file+{_COVERAGE_FILE}"]
     runner = _runner(build.simulator)
     environment = {
         "HAMMING_CASE": str(folder.resolve()),
@@ -414,9 +417,10 @@ def run(
             if progress is not None and (now := _read_count(folder / PROGRESS_FILE)) > done:
                 progress(done := now)
         running.result()
-    if waves is not None and trace.exists():
-        waves.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(trace, waves)
+    for left, wanted in ((trace, waves), (folder / _COVERAGE_FILE, coverage)):
+        if wanted is not None and left.exists():
+            wanted.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(left, wanted)
     missing = [path.name for path in folder.glob("case_*.json") if not (folder / _result_of(path)).exists()]
     if missing:
         raise SimulationFailed(f"{build.version} ended without a result of {missing[0]}: {_reason(log)} (log: {log})")

@@ -72,29 +72,39 @@ class EngineTestbench:
         One of `sim.runner.SIMULATORS`.
     waves
         File in which to leave a trace, slower: VCD from Verilator, FST from Icarus. None: no trace.
+    points
+        File in which to leave the points of the Verilog that were met (Verilator's code coverage). None: none.
 
     Attributes
     ----------
     design
         As given.
-    manifest
+    verilog, manifest
         The engine's.
     version
         What the simulator calls itself.
     """
 
-    def __init__(self, design: Design, *, simulator: str = "verilator", waves: Path | None = None) -> None:
+    def __init__(
+        self, design: Design, *, simulator: str = "verilator", waves: Path | None = None, points: Path | None = None
+    ) -> None:
         # What can be wrong, before the work.
         self.version = runner.simulator_version(simulator)
         if waves is not None:
             runner.check_waves(simulator, waves)
         self._waves = waves
+        self._points = points
         self.design = design
         engine = Engine(design.spec, design.config)
-        verilog = emit(engine, design.config.name)
-        self.manifest = manifest(engine, verilog)
+        self.verilog = emit(engine, design.config.name)
+        self.manifest = manifest(engine, self.verilog)
         self._bench = Testbench(
-            verilog, self.manifest, "sim.bench_engine", simulator=simulator, waves=waves is not None
+            self.verilog,
+            self.manifest,
+            "sim.bench_engine",
+            simulator=simulator,
+            waves=waves is not None,
+            coverage=points is not None,
         )
 
     def run(
@@ -127,7 +137,7 @@ class EngineTestbench:
         """
         expected = [part.expected or self._attend(part.vectors) for part in traffic]
         cases = [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
-        results = self._bench.run(cases, waves=self._waves, progress=progress)
+        results = self._bench.run(cases, waves=self._waves, coverage=self._points, progress=progress)
         return [
             dataclasses.replace(
                 result, coverage=coverage.of_queries(self.design, part.vectors, attention) | result.coverage

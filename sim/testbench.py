@@ -72,7 +72,7 @@ class Testbench:
         Of a manifest: `name`, `ports`, `streams` and, for memories outside, `memory_ports`.
     bench
         Module of the bench, `sim.bench_engine` say.
-    simulator, waves
+    simulator, waves, coverage
         As of `sim.runner.build`.
 
     Attributes
@@ -98,6 +98,7 @@ class Testbench:
         *,
         simulator: str = "verilator",
         waves: bool = False,
+        coverage: bool = False,
     ) -> None:
         name = description["name"]
         self.description = description
@@ -112,7 +113,7 @@ class Testbench:
             description.get("memory_ports"),
         )
         sources = {f"{name}.v": verilog, f"{TOP}.v": top, **library()}
-        self.build = runner.build(sources, TOP, simulator=simulator, waves=waves)
+        self.build = runner.build(sources, TOP, simulator=simulator, waves=waves, coverage=coverage)
 
     @classmethod
     def of(cls, component: wiring.Component, name: str, bench: str, **options: Any) -> Testbench:
@@ -127,6 +128,7 @@ class Testbench:
         cases: Sequence[Case],
         *,
         waves: Path | None = None,
+        coverage: Path | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> list[Result]:
         """Play each case, from a reset on, in one run of the simulator.
@@ -135,8 +137,8 @@ class Testbench:
         ----------
         cases
             One after the other; the streams are added to each one's fields.
-        waves
-            File of the trace (`sim.runner.run`).
+        waves, coverage
+            Files of the trace and of the points that were met (`sim.runner.run`).
         progress
             Called with what the bench has counted.
 
@@ -149,7 +151,7 @@ class Testbench:
         for number, one in enumerate(cases):
             fields = {"streams": self.description["streams"], **one.fields}
             case.save(folder, f"case_{number}", fields, one.arrays)
-        runner.run(self.build, self._bench, folder, waves=waves, progress=progress)
+        runner.run(self.build, self._bench, folder, waves=waves, coverage=coverage, progress=progress)
         results = []
         for number in range(len(cases)):
             report, arrays = case.load(folder, f"result_{number}")
