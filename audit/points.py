@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +54,8 @@ class Point:
 def read_points(file: Path, verilog: str, top: str) -> list[Point]:
     """Read the points of the module under test.
 
-    Lines, branches and edges that are there for simulators alone (`START_FLAG`) are left out.
+    Left out are lines, branches and edges that are there for simulators alone (`START_FLAG`), and edges of the words that
+    Yosys numbers (`$12`): parts of an expression, which has terms of its own and ends in a signal with a name.
 
     Parameters
     ----------
@@ -90,8 +90,9 @@ def read_points(file: Path, verilog: str, top: str) -> list[Point]:
             source=source[line - 1].strip(),
             hits=int(found[2]),
         )
-        # The empty branch of the flag has its own `else`, which is the block itself, and always runs.
-        if START_FLAG not in point.source:
+        is_anonymous = point.kind == "toggle" and point.what.startswith("$")
+        # The branch of the flag is empty, and its `else` is the block itself, which always runs.
+        if START_FLAG not in point.source and not is_anonymous:
             points.append(point)
     return points
 
@@ -99,12 +100,3 @@ def read_points(file: Path, verilog: str, top: str) -> list[Point]:
 def _decoded(name: str) -> str:
     """Undo Verilator's way of writing characters that C++ does not allow in names."""
     return re.sub("__0([0-9A-Fa-f]{2})", lambda found: chr(int(found[1], 16)), name)
-
-
-def counts(points: Iterable[Point]) -> dict[tuple[str, str], tuple[int, int]]:
-    """Count, by module and kind, the points that were met, and all."""
-    table: dict[tuple[str, str], tuple[int, int]] = {}
-    for point in points:
-        met, total = table.get((point.module, point.kind), (0, 0))
-        table[point.module, point.kind] = (met + (point.hits > 0), total + 1)
-    return table

@@ -18,8 +18,8 @@ __all__ = ["unreachable"]
 _NAME = "audit_point_"
 
 #: Milliseconds that ABC may take for one point, and seconds for all, in the proof that induction alone does not give.
-_PDR_MILLISECONDS = 1000
-_PDR_SECONDS = 60
+_PDR_MILLISECONDS = 500
+_PDR_SECONDS = 20
 
 _COMMANDS = [
     "read_verilog points.v",
@@ -36,6 +36,7 @@ _COMMANDS = [
     "dffunmap",
     "setundef -undriven -anyseq",
     "aigmap",
+    "write_rtlil points.il",
     "write_aiger -zinit points.aig",
     "write_aiger -zinit -symbols named.aig",  # ABC does not read names of outputs that share a signal
 ]
@@ -44,8 +45,8 @@ _COMMANDS = [
 def unreachable(verilog: str, top: str, points: Iterable[Point]) -> set[Point]:
     """Return those of the points that the engine cannot meet from power-up on, whatever its inputs do.
 
-    A term is unreachable if its signals never have the values at once, an edge if the bit never leaves the value it
-    begins with. Each becomes an output of a netlist of the whole engine whose memories may hold, and answer, anything;
+    A term is unreachable if its signals never have the values at once, a branch if its condition never holds, an edge
+    if the bit never leaves the value it begins with. Each becomes an output of a netlist of the whole engine whose memories may hold, and answer, anything;
     ABC's induction over equivalent signals (`scorr`) or property-directed reachability (`pdr`) shows that it stays 0.
     What is not proved within the time that it is given may be reachable or not.
 
@@ -56,7 +57,7 @@ def unreachable(verilog: str, top: str, points: Iterable[Point]) -> set[Point]:
     top
         Name of its top module.
     points
-        Points that were not met. Lines and branches are left alone.
+        Points that were not met. Lines are left alone.
     """
     conditions: dict[tuple[str, str], list[Point]] = defaultdict(list)
     points = list(points)
@@ -64,6 +65,8 @@ def unreachable(verilog: str, top: str, points: Iterable[Point]) -> set[Point]:
     for point in points:
         if point.kind == "expr":
             conditions[point.module, _term(point.what)].append(point)
+        elif point.kind == "branch" and (taken := _taken(point)):
+            conditions[point.module, taken].append(point)
         elif point.kind == "toggle":
             # A bit that has never left 1 has risen once, when the simulation began.
             never_rose = (point.module, f"{point.signal}:0->1") in edges
@@ -81,9 +84,11 @@ def unreachable(verilog: str, top: str, points: Iterable[Point]) -> set[Point]:
 
 def _reference(signal: str) -> str:
     """Return Verilog for a signal, or a bit of it, as Verilator names it."""
-    found = re.fullmatch(r"(.*?)(\[\d+\])?", signal)
+    found = re.fullmatch(r"(.*?)(?:\[\d+:(\d+)\])?(?:\[(\d+)\])?", signal)
     assert found is not None
-    return f"\\{found[1]} {found[2] or ''}"
+    name, low, bit = found.groups()
+    place = "" if low is None and bit is None else f"[{int(low or 0) + int(bit or 0)}]"
+    return f"\\{name} {place}"
 
 
 def _term(what: str) -> str:
@@ -92,12 +97,20 @@ def _term(what: str) -> str:
     return " & ".join(f"{'' if value == '1' else '~'}({_reference(signal)})" for signal, value in values)
 
 
+def _taken(point: Point) -> str:
+    """Return Verilog that is 1 where a branch is taken; empty where its line does not say."""
+    found = re.search(r"if \((.+)\) begin", point.source) or re.search(r"= *(\S+(?: *\[\d+\])?) *\?", point.source)
+    if found is None or point.what.split("_")[-1] not in ("if", "then", "else"):
+        return ""
+    return f"{'~' if point.what.endswith('else') else ''}({found[1]} )"
+
+
 def _with_outputs(verilog: str, top: str, conditions: Sequence[tuple[str, str]]) -> str:
     """Return the Verilog with a wire for each condition, in its module."""
     wires = defaultdict(list)
     for number, (module, condition) in enumerate(conditions):
         name = top if module == "engine" else f"{top}.{module}"
-        wires[name].append(f"  wire {_NAME}{number} = {condition};")
+        wires[name].append(f"  (* keep *) wire {_NAME}{number} = {condition};")
     lines: list[str] = []
     module = ""
     for line in verilog.splitlines():
@@ -114,6 +127,8 @@ def _with_outputs(verilog: str, top: str, conditions: Sequence[tuple[str, str]])
 def _stay_zero(folder: Path) -> set[int]:
     """Return the numbers of the outputs of `points.aig` that ABC proves to stay 0."""
     _abc(folder, "&r points.aig; &scorr; &w reduced.aig")
+    # Yosys names no constants among the outputs.
+    constant = re.findall(rf"connect \\\S*{_NAME}(\d+) 1'0\n", (folder / "points.il").read_text(encoding="utf-8"))
     # ABC keeps the order of the outputs, of which Yosys' file has the names.
     literals = outputs(folder / "reduced.aig")
     number_at = _numbers(folder / "named.aig")
@@ -122,7 +137,7 @@ def _stay_zero(folder: Path) -> set[int]:
     if rest:
         said = _abc(folder, f"read reduced.aig; pdr -a -v -H {_PDR_MILLISECONDS} -T {_PDR_SECONDS}")
         proved |= {int(place) for place in re.findall(r"Proved output +(\d+) in frame", said)}
-    return {number for place, number in number_at.items() if place in proved}
+    return {number for place, number in number_at.items() if place in proved} | {int(number) for number in constant}
 
 
 def outputs(file: Path) -> list[int]:

@@ -90,7 +90,8 @@ def regress(
 
     A reset breaks off a first traffic somewhere. Then come, each from a reset on: queries with all streams pausing;
     with each stream pausing at its own rate, output hardly ever or nearly always ready; at full rate; and queries
-    that see all keys, back to back, whose cycles are measured. Rows are appended between queries in the first two.
+    that see all keys, back to back, whose cycles are measured. Rows are appended between queries in the first two;
+    inputs are out of range now and then in the second.
 
     Parameters
     ----------
@@ -121,9 +122,11 @@ def regress(
     names = list(bench.manifest["streams"])
     own_rates = {name: float(rng.choice([0.0, 0.2, 0.8, 0.95], p=[0.3, 0.3, 0.3, 0.1])) for name in names}
     traffic = [
-        _traffic(design, rng, QUERIES_A_HEAD, stall=0.3, last_cycle=int(rng.integers(1, 40 * QUERIES_A_HEAD))),
+        _traffic(
+            design, rng, QUERIES_A_HEAD, stall=0.3, beyond=True, last_cycle=int(rng.integers(1, 40 * QUERIES_A_HEAD))
+        ),
         _traffic(design, rng, round(0.4 * n_queries), stall=0.5, append=True),
-        _traffic(design, rng, round(0.2 * n_queries), stall=own_rates, append=True),
+        _traffic(design, rng, round(0.2 * n_queries), stall=own_rates, append=True, beyond=True),
         _traffic(design, rng, round(0.3 * n_queries)),
         _traffic(design, rng, max(BACK_TO_BACK_QUERIES, round(0.1 * n_queries)), all_valid=True),
     ]

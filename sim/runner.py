@@ -246,7 +246,13 @@ def build(
     # -O1 makes build and run together shortest; a trace is of little, and its library large.
     optimize = "-O0" if waves else "-O1"
     make_variables = _MAKE_VARIABLES | {"OPT_FAST": optimize, "OPT_SLOW": "-O0", "OPT_GLOBAL": optimize}
-    tools = [simulator, version, str(waves), str(coverage), *(f"{name}={value}" for name, value in make_variables.items())]
+    tools = [
+        simulator,
+        version,
+        str(waves),
+        str(coverage),
+        *(f"{name}={value}" for name, value in make_variables.items()),
+    ]
     bench = [top, cocotb.__version__, str(cocotb_tools.config.libs_dir), *arguments]
     folder = cache_folder() / _digest([*tools, *bench, *(text for item in sorted(files.items()) for text in item)])
     runtime = cache_folder() / f"runtime-{_digest(tools)}"

@@ -49,6 +49,8 @@ class Traffic:
         Queries wait for the rows that they see, not for all: as in decoding.
     seed
         Of pauses and of the order of rows.
+    beyond
+        Inputs are out of range now and then (`sim.bench_engine`); what they then mean is expected.
     last_cycle
         Break off after this cycle, in the middle of things; nothing may be wrong until then.
     """
@@ -57,6 +59,7 @@ class Traffic:
     expected: Attention | None = None
     stall: float | dict[str, float] = 0.0
     append: bool = False
+    beyond: bool = False
     seed: int = 0
     last_cycle: int | None = None
 
@@ -164,6 +167,7 @@ class EngineTestbench:
                 "seed": traffic.seed,
                 "stall": traffic.stall,
                 "append": traffic.append,
+                "beyond": traffic.beyond,
                 "last_cycle": traffic.last_cycle,
             },
             arrays=vectors.arrays()
