@@ -126,7 +126,7 @@ def _with_outputs(verilog: str, top: str, conditions: Sequence[tuple[str, str]])
 
 def _stay_zero(folder: Path) -> set[int]:
     """Return the numbers of the outputs of `points.aig` that ABC proves to stay 0."""
-    _abc(folder, "&r points.aig; &scorr; &w reduced.aig")
+    abc(folder, "&r points.aig; &scorr; &w reduced.aig")
     # Yosys names no constants among the outputs.
     constant = re.findall(rf"connect \\\S*{_NAME}(\d+) 1'0\n", (folder / "points.il").read_text(encoding="utf-8"))
     # ABC keeps the order of the outputs, of which Yosys' file has the names.
@@ -135,7 +135,7 @@ def _stay_zero(folder: Path) -> set[int]:
     proved = {place for place in number_at if literals[place] == 0}
     rest = [place for place in number_at if place not in proved]
     if rest:
-        said = _abc(folder, f"read reduced.aig; pdr -a -v -H {_PDR_MILLISECONDS} -T {_PDR_SECONDS}")
+        said = abc(folder, f"read reduced.aig; pdr -a -v -H {_PDR_MILLISECONDS} -T {_PDR_SECONDS}")
         proved |= {int(place) for place in re.findall(r"Proved output +(\d+) in frame", said)}
     return {number for place, number in number_at.items() if place in proved} | {int(number) for number in constant}
 
@@ -153,7 +153,7 @@ def _numbers(file: Path) -> dict[int, int]:
     return {int(place): int(number) for place, number in found}
 
 
-def _abc(folder: Path, script: str) -> str:
+def abc(folder: Path, script: str) -> str:
     """Run ABC and return what it said."""
     found = importlib.util.find_spec("pyosys")
     assert found is not None

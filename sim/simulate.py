@@ -101,7 +101,9 @@ class EngineTestbench:
         engine = Engine(design.spec, design.config)
         self.verilog = emit(engine, design.config.name)
         self.manifest = manifest(engine, self.verilog)
-        self._bench = Testbench(
+        if change is not None:
+            self.verilog, self.manifest = change(self.verilog, self.manifest)
+        self.testbench = Testbench(
             self.verilog,
             self.manifest,
             "sim.bench_engine",
@@ -140,7 +142,7 @@ class EngineTestbench:
         """
         expected = [part.expected or self._attend(part.vectors) for part in traffic]
         cases = [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
-        results = self._bench.run(cases, waves=self._waves, coverage=self._points, progress=progress)
+        results = self.testbench.run(cases, waves=self._waves, coverage=self._points, progress=progress)
         return [
             dataclasses.replace(
                 result, coverage=coverage.of_queries(self.design, part.vectors, attention) | result.coverage
