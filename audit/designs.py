@@ -20,7 +20,7 @@ _INSERTION = Design(
         d_value=6,
         n_keys=13,
         top_k=4,
-        weights=(63, 43, 42, 37, 22, 0),
+        weights=(63, 59, 43, 37, 22, 0),
         value_bits=4,
         weight_bits=6,
         out_frac_bits=3,
@@ -54,5 +54,13 @@ _SHIFT = Design(
     ),
 )
 
+#: No fold, so that a register is all of the replay.
+_PLAIN = Design(
+    AttentionSpec(
+        d_head=4, d_value=2, n_keys=6, top_k=3, weights=(7, 5, 3, 1, 0), value_bits=3, weight_bits=3, out_frac_bits=1
+    ),
+    EngineConfig(name="plain", selector="insertion", expose_index=False),
+)
+
 #: By name; each in a few seconds.
-DESIGNS: dict[str, Design] = {"tiny": _TINY, "insertion": _INSERTION, "shift": _SHIFT}
+DESIGNS: dict[str, Design] = {"tiny": _TINY, "insertion": _INSERTION, "shift": _SHIFT, "plain": _PLAIN}

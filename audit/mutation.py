@@ -29,7 +29,7 @@ from audit.equivalence import is_equivalent
 from audit.mutate import MODULE, Mutants, mutate
 from rtl.design import Design
 from rtl.engine import Engine
-from rtl.manifest import manifest, ports, streams
+from rtl.manifest import ports, streams
 from rtl.verilog import emit
 from sim import case, runner
 from sim.component import COMPONENTS, case_of
@@ -119,8 +119,7 @@ def audit(name: str, n_mutants: int, seed: int) -> Outcome:
     target = COMPONENT_DESIGNS[name]
     design = DESIGNS[target.design]
     top = design.config.name
-    engine = Engine(design.spec, design.config)
-    verilog = emit(engine, top)
+    verilog = emit(Engine(design.spec, design.config), top)
     mutants = mutate(verilog, f"{top}.{target.module}", n_mutants, seed)
     outcome = Outcome(commands=mutants.commands)
     left = list(range(1, len(mutants.commands) + 1))
@@ -128,7 +127,7 @@ def audit(name: str, n_mutants: int, seed: int) -> Outcome:
         outcome.own = _found(*_component(design, target.bench, mutants, seed), left)
         left = [number for number in left if number not in outcome.own]
     if left:
-        outcome.engine = _found(*_engine(design, engine, verilog, target.module, mutants, seed), left)
+        outcome.engine = _found(*_engine(design, target.module, mutants, seed), left)
         left = [number for number in left if number not in outcome.engine]
     for number in left:
         is_none = is_equivalent(verilog, f"{top}.{target.module}", mutants, number)
@@ -152,15 +151,15 @@ def _component(design: Design, bench: str, mutants: Mutants, seed: int) -> tuple
     return Testbench(mutants.verilog, description, module), module, cases
 
 
-def _engine(
-    design: Design, engine: Engine, verilog: str, module: str, mutants: Mutants, seed: int
-) -> tuple[Testbench, str, list[Case]]:
-    top = design.config.name
-    description = manifest(engine, verilog)
-    description["ports"] = [*description["ports"], {"name": PORT, "direction": "input", "bits": mutants.bits}]
-    bench = EngineTestbench.of_description(design, _with_mutants(verilog, top, module, mutants), description)
-    cases = bench.cases(traffic_of(design, 300, seed))
-    return bench.testbench, "sim.bench_engine", cases
+def _engine(design: Design, module: str, mutants: Mutants, seed: int) -> tuple[Testbench, str, list[Case]]:
+
+    def change(verilog: str, description: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        port = {"name": PORT, "direction": "input", "bits": mutants.bits}
+        changed = _with_mutants(verilog, design.config.name, module, mutants)
+        return changed, description | {"ports": [*description["ports"], port]}
+
+    bench = EngineTestbench(design, change=change)
+    return bench.testbench, "sim.bench_engine", bench.cases(traffic_of(design, 300, seed))
 
 
 def _with_mutants(verilog: str, top: str, module: str, mutants: Mutants) -> str:
