@@ -26,7 +26,9 @@ def facts_of(**engine) -> dict:
     return manifest(Engine(SPEC, EngineConfig(name="mine", **engine)), "")
 
 
-@pytest.mark.parametrize("engine", [{}, {"n_lanes": 4, "n_macs": 2, "table": "loadable", "mask": True}], ids=["", "all"])
+@pytest.mark.parametrize(
+    "engine", [{}, {"n_lanes": 4, "n_macs": 2, "table": "loadable", "mask": True}], ids=["", "all"]
+)
 def test_ports_are_those_of_the_engine_with_memories_inside(engine: dict) -> None:
     outside = facts_of(memory="external", **engine)
     assert wrapper_ports(outside) == facts_of(**engine)["ports"]
@@ -46,7 +48,8 @@ def test_a_memory_gets_its_sizes(read_latency: int) -> None:
         f"{RAM} #(.DEPTH(3), .ADDR_BITS(2), .WIDTH(32), .LANE_BITS(8), .LATENCY({read_latency})) key_memory (" in text
     )
     assert (
-        f"{RAM} #(.DEPTH(24), .ADDR_BITS(5), .WIDTH(16), .LANE_BITS(16), .LATENCY({read_latency})) value_memory (" in text
+        f"{RAM} #(.DEPTH(24), .ADDR_BITS(5), .WIDTH(16), .LANE_BITS(16), .LATENCY({read_latency})) value_memory ("
+        in text
     )
 
 
