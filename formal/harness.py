@@ -104,12 +104,16 @@ class Harness:
         for part in ("valid", "ready", "payload"):
             self.show(f"{name}.{part}", getattr(interface, part))
 
-    def drive(self, interface: Any, name: str) -> Value:
-        """Drive an input stream as its protocol allows, with any payloads at any time; return whether it transfers."""
+    def drive(self, interface: Any, name: str, *, holds: bool = True) -> Value:
+        """Drive an input stream with any payloads at any time; return whether it transfers.
+
+        With `holds` an offer holds until it is taken, as the protocol demands.
+        """
         self.m.d.comb += interface.valid.eq(self.free(f"{name}_valid"))
         payload = Value.cast(interface.payload)
         self.m.d.comb += payload.eq(self.free(f"{name}_payload", len(payload)))
-        self.assume(self._holds(interface, name))
+        if holds:
+            self.assume(self._holds(interface, name))
         self._show(interface, name)
         return interface.valid & interface.ready
 

@@ -15,7 +15,10 @@ __all__ = ["PROOFS"]
 
 
 def quotients(dims: Dimensions) -> Harness:
-    """Slices at any time, of any sums that values and weights can give; one, any one, is watched."""
+    """Slices at any time, of any sums that values and weights can give; one, any one, is watched.
+
+    Where all weights are 0 the elements are the largest value.
+    """
     part = Normalizer(dims)
     h = Harness(part)
     m, spec = h.m, dims.spec
@@ -30,7 +33,7 @@ def quotients(dims: Dimensions) -> Harness:
         sums.negated << spec.out_frac_bits + 1
     )
     most_weight = spec.top_k * (2**spec.weight_bits - 1)
-    h.assume(~part.i.valid | ((weight_sum > 0) & (weight_sum <= most_weight)))
+    h.assume(~part.i.valid | (weight_sum <= most_weight))
     totals = []
     for n in range(dims.n_macs):
         total: Value = sums.acc[n] - (2**spec.value_bits - 1) * sums.negated
@@ -78,6 +81,7 @@ def quotients(dims: Dimensions) -> Harness:
         whole = Value.cast(out.value[n]).as_signed() + 2 ** (spec.out_bits - 1)
         dividend = (word << spec.out_frac_bits + 1) + divisor
         is_right = (whole * 2 * divisor <= dividend) & (dividend < (whole + 1) * 2 * divisor)
+        is_right = Mux(divisor == 0, out.value[n] == 2 ** (spec.out_bits - 1) - 1, is_right)
         h.claim(f"element {n} is exactly rounded", ~answers | Mux(flags[0], out.value[n] == 0, is_right))
     h.claim("what is said of the beat is so", ~answers | (out.is_empty == flags[0]))
     h.claim("the last beat says so", ~answers | (out.last == (flags[1] & (beat == n_beats - 1))))

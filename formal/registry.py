@@ -12,6 +12,7 @@ from formal import (
     score,
     selectors,
     softmax,
+    turns,
     weighted_sum,
 )
 from formal.proof import Proof
@@ -22,6 +23,7 @@ PROOFS: tuple[Proof, ...] = (
     *arithmetic.PROOFS,
     *loader.PROOFS,
     *fetch.PROOFS,
+    *turns.PROOFS,
     *score.PROOFS,
     *selectors.PROOFS,
     *fork.PROOFS,

@@ -22,10 +22,16 @@ def sums(dims: Dimensions) -> Harness:
     """
     part = WeightedSum(dims)
     h = Harness(part)
-    m, spec, most = h.m, dims.spec, 3
+    m, spec, most = h.m, dims.spec, part.latency
     m.submodules.memory = memory = DualPortMemory(value_write_port(dims))
-    m.d.comb += [memory.read.addr.eq(part.values.addr), memory.read.en.eq(part.values.en)]
-    m.d.comb += part.values.data.eq(memory.read.data)
+    m.d.comb += [memory.read.addr.eq(part.values.addr), memory.read.en.eq(part.values.en[0])]
+    data = memory.read.data
+    for stage in range(1, dims.config.read_latency):
+        register = Signal.like(data, name=f"data_{stage}")
+        with m.If(part.values.en[stage]):
+            m.d.always += register.eq(data)
+        data = register
+    m.d.comb += part.values.data.eq(data)
     taken = h.drive(part.i, "i")
     given = h.drain(part.o, "o")
     key = part.i.p
@@ -46,7 +52,7 @@ def sums(dims: Dimensions) -> Harness:
     value = words[-1]
     for n, word in enumerate(words[:-1]):
         value = Mux(address == n, word, value)
-    fetched, is_fetched = h.before(value, "fetched"), h.before(part.values.en, "is_fetched")
+    fetched, is_fetched = h.before(value, "fetched"), h.before(part.values.en[0], "is_fetched")
     h.assume(~is_fetched | (memory.read.data == fetched))
     ends_in, ends_out = taken & key.last, given
     inside = Signal(range(most + 2))
@@ -86,7 +92,7 @@ def sums(dims: Dimensions) -> Harness:
     wanted = Mux(is_empty, 1, weight_sum) + (out.negated << n_low)
     h.claim("the sum of weights is the plain one (1 of no key)", ~answers | (found == wanted))
     h.claim("what is said of the slice is so", ~answers | ((out.is_empty == is_empty) & (out.last == is_last)))
-    claim_within(h, 2, "sums come out of a pass that ended", (inside != 0) & ~part.o.valid)
+    claim_within(h, most - 1, "sums come out of a pass that ended", (inside != 0) & ~part.o.valid)
     claim_within(h, 0, "a key is taken if sums are", part.i.valid & part.o.ready & ~part.i.ready)
     h.reach("the watched sums go out", answers & (weight_sum > 2))
     return h
@@ -97,8 +103,8 @@ def _proof(name: str, *, is_small: bool = False, **sizes) -> Proof:
     return Proof(
         name=f"weighted_sum.{name}",
         component="WeightedSum",
-        what="sums equal those of plain products, in order; offers hold; none is lost; no wait beyond 3 cycles",
-        size=size_of(dims, "top_k", "n_keys", "value_bits", "weight_bits", "fold", "n_macs", "product"),
+        what="sums equal those of plain products, in order; offers hold; none is lost; no wait beyond the latency",
+        size=size_of(dims, "top_k", "n_keys", "value_bits", "weight_bits", "fold", "n_macs", "product", "read_latency"),
         build=lambda: sums(dims),
         is_small=is_small,
     )
@@ -107,6 +113,7 @@ def _proof(name: str, *, is_small: bool = False, **sizes) -> Proof:
 PROOFS = (
     _proof("one_key", n_keys=2, weight_bits=2, top_k=1, is_small=True),
     _proof("digits", n_keys=2, weight_bits=2),
+    _proof("slow_memory", n_keys=2, top_k=1, memory="external", read_latency=3),
     _proof("three_keys", n_keys=3, top_k=3, weight_bits=3, d_value=2, n_macs=1),
     _proof("shift", n_keys=2, weight_bits=3, weights=(4, 2, 0), product="shift", d_value=2),
 )
