@@ -50,6 +50,8 @@ class Traffic:
         Queries wait for the rows that they see, not for all: as in decoding.
     seed
         Of pauses and of the order of rows.
+    beyond
+        Inputs are out of range now and then (`sim.bench_engine`); what they then mean is expected.
     last_cycle
         Break off after this cycle, in the middle of things; nothing may be wrong until then.
     """
@@ -58,6 +60,7 @@ class Traffic:
     expected: Attention | None = None
     stall: float | dict[str, float] = 0.0
     append: bool = False
+    beyond: bool = False
     seed: int = 0
     last_cycle: int | None = None
 
@@ -73,29 +76,52 @@ class EngineTestbench:
         One of `sim.runner.SIMULATORS`.
     waves
         File in which to leave a trace, slower: VCD from Verilator, FST from Icarus. None: no trace.
+    points
+        File in which to leave the points of the Verilog that were met (Verilator's code coverage). None: none.
+
+    change
+        What to make of Verilog and manifest before they are compiled (`audit.mutation`). None: nothing.
 
     Attributes
     ----------
     design
         As given.
-    manifest
+    verilog, manifest
         The engine's.
+    testbench
+        What plays its cases.
     version
         What the simulator calls itself.
     """
 
-    def __init__(self, design: Design, *, simulator: str = "verilator", waves: Path | None = None) -> None:
+    def __init__(
+        self,
+        design: Design,
+        *,
+        simulator: str = "verilator",
+        waves: Path | None = None,
+        points: Path | None = None,
+        change: Callable[[str, dict[str, Any]], tuple[str, dict[str, Any]]] | None = None,
+    ) -> None:
         # What can be wrong, before the work.
         self.version = runner.simulator_version(simulator)
         if waves is not None:
             runner.check_waves(simulator, waves)
         self._waves = waves
+        self._points = points
         self.design = design
         engine = Engine(design.spec, design.config)
-        verilog = emit(engine, design.config.name)
-        self.manifest = manifest(engine, verilog)
-        self._bench = Testbench(
-            verilog, self.manifest, "sim.bench_engine", simulator=simulator, waves=waves is not None
+        self.verilog = emit(engine, design.config.name)
+        self.manifest = manifest(engine, self.verilog)
+        if change is not None:
+            self.verilog, self.manifest = change(self.verilog, self.manifest)
+        self.testbench = Testbench(
+            self.verilog,
+            self.manifest,
+            "sim.bench_engine",
+            simulator=simulator,
+            waves=waves is not None,
+            coverage=points is not None,
         )
 
     def run(
@@ -127,8 +153,8 @@ class EngineTestbench:
             The vectors do not fit the spec.
         """
         expected = [part.expected or self._attend(part.vectors) for part in traffic]
-        cases = [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
-        results = self._bench.run(cases, waves=self._waves, progress=progress)
+        cases = self.cases(traffic, expected)
+        results = self.testbench.run(cases, waves=self._waves, coverage=self._points, progress=progress)
         return [
             dataclasses.replace(
                 result, coverage=coverage.of_queries(self.design, part.vectors, attention) | result.coverage
@@ -137,6 +163,11 @@ class EngineTestbench:
             else result
             for result, part, attention in zip(results, traffic, expected, strict=True)
         ]
+
+    def cases(self, traffic: Sequence[Traffic], expected: Sequence[Attention] | None = None) -> list[Case]:
+        """Return what the bench plays for each traffic."""
+        expected = expected or [part.expected or self._attend(part.vectors) for part in traffic]
+        return [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
 
     def _attend(self, vectors: Vectors) -> Attention:
         return attend(self.design.spec, vectors.q, vectors.k, vectors.v, n_valid=vectors.n_valid, mask=vectors.mask)
@@ -155,6 +186,7 @@ class EngineTestbench:
                 "seed": traffic.seed,
                 "stall": traffic.stall,
                 "append": traffic.append,
+                "beyond": traffic.beyond,
                 "last_cycle": traffic.last_cycle,
             },
             arrays=vectors.arrays()

@@ -73,7 +73,7 @@ class Testbench:
         Of a manifest: `name`, `ports`, `streams` and, for memories outside, `memory_ports`.
     bench
         Module of the bench, `sim.bench_engine` say.
-    simulator, waves
+    simulator, waves, coverage
         As of `sim.runner.build`.
 
     Attributes
@@ -99,6 +99,7 @@ class Testbench:
         *,
         simulator: str = "verilator",
         waves: bool = False,
+        coverage: bool = False,
     ) -> None:
         name, ports = description["name"], description["ports"]
         self.description = description
@@ -114,7 +115,7 @@ class Testbench:
         declared = set(re.findall(r"\w+", header[1])) if header else set()
         top = harness(name, [port for port in ports if port["name"] in declared], read_streams(description["streams"]))
         sources |= {f"{TOP}.v": top, **library()}
-        self.build = runner.build(sources, TOP, simulator=simulator, waves=waves)
+        self.build = runner.build(sources, TOP, simulator=simulator, waves=waves, coverage=coverage)
 
     @classmethod
     def of(cls, component: wiring.Component, name: str, bench: str, **options: Any) -> Testbench:
@@ -129,6 +130,7 @@ class Testbench:
         cases: Sequence[Case],
         *,
         waves: Path | None = None,
+        coverage: Path | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> list[Result]:
         """Play each case, from a reset on, in one run of the simulator.
@@ -137,8 +139,8 @@ class Testbench:
         ----------
         cases
             One after the other; the streams are added to each one's fields.
-        waves
-            File of the trace (`sim.runner.run`).
+        waves, coverage
+            Files of the trace and of the points that were met (`sim.runner.run`).
         progress
             Called with what the bench has counted.
 
@@ -152,7 +154,7 @@ class Testbench:
             for number, one in enumerate(cases):
                 fields = {"streams": self.description["streams"], **one.fields}
                 case.save(folder, f"case_{number}", fields, one.arrays)
-            runner.run(self.build, self._bench, folder, waves=waves, progress=progress)
+            runner.run(self.build, self._bench, folder, waves=waves, coverage=coverage, progress=progress)
             results = []
             for number in range(len(cases)):
                 report, arrays = case.load(folder, f"result_{number}")
