@@ -223,10 +223,14 @@ def measure_presets(presets: Iterable[str], *, whole: bool = False) -> list[Memo
 
 def read(path: Path = TABLE) -> list[MemoryRow]:
     """Return the rows of a file that `write` wrote."""
-    kinds = [int if field.type == "int" else str for field in fields(MemoryRow)]
+    names = [field.name for field in fields(MemoryRow)]
+    numbers = {field.name for field in fields(MemoryRow) if field.type == "int"}
     with path.open(encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file)
-    return [MemoryRow(*(kind(value) for kind, value in zip(kinds, row, strict=True))) for row in rows]
+    named: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+    for row in named:
+        row |= {name: int(row[name]) for name in numbers}
+    return [MemoryRow(**row) for row in named]
 
 
 def write(rows: Iterable[MemoryRow], path: Path = TABLE) -> None:
