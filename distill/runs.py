@@ -76,8 +76,12 @@ class RunFolder:
         path = self.path / "run.json"
         try:
             return RunConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ValueError(f"{self.path} is not a run's folder: it has no run.json") from None
+        except OSError as error:
+            raise ValueError(f"cannot read {str(path)!r}: {error.strerror}") from error
+        except RecursionError:
+            raise ValueError(f"{path}: nested too deeply") from None
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}: {error}") from error
 
@@ -115,7 +119,10 @@ class RunFolder:
         path = self.path / "weights.pt"
         if not path.exists():
             raise ValueError(f"{self.path} has no weights.pt: its run is not finished; hamming distill goes on with it")
-        return torch.load(path, weights_only=True)
+        try:
+            return torch.load(path, weights_only=True)
+        except Exception as error:  # PyTorch and its unpickler raise what they like at damaged bytes
+            raise ValueError(f"{path} cannot be read; hamming distill makes it anew once it is removed") from error
 
     def metrics(self) -> dict[str, Any] | None:
         """Return a finished run's metrics, or None."""
