@@ -1,4 +1,4 @@
-"""Programs that simulation drives: their own environment, folders that make can name, and an end when ours comes."""
+"""Programs that simulation drives: folders that make can name, and an end when ours comes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["call", "environment", "nameable_folder", "nameable_link"]
-
-#: What of the user's environment a compiler, a simulator or the loader needs. Everything else may be a variable of
-#: make, of Verilator or of cocotb, meant for another project: make takes each as a variable of its own.
-_KEPT = re.compile(
-    "PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|TMP|TEMP|TZ|LANG|LANGUAGE|LC_[A-Z_]+"
-    "|LD_LIBRARY_PATH|DYLD_[A-Z_]+|LIBRARY_PATH|CPATH|C_INCLUDE_PATH|CPLUS_INCLUDE_PATH|GCC_EXEC_PREFIX"
-    "|SDKROOT|DEVELOPER_DIR|MACOSX_DEPLOYMENT_TARGET|NIX_[A-Za-z0-9_]+|CONDA_[A-Z_]+|CCACHE_[A-Z_]+"
-)
+__all__ = ["call", "nameable_folder", "nameable_link"]
 
 #: What a path must not have for make, in whose files blanks separate, and $, # and others mean something.
 _UNNAMEABLE = re.compile(r"[^A-Za-z0-9_./+,@%=-]")
-
-
-def environment(**own: str) -> dict[str, str]:
-    """Return the environment of a program that is driven: what it needs of the user's, and `own`."""
-    return {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)} | own
 
 
 @contextlib.contextmanager

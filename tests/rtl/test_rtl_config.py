@@ -20,6 +20,7 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"name": "small"}, ValueError, "name must not be a reserved word .*, as 'small' is"),
         ({"name": "logic"}, ValueError, "name must not be a reserved word .*, as 'logic' is"),
         ({"name": "std"}, ValueError, "name must not be 'std', which is a package of SystemVerilog's own"),
+        ({"name": "TOP"}, ValueError, "name must not be 'TOP', which is a module of Verilator's own"),
         ({"name": "hamming_memory"}, ValueError, "name must not be 'hamming_memory', which .* beside the engine"),
         ({"name": "a" * 65}, ValueError, "name must be a Verilog identifier .*; 64 at most.*, not 'aaa"),
         ({"n_lanes": 0}, ValueError, "n_lanes must be 1 to 512, not 0"),

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from rtl.cache import cache_folder
 from rtl.design import load_design
+from rtl.environment import environment
 from sim import tools
 from sim.runner import SimulationFailed, build
 from sim.simulate import simulate
@@ -104,8 +106,9 @@ def test_variables_meant_for_others_reach_neither_build_nor_run(monkeypatch, emp
 def test_environment_keeps_what_programs_need(monkeypatch):
     for name in ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CPATH"):
         monkeypatch.setenv(name, f"of the user: {name}")
-    found = tools.environment(OWN="1", LANG="C")
+    found = environment(OWN="1", LANG="C")
     assert found["PATH"] == "of the user: PATH"
+    assert found["TMPDIR"] == tempfile.gettempdir()
     assert found["LC_ALL"] == "of the user: LC_ALL"
     assert (found["OWN"], found["LANG"]) == ("1", "C")
 
@@ -120,7 +123,7 @@ def test_blanks_in_the_paths_of_everything(monkeypatch, tmp_path, empty_cache):
     packages.symlink_to(sysconfig.get_path("purelib"))
     (folder / "temporary").mkdir()
     np.savez(folder / "my vectors.npz", **vectors())
-    environment = os.environ | {
+    surroundings = os.environ | {
         "HOME": str(folder),
         "TMPDIR": str(folder / "temporary"),
         "HAMMING_CACHE": str(empty_cache),
@@ -129,7 +132,7 @@ def test_blanks_in_the_paths_of_everything(monkeypatch, tmp_path, empty_cache):
     done = subprocess.run(
         [str(home / "bin" / "python"), "-m", "hamming", "simulate", "tiny", "--vectors", "my vectors.npz"],
         cwd=folder,
-        env=environment,
+        env=surroundings,
         capture_output=True,
         text=True,
         check=False,
