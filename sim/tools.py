@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-__all__ = ["call", "nameable_folder", "nameable_link"]
+from rtl.environment import nameable_temporary
 
-#: What a path must not have for make, in whose files blanks separate, and $, # and others mean something.
-_UNNAMEABLE = re.compile(r"[^A-Za-z0-9_./+,@%=-]")
+__all__ = ["call", "nameable_folder", "nameable_link"]
 
 
 @contextlib.contextmanager
@@ -28,11 +26,10 @@ def nameable_folder() -> Iterator[Path]:
     OSError
         There is none.
     """
-    candidates = [folder for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp") if not _UNNAMEABLE.search(folder)]
-    usable = [folder for folder in candidates if os.access(folder, os.W_OK | os.X_OK)]
-    if not usable:
+    temporary = nameable_temporary()
+    if temporary is None:
         raise OSError(None, "no temporary folder has a path without blanks; set TMPDIR to one")
-    with tempfile.TemporaryDirectory(dir=usable[0], prefix="hamming-build-") as name:
+    with tempfile.TemporaryDirectory(dir=temporary, prefix="hamming-build-") as name:
         yield Path(name)
 
 
@@ -62,8 +59,10 @@ def call(
     meanwhile
         Called now and then while it runs.
     """
-    with log.open("ab") as file:
-        process = subprocess.Popen(
+    # Started in a thread, where no signal can raise an exception between the start and our knowing of it.
+    with log.open("ab") as file, ThreadPoolExecutor(1) as thread:
+        starting = thread.submit(
+            subprocess.Popen,
             command,
             cwd=folder,
             env=dict(variables),
@@ -73,15 +72,18 @@ def call(
             start_new_session=True,
         )
         try:
+            process = starting.result()
             while meanwhile is not None and process.poll() is None:
                 meanwhile()
                 time.sleep(0.02)
-            return process.wait()
+            status = process.wait()
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            if starting.exception() is None:
+                process = starting.result()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             raise
-        finally:
-            if meanwhile is not None and sys.exc_info()[0] is None:
-                meanwhile()
+    if meanwhile is not None:
+        meanwhile()
+    return status

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 from pathlib import Path
 
@@ -108,7 +107,7 @@ def test_environment_keeps_what_programs_need(monkeypatch):
         monkeypatch.setenv(name, f"of the user: {name}")
     found = environment(OWN="1", LANG="C")
     assert found["PATH"] == "of the user: PATH"
-    assert found["TMPDIR"] == tempfile.gettempdir()
+    assert Path(found["TMPDIR"]).is_absolute()
     assert found["LC_ALL"] == "of the user: LC_ALL"
     assert (found["OWN"], found["LANG"]) == ("1", "C")
 
@@ -143,8 +142,17 @@ def test_blanks_in_the_paths_of_everything(monkeypatch, tmp_path, empty_cache):
     assert not list((folder / "temporary").iterdir())
 
 
+@pytest.mark.parametrize("name", ["a blank", "a$dollar", "a'quote", "a\N{LATIN SMALL LETTER U WITH DIAERESIS}"])
+def test_temporary_folder_that_no_tool_can_name_is_left(monkeypatch, tmp_path, name):
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tools.tempfile, "tempdir", str(tmp_path / name))
+    with tools.nameable_folder() as folder:
+        assert folder.parent == Path("/tmp")
+    assert environment()["TMPDIR"] == "/tmp"
+
+
 def test_no_temporary_folder_without_blanks_is_one_line(monkeypatch, empty_cache):
-    monkeypatch.setattr(tools, "_UNNAMEABLE", tools.re.compile(""))
+    monkeypatch.setattr(tools, "nameable_temporary", lambda: None)
     with pytest.raises(SimulationFailed, match=r"cannot build two: no temporary folder has a path without blanks; set"):
         build({"two.v": "module two(input a, output b); assign b = a; endmodule\n"}, "two")
 
