@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def empty_cache(monkeypatch, tmp_path):
     return folder
 
 
-def vectors() -> dict[str, np.ndarray]:
+def vectors() -> dict[str, Any]:
     rng = np.random.default_rng(6)
     return {
         "q": rng.integers(0, 2, (3, 8)),
