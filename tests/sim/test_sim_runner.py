@@ -149,3 +149,24 @@ def test_oldest_builds_are_forgotten(monkeypatch, tmp_path):
     (tmp_path / "runtime-x").mkdir()
     runner._forget_old_builds()
     assert sorted(path.name[0] for path in tmp_path.iterdir()) == ["b", "c", "r"]
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (
+            "c++ -O1 a.cpp\na.cpp:1:2: error: no such thing\nmake: *** [a.o] Error 1\n",
+            "a.cpp:1:2: error: no such thing",
+        ),
+        (
+            "c++ -O1 a.cpp\nmake: *** No rule to make target 'a'.  Stop.\n",
+            "make: *** No rule to make target 'a'.  Stop.",
+        ),
+        ("make: Entering directory\nas: No space left on device\nmore\n", "as: No space left on device"),
+        ("first\n\nlast\n", "last"),
+        ("", "nothing was printed"),
+    ],
+)
+def test_reason_of_a_failed_build_is_its_cause_and_not_its_first_line(tmp_path, log, reason):
+    (tmp_path / "build.log").write_text(log)
+    assert runner._first_error(tmp_path / "build.log") == reason
