@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rtl.environment import environment
+
 __all__ = ["SynthesisError", "run", "version"]
 
 _MARK = "@command "
@@ -72,7 +74,7 @@ def run(commands: Sequence[str], folder: Path, *, progress: Callable[[int], None
         subprocess.Popen(
             worker,
             cwd=folder,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
+            env=environment(PYTHONHASHSEED="0", PYTHONPATH=os.pathsep.join(map(os.path.abspath, sys.path))),
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.PIPE,

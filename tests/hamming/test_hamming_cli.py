@@ -453,6 +453,20 @@ def test_signal_leaves_nothing(number):
     assert files() == {"vectors.npz"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["generate", "tiny", "-o", ""], "'-o' / '--output'"),
+        (["run", "tiny", "--vectors", "", "--output", "o"], "'--vectors'"),
+        (["simulate", "tiny", "--json", ""], "'--json'"),
+        (["evaluate", ""], "'RUN'"),
+    ],
+)
+def test_empty_path_is_refused(arguments, option):
+    message = f"Invalid value for {option}: it is empty; a path is needed."
+    assert_mistake(call(*arguments), message, exit_code=2)
+
+
 @pytest.mark.parametrize("name", ["synthesize", "compare"])
 @pytest.mark.parametrize("clock", ["nan", "inf", "0", "-1", "1e-9", "1e9"])
 def test_clock_that_no_gate_has(name, clock):
