@@ -1,0 +1,204 @@
+"""Two modules whose registers are matched, as two circuits without registers, and ABC's proof that these are equal."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from synth.circuits import ONE, ZERO, Circuit
+from synth.yosys import SynthesisError
+
+__all__ = ["Difference", "Pair", "Side", "abc_program"]
+
+#: Random cases that are tried before ABC is asked, as the bits of an integer.
+_CASES = 1024
+
+
+@dataclass
+class Side:
+    """One circuit: the variable or constant at its inputs and registers, by net, and its gates."""
+
+    circuit: Circuit
+    variables: dict[int, int | None] = field(default_factory=dict)  # None: constant 0; -1: constant 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A case in which the two differ.
+
+    Attributes
+    ----------
+    where
+        Output, pin of a child or of a memory, or next value of a flip-flop.
+    verilog, netlist
+        Its value in each.
+    ones
+        Inputs and registers that are 1 in this case, of those that `where` depends on; the others are 0.
+    """
+
+    where: str
+    verilog: int
+    netlist: int
+    ones: tuple[str, ...]
+
+    def __str__(self) -> str:
+        ones = ", ".join(self.ones[:12]) + (f" and {len(self.ones) - 12} more" if len(self.ones) > 12 else "")
+        return f"{self.where} is {self.verilog} in the Verilog and {self.netlist} in the netlist where {self._case(ones)}"
+
+    @staticmethod
+    def _case(ones: str) -> str:
+        return f"what is 1 is {ones}" if ones else "all is 0"
+
+
+class Pair:
+    """Two circuits over the same variables, and the nets that have to be equal.
+
+    Variables are added by `variable`, and given to nets of a side by `assign`; pairs of nets by `compare`.
+    """
+
+    def __init__(self, source: Circuit, mapped: Circuit):
+        self.sides = (Side(source), Side(mapped))
+        self.labels: list[str] = []
+        self.points: list[tuple[str, int, int]] = []
+
+    def variable(self, label: str) -> int:
+        """Add a variable and return its number."""
+        self.labels.append(label)
+        return len(self.labels) - 1
+
+    def assign(self, side: int, net: int, variable: int) -> None:
+        """Say which variable a net of a side (0 the Verilog, 1 the netlist) holds."""
+        self.sides[side].variables[net] = variable
+
+    def assign_constant(self, side: int, net: int, value: int) -> None:
+        """Say that a net of a side is constant."""
+        self.sides[side].variables[net] = -1 if value else None
+
+    def compare(self, label: str, source: int, mapped: int) -> None:
+        """Demand that two nets are equal."""
+        self.points.append((label, source, mapped))
+
+    def difference(self, seconds: int) -> Difference | None:
+        """Return a case in which two nets that have to be equal differ, None if there is proved to be none.
+
+        Raises
+        ------
+        TimeoutError
+            ABC did not get done.
+        """
+        rng = random.Random(1)  # seeded: the same counterexample in every run
+        if found := self._evaluate([rng.getrandbits(_CASES) for _ in self.labels], (1 << _CASES) - 1):
+            return found
+        case = self._ask_abc(seconds)
+        if case is None:
+            return None
+        found = self._evaluate(case, 1)
+        if found is None:
+            raise SynthesisError("ABC gives a counterexample that is none")
+        return found
+
+    def _evaluate(self, variables: Sequence[int], mask: int) -> Difference | None:
+        values = [
+            side.circuit.values(
+                {net: 0 if v is None else mask if v == -1 else variables[v] for net, v in side.variables.items()}, mask
+            )
+            for side in self.sides
+        ]
+        for label, *nets in self.points:
+            source, mapped = (values[side][net] for side, net in enumerate(nets))
+            if wrong := source ^ mapped:
+                case = (wrong & -wrong).bit_length() - 1
+                support = self._support(0, nets[0]) | self._support(1, nets[1])
+                return Difference(
+                    where=label,
+                    verilog=source >> case & 1,
+                    netlist=mapped >> case & 1,
+                    ones=tuple(self.labels[v] for v in sorted(support) if variables[v] >> case & 1),
+                )
+        return None
+
+    def _support(self, side: int, net: int) -> set[int]:
+        """Return the variables that a net depends on."""
+        found, variables = set(), self.sides[side].variables
+        driver = {gate.output: gate.inputs for gate in self.sides[side].circuit.gates}
+        stack, seen = [net], set()
+        while stack:
+            net = stack.pop()
+            if net not in seen:
+                seen.add(net)
+                stack += driver.get(net, ())
+                if (variable := variables.get(net)) is not None and variable >= 0:
+                    found.add(variable)
+        return found
+
+    def _ask_abc(self, seconds: int) -> list[int] | None:
+        if not self.points:
+            return None
+        with tempfile.TemporaryDirectory(prefix="hamming-") as name:
+            folder = Path(name)
+            for side, file in enumerate(("verilog.blif", "netlist.blif")):
+                (folder / file).write_text(self._blif(side), encoding="ascii")
+            command = f"cec -C 1000000000 -T {seconds} verilog.blif netlist.blif"
+            done = subprocess.run(
+                [str(abc_program()), "-c", command],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+            )
+        log = done.stdout + done.stderr
+        if re.search(r"^Networks are equivalent", log, re.MULTILINE):
+            return None
+        if pattern := re.search(r"^Input pattern:(.*)$", log, re.MULTILINE):
+            ones = {int(number) for number in re.findall(r"\bi(\d+)=1", pattern[1])}
+            return [int(number in ones) for number in range(len(self.labels))]
+        if re.search(r"^Networks are UNDECIDED", log, re.MULTILINE):
+            raise TimeoutError(f"not decided within {seconds} s")
+        raise SynthesisError("ABC gives no answer", log[-20_000:])
+
+    def _blif(self, side: int) -> str:
+        """Return a side as BLIF; variables and points are numbered, so that no name needs an escape."""
+        variables, circuit = self.sides[side].variables, self.sides[side].circuit
+        lines = [
+            f".model m{side}",
+            ".inputs " + " ".join(f"i{number}" for number in range(len(self.labels))),
+            ".outputs " + " ".join(f"o{number}" for number in range(len(self.points))),
+            f".names n{ZERO}",
+            f".names n{ONE}\n1",
+        ]
+        for net, variable in variables.items():
+            if variable is None:
+                lines.append(f".names n{net}")
+            elif variable == -1:
+                lines.append(f".names n{net}\n1")
+            else:
+                lines.append(f".names i{variable} n{net}\n1 1")
+        for output, inputs, table in circuit.gates:
+            lines.append(".names " + " ".join(f"n{net}" for net in (*inputs, output)))
+            for index in range(1 << len(inputs)):
+                if table >> index & 1:
+                    lines.append("".join(str(index >> place & 1) for place in range(len(inputs))) + " 1")
+        for number, (_, *nets) in enumerate(self.points):
+            lines.append(f".names n{nets[side]} o{number}\n1 1")
+        return "\n".join([*lines, ".end"]) + "\n"
+
+
+def abc_program() -> Path:
+    """Return the ABC that Yosys brings.
+
+    Raises
+    ------
+    SynthesisError
+        It is not installed.
+    """
+    found = importlib.util.find_spec("pyosys")
+    path = Path(found.origin).with_name("yosys-abc") if found is not None and found.origin else None
+    if path is None or not path.is_file():
+        raise SynthesisError("a proof needs the ABC in pyosys: pip install pyosys")
+    return path
