@@ -7,7 +7,7 @@ makes of their functions, clock gates by their Liberty attributes, and leaves me
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from synth.cell_model import Cell
 from synth.flow import MACRO
 from synth.yosys import SynthesisError
 
-__all__ = ["ONE", "ZERO", "Circuit", "Gate", "Register", "Unsupported", "read_circuit"]
+__all__ = ["ONE", "ZERO", "Circuit", "Gate", "Register", "Unsupported", "read_circuit", "with_definedness"]
 
 #: Nets that never change; Yosys numbers the nets of a module from 2.
 ZERO, ONE = 0, 1
@@ -85,6 +85,8 @@ class Circuit:
         In an order in which what drives a gate comes earlier.
     registers
         By the net of what they hold.
+    undefined
+        Nets that are x.
     children, memories
         Modules of the instances inside, and the parameters of memories that both sides must share, by instance.
     """
@@ -93,6 +95,7 @@ class Circuit:
     outputs: dict[Point, int] = field(default_factory=dict)
     gates: list[Gate] = field(default_factory=list)
     registers: dict[int, Register] = field(default_factory=dict)
+    undefined: list[int] = field(default_factory=list)
     children: dict[str, str] = field(default_factory=dict)
     memories: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -102,6 +105,38 @@ class Circuit:
         for output, inputs, table in self.gates:
             values[output] = _evaluate(table, [values[net] for net in inputs], mask)
         return values
+
+
+def with_definedness(circuit: Circuit) -> tuple[Circuit, dict[int, int]]:
+    """Return the circuit with gates that say which nets are defined, and the net that says so for each that may be x.
+
+    This is Verilog's logic of three values: a gate's output is defined if it is the same whatever the inputs are that
+    are not.
+    """
+    defined = dict.fromkeys(circuit.undefined, ZERO)
+    gates, last = [], max([ONE, *circuit.inputs.values(), *circuit.registers, *circuit.undefined])
+    last = max([last, *(gate.output for gate in circuit.gates)])
+    for gate in circuit.gates:
+        gates.append(gate)
+        unsure = [place for place, net in enumerate(gate.inputs) if net in defined]
+        if unsure:
+            last += 1
+            table = _defined_table(gate, unsure)
+            gates.append(Gate(last, (*gate.inputs, *(defined[gate.inputs[place]] for place in unsure)), table))
+            defined[gate.output] = last
+    return replace(circuit, gates=gates), defined
+
+
+def _defined_table(gate: Gate, unsure: list[int]) -> int:
+    """Return where a gate's output is defined, over its inputs and then whether each of those `unsure` is."""
+    table = 0
+    for index in range(1 << len(gate.inputs) + len(unsure)):
+        open_places = [place for number, place in enumerate(unsure) if not index >> len(gate.inputs) + number & 1]
+        cases = {index & (1 << len(gate.inputs)) - 1}
+        for place in open_places:
+            cases |= {case ^ 1 << place for case in cases}
+        table |= (len({gate.table >> case & 1 for case in cases}) == 1) << index
+    return table
 
 
 def _evaluate(table: int, operands: list[int], mask: int) -> int:
@@ -124,10 +159,10 @@ def read_circuit(
     modules: Mapping[str, Any],
     cells: Mapping[str, Any],
     clock_gates: Mapping[str, Cell],
-    *,
-    undefined: bool,
 ) -> Circuit:
     """Read a module.
+
+    Each x, and each net without a driver, is an input of its own, named in `undefined`.
 
     Parameters
     ----------
@@ -137,9 +172,6 @@ def read_circuit(
         Modules that `read_liberty` makes of a library's cells.
     clock_gates
         The library's clock gates.
-    undefined
-        Whether each x, and each net without a driver, is an input of its own, so that what is proved holds for 0 and
-        1; else it is 0.
 
     Raises
     ------
@@ -147,7 +179,7 @@ def read_circuit(
         There is a cell of another kind, a latch, a reset without clock, a clock that is also data, a loop of gates, or
         a net with two drivers.
     """
-    return _Reader(name, modules, cells, clock_gates, undefined).circuit
+    return _Reader(name, modules, cells, clock_gates).circuit
 
 
 class _Reader:
@@ -157,13 +189,11 @@ class _Reader:
         modules: Mapping[str, Any],
         cells: Mapping[str, Any],
         clock_gates: Mapping[str, Cell],
-        undefined: bool,
     ):
         self.name = name
         self.modules = modules
         self.cells = cells
         self.clock_gates = clock_gates
-        self.undefined = undefined
         self.circuit = Circuit()
         self.gates: list[Gate] = []
         self.gated: dict[int, tuple[int, int]] = {}  # output of a clock gate: clock and enable
@@ -217,10 +247,8 @@ class _Reader:
             return bit
         if bit in "01":
             return int(bit)
-        if not self.undefined:
-            return ZERO
         net = self.new()
-        self.circuit.inputs[f"x {net}"] = net
+        self.circuit.undefined.append(net)
         return net
 
     def add(self, instance: str, cell: Mapping[str, Any], pins: Mapping[str, list[int]]) -> None:
@@ -351,7 +379,7 @@ class _Reader:
         self.circuit.gates = list(self.in_order())
 
     def in_order(self) -> Iterator[Gate]:
-        known = {ZERO, ONE, *self.circuit.registers}
+        known = {ZERO, ONE, *self.circuit.registers, *self.circuit.undefined}
         for net in self.circuit.inputs.values():
             if net in known:
                 raise self.error(f"net {net} has two drivers")
@@ -371,10 +399,7 @@ class _Reader:
                 continue
             if net not in driver:
                 known.add(net)
-                if self.undefined:
-                    self.circuit.inputs[f"x {net}"] = net
-                else:
-                    yield Gate(net, (), 0)
+                self.circuit.undefined.append(net)
                 continue
             open_inputs = [source for source in driver[net].inputs if source not in known]
             if not open_inputs:

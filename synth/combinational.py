@@ -7,7 +7,7 @@ import random
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,13 +19,16 @@ __all__ = ["Difference", "Pair", "Side", "abc_program"]
 #: Random cases that are tried before ABC is asked, as the bits of an integer.
 _CASES = 1024
 
+#: In place of a variable: constants.
+_ZERO, _ONE = -1, -2
+
 
 @dataclass
 class Side:
     """One circuit: the variable or constant at its inputs and registers, by net, and its gates."""
 
     circuit: Circuit
-    variables: dict[int, int | None] = field(default_factory=dict)  # None: constant 0; -1: constant 1
+    variables: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +62,15 @@ class Difference:
 class Pair:
     """Two circuits over the same variables, and the nets that have to be equal.
 
-    Variables are added by `variable`, and given to nets of a side by `assign`; pairs of nets by `compare`.
+    Variables are added by `variable`, and given to nets of a side by `assign`; pairs of nets by `compare`. `guarded` are
+    the numbers of the pairs that differ where the Verilog is x, and are proved equal elsewhere alone.
     """
 
     def __init__(self, source: Circuit, mapped: Circuit):
         self.sides = (Side(source), Side(mapped))
         self.labels: list[str] = []
-        self.points: list[tuple[str, int, int]] = []
+        self.points: list[tuple[str, int, int, int]] = []
+        self.guarded: set[int] = set()
 
     def variable(self, label: str) -> int:
         """Add a variable and return its number."""
@@ -78,11 +83,11 @@ class Pair:
 
     def assign_constant(self, side: int, net: int, value: int) -> None:
         """Say that a net of a side is constant."""
-        self.sides[side].variables[net] = -1 if value else None
+        self.sides[side].variables[net] = _ONE if value else _ZERO
 
-    def compare(self, label: str, source: int, mapped: int) -> None:
-        """Demand that two nets are equal."""
-        self.points.append((label, source, mapped))
+    def compare(self, label: str, source: int, mapped: int, defined: int = ONE) -> None:
+        """Demand that two nets are equal; if that cannot be, then where the Verilog's net `defined` is 1."""
+        self.points.append((label, source, mapped, defined))
 
     def difference(self, seconds: int) -> Difference | None:
         """Return a case in which two nets that have to be equal differ, None if there is proved to be none.
@@ -93,28 +98,32 @@ class Pair:
             ABC did not get done.
         """
         rng = random.Random(1)  # seeded: the same counterexample in every run
-        if found := self._evaluate([rng.getrandbits(_CASES) for _ in self.labels], (1 << _CASES) - 1):
-            return found
-        case = self._ask_abc(seconds)
-        if case is None:
-            return None
-        found = self._evaluate(case, 1)
-        if found is None:
-            raise SynthesisError("ABC gives a counterexample that is none")
-        return found
+        case, mask = [rng.getrandbits(_CASES) for _ in self.labels], (1 << _CASES) - 1
+        while True:
+            n_guarded = len(self.guarded)
+            if found := self._evaluate(case, mask):
+                return found
+            if mask == 1 and len(self.guarded) == n_guarded:
+                raise SynthesisError("ABC gives a counterexample that is none")
+            if (counterexample := self._ask_abc(seconds)) is None:
+                return None
+            case, mask = counterexample, 1
 
     def _evaluate(self, variables: Sequence[int], mask: int) -> Difference | None:
+        """Return the first difference in some cases; guard pairs that differ where the Verilog is x."""
         values = [
-            side.circuit.values(
-                {net: 0 if v is None else mask if v == -1 else variables[v] for net, v in side.variables.items()}, mask
-            )
+            side.circuit.values({net: variables[v] if v >= 0 else mask * (v == _ONE) for net, v in side.variables.items()}, mask)
             for side in self.sides
         ]
-        for label, *nets in self.points:
-            source, mapped = (values[side][net] for side, net in enumerate(nets))
-            if wrong := source ^ mapped:
+        for number, (label, source_net, mapped_net, defined) in enumerate(self.points):
+            source, mapped = values[0][source_net], values[1][mapped_net]
+            wrong = source ^ mapped
+            if wrong and defined != ONE:
+                self.guarded.add(number)
+                wrong &= values[0][defined]
+            if wrong:
                 case = (wrong & -wrong).bit_length() - 1
-                support = self._support(0, nets[0]) | self._support(1, nets[1])
+                support = self._support(0, source_net) | self._support(1, mapped_net)
                 return Difference(
                     where=label,
                     verilog=source >> case & 1,
@@ -133,7 +142,7 @@ class Pair:
             if net not in seen:
                 seen.add(net)
                 stack += driver.get(net, ())
-                if (variable := variables.get(net)) is not None and variable >= 0:
+                if (variable := variables.get(net, _ZERO)) >= 0:
                     found.add(variable)
         return found
 
@@ -164,29 +173,39 @@ class Pair:
 
     def _blif(self, side: int) -> str:
         """Return a side as BLIF; variables and points are numbered, so that no name needs an escape."""
-        variables, circuit = self.sides[side].variables, self.sides[side].circuit
+        # Where a guarded pair is x in the Verilog, its side takes the netlist's value, and so has the netlist in it.
         lines = [
             f".model m{side}",
             ".inputs " + " ".join(f"i{number}" for number in range(len(self.labels))),
             ".outputs " + " ".join(f"o{number}" for number in range(len(self.points))),
-            f".names n{ZERO}",
-            f".names n{ONE}\n1",
         ]
-        for net, variable in variables.items():
-            if variable is None:
-                lines.append(f".names n{net}")
-            elif variable == -1:
-                lines.append(f".names n{net}\n1")
+        for each in (0, 1) if side == 0 and self.guarded else (side,):
+            lines += self._gates(each)
+        for number, (_, source, mapped, defined) in enumerate(self.points):
+            if side == 1:
+                lines.append(f".names b{mapped} o{number}\n1 1")
+            elif number not in self.guarded:
+                lines.append(f".names a{source} o{number}\n1 1")
             else:
-                lines.append(f".names i{variable} n{net}\n1 1")
+                lines.append(f".names a{source} b{mapped} a{defined} o{number}\n1-1 1\n-10 1")
+        return "\n".join([*lines, ".end"]) + "\n"
+
+    def _gates(self, side: int) -> Iterator[str]:
+        variables, circuit, prefix = self.sides[side].variables, self.sides[side].circuit, "ab"[side]
+        yield f".names {prefix}{ZERO}"
+        yield f".names {prefix}{ONE}\n1"
+        for net, variable in variables.items():
+            if variable == _ZERO:
+                yield f".names {prefix}{net}"
+            elif variable == _ONE:
+                yield f".names {prefix}{net}\n1"
+            else:
+                yield f".names i{variable} {prefix}{net}\n1 1"
         for output, inputs, table in circuit.gates:
-            lines.append(".names " + " ".join(f"n{net}" for net in (*inputs, output)))
+            yield ".names " + " ".join(f"{prefix}{net}" for net in (*inputs, output))
             for index in range(1 << len(inputs)):
                 if table >> index & 1:
-                    lines.append("".join(str(index >> place & 1) for place in range(len(inputs))) + " 1")
-        for number, (_, *nets) in enumerate(self.points):
-            lines.append(f".names n{nets[side]} o{number}\n1 1")
-        return "\n".join([*lines, ".end"]) + "\n"
+                    yield "".join(str(index >> place & 1) for place in range(len(inputs))) + " 1"
 
 
 def abc_program() -> Path:

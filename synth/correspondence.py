@@ -73,7 +73,7 @@ def _groups(source: Circuit) -> dict[int, int]:
     quiet = 0
     for _ in range(_MOST_ROUNDS):
         held_by: dict[int, int] = {group[ZERO]: 0, group[ONE]: mask}
-        nets = {net: rng.getrandbits(_CASES) for net in source.inputs.values()}
+        nets = {net: rng.getrandbits(_CASES) for net in (*source.inputs.values(), *source.undefined)}
         for held in source.registers:
             nets[held] = held_by.setdefault(group[held], rng.getrandbits(_CASES))
         values = source.values(nets, mask)

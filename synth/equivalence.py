@@ -16,7 +16,7 @@ from typing import Any
 
 from synth import flow, yosys
 from synth.area import Mapped
-from synth.circuits import ONE, ZERO, Circuit, Unsupported, read_circuit
+from synth.circuits import ONE, ZERO, Circuit, Unsupported, read_circuit, with_definedness
 from synth.combinational import Difference, Pair
 from synth.correspondence import correspondence
 from synth.equivalence_report import EquivalenceReport, ModuleProof
@@ -78,8 +78,8 @@ def prove(
         facts: dict[str, Any]
         try:
             circuits = (
-                read_circuit(name, source, cells, {}, undefined=False),
-                read_circuit(name, modules, cells, clock_gates, undefined=True),
+                read_circuit(name, source, cells, {}),
+                read_circuit(name, modules, cells, clock_gates),
             )
             facts = _prove_module(*circuits, seconds)
         except Unsupported as error:
@@ -180,18 +180,26 @@ def _prove_module(source: Circuit, mapped: Circuit, seconds: int) -> dict[str, A
         return {"equal": False, "reason": f"{different[0]} is in one of them alone"}
 
     match = correspondence(source, mapped)
+    source, defined = with_definedness(source)
     pair = Pair(source, mapped)
+
+    def compare(label: str, net: int, other: int) -> None:
+        pair.compare(label, net, other, defined.get(net, ONE))
+
     for point in sorted({*source.inputs, *mapped.inputs}):
         variable = pair.variable(point)
         for side, circuit in enumerate((source, mapped)):
             if point in circuit.inputs:
                 pair.assign(side, circuit.inputs[point], variable)
+    for side, circuit in enumerate((source, mapped)):
+        for net in circuit.undefined:
+            pair.assign(side, net, pair.variable(f"x of net {net} of the {('Verilog', 'netlist')[side]}"))
     held_in: dict[int, int] = {}
     for held, register in mapped.registers.items():
         held_in[held] = pair.variable(f"flip-flop {_name(register.names)}")
         pair.assign(1, held, held_in[held])
     for point, net in outputs.items():
-        pair.compare(point, net, mapped.outputs[point])
+        compare(point, net, mapped.outputs[point])
 
     counts = Counter(registers=len(source.registers))
     initial: dict[int, int] = {ZERO: 0, ONE: 1}
@@ -206,20 +214,20 @@ def _prove_module(source: Circuit, mapped: Circuit, seconds: int) -> dict[str, A
         if other in (ZERO, ONE):
             counts["constant"] += 1
             pair.assign_constant(0, held, other)
-            pair.compare(f"next {name}", register.next, other)
+            compare(f"next {name}", register.next, other)
             continue
         partner = mapped.registers[other]
         if partner.clock != register.clock:
             return {"equal": False, "reason": f"register {name} is clocked by {partner.clock}, not {register.clock}"}
         counts["matched" if partner.names & register.names else "merged"] += 1
         pair.assign(0, held, held_in[other])
-        pair.compare(f"next {name}", register.next, partner.next)
+        compare(f"next {name}", register.next, partner.next)
     facts: dict[str, Any] = {**counts, "points": len(pair.points)}
     try:
         difference: Difference | None = pair.difference(seconds)
     except TimeoutError as error:
         return facts | {"equal": None, "reason": str(error)}
-    return facts | {"equal": difference is None, "difference": difference}
+    return facts | {"equal": difference is None, "difference": difference, "guarded": len(pair.guarded)}
 
 
 def _name(names: frozenset[tuple[str, int]]) -> str:

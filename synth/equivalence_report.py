@@ -29,6 +29,8 @@ class ModuleProof:
         Bits that nothing which was compared depends on.
     points
         Pairs of nets proved equal: outputs, pins of children and memories, and next values of registers.
+    guarded
+        Of those, pairs in which the Verilog may be x, as beyond a memory's last word; there any value is allowed.
     seconds
         Wall time.
     equal
@@ -46,6 +48,7 @@ class ModuleProof:
     merged: int = 0
     constant: int = 0
     points: int = 0
+    guarded: int = 0
     seconds: float
     equal: bool | None
     reason: str | None = None
