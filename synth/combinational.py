@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import re
 import subprocess
@@ -12,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from synth.circuits import ONE, ZERO, Circuit
-from synth.yosys import SynthesisError
+from synth.yosys import SynthesisError, abc_program
 
-__all__ = ["Difference", "Pair", "Side", "abc_program"]
+__all__ = ["Difference", "Pair", "Side"]
 
 #: Random cases that are tried before ABC is asked, as the bits of an integer.
 _CASES = 1024
@@ -52,7 +51,9 @@ class Difference:
 
     def __str__(self) -> str:
         ones = ", ".join(self.ones[:12]) + (f" and {len(self.ones) - 12} more" if len(self.ones) > 12 else "")
-        return f"{self.where} is {self.verilog} in the Verilog and {self.netlist} in the netlist where {self._case(ones)}"
+        return (
+            f"{self.where} is {self.verilog} in the Verilog and {self.netlist} in the netlist where {self._case(ones)}"
+        )
 
     @staticmethod
     def _case(ones: str) -> str:
@@ -62,8 +63,8 @@ class Difference:
 class Pair:
     """Two circuits over the same variables, and the nets that have to be equal.
 
-    Variables are added by `variable`, and given to nets of a side by `assign`; pairs of nets by `compare`. `guarded` are
-    the numbers of the pairs that differ where the Verilog is x, and are proved equal elsewhere alone.
+    Variables are added by `variable`, and given to nets of a side by `assign`; pairs of nets by `compare`. `guarded`
+    are the numbers of the pairs that differ where the Verilog is x, and are proved equal elsewhere alone.
     """
 
     def __init__(self, source: Circuit, mapped: Circuit):
@@ -112,7 +113,9 @@ class Pair:
     def _evaluate(self, variables: Sequence[int], mask: int) -> Difference | None:
         """Return the first difference in some cases; guard pairs that differ where the Verilog is x."""
         values = [
-            side.circuit.values({net: variables[v] if v >= 0 else mask * (v == _ONE) for net, v in side.variables.items()}, mask)
+            side.circuit.values(
+                {net: variables[v] if v >= 0 else mask * (v == _ONE) for net, v in side.variables.items()}, mask
+            )
             for side in self.sides
         ]
         for number, (label, source_net, mapped_net, defined) in enumerate(self.points):
@@ -206,18 +209,3 @@ class Pair:
             for index in range(1 << len(inputs)):
                 if table >> index & 1:
                     yield "".join(str(index >> place & 1) for place in range(len(inputs))) + " 1"
-
-
-def abc_program() -> Path:
-    """Return the ABC that Yosys brings.
-
-    Raises
-    ------
-    SynthesisError
-        It is not installed.
-    """
-    found = importlib.util.find_spec("pyosys")
-    path = Path(found.origin).with_name("yosys-abc") if found is not None and found.origin else None
-    if path is None or not path.is_file():
-        raise SynthesisError("a proof needs the ABC in pyosys: pip install pyosys")
-    return path

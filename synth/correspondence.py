@@ -6,6 +6,7 @@ What is found here is a guess that the proof needs and checks; a wrong one makes
 from __future__ import annotations
 
 import random
+
 from synth.circuits import ONE, ZERO, Circuit
 
 __all__ = ["correspondence"]

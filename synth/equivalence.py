@@ -16,13 +16,14 @@ from typing import Any
 
 from synth import flow, yosys
 from synth.area import Mapped
-from synth.circuits import ONE, ZERO, Circuit, Unsupported, read_circuit, with_definedness
+from synth.circuits import ONE, ZERO, Circuit, with_definedness
 from synth.combinational import Difference, Pair
 from synth.correspondence import correspondence
 from synth.equivalence_report import EquivalenceReport, ModuleProof
 from synth.liberty import load_cells
 from synth.library import Library
 from synth.mapping import Progress
+from synth.read_circuit import Unsupported, read_circuit
 
 __all__ = ["prove"]
 
@@ -129,9 +130,7 @@ def _blocks(top: str, modules: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return {module: tuple(names) for module, names in found.items()}
 
 
-def _read(
-    verilog: str, top: str, mapped: Mapping[str, Any], library: Library
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read(verilog: str, top: str, mapped: Mapping[str, Any], library: Library) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the Verilog's modules as gates, and the library's cells."""
     macros = [
         f"{module}/{instance}"

@@ -61,10 +61,9 @@ class ModuleProof:
 
     @property
     def how(self) -> str:
-        """How it was proved."""
-        if not self.registers:
-            return "cec"
-        return "registers by name, cec" + ("; others by induction" if self.merged or self.constant else "")
+        """How registers found their flip-flops, before ABC's `cec`: by `names`, and some by `search`."""
+        search = ["search"] if self.merged or self.constant else []
+        return ", ".join([*(["names"] if self.matched else []), *search])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +85,7 @@ class BlockProof:
 
     @property
     def how(self) -> str:
-        """The most that a module took."""
+        """How registers found their flip-flops in the module that took most."""
         return max((module.how for module in self.modules), key=len)
 
 
