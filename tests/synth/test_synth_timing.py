@@ -11,7 +11,7 @@ import pytest
 from rtl import verilog
 from rtl.design import load_design
 from rtl.engine import Engine
-from synth import abc_timer, opensta, timings
+from synth import opensta, timings, yosys
 from synth.abc_timer import time_with_abc
 from synth.area import Mapped, map_design
 from synth.cell_model import CellLibrary
