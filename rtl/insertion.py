@@ -61,7 +61,8 @@ class InsertionSelector(wiring.Component):
         # The tail leaves. What the cells hold after a reset leaves unseen, while the first query comes in.
         is_first_query = Signal(init=1)
         is_last_old = ~is_old[-2] if n_cells > 1 else 1
-        must_give, may_shift = Signal(), Signal()
+        must_give = Signal()
+        may_shift = Signal()
         m.d.comb += [
             must_give.eq(is_old[-1] & ~is_first_query & ((level[-1] != 0) | is_last_old)),
             may_shift.eq(~must_give | self.o.ready),
@@ -74,7 +75,10 @@ class InsertionSelector(wiring.Component):
 
         # A key comes in, or an empty cell, behind which old cells leave.
         has_key, ends_row, new_level, new_index = self._candidate(m, is_old[-1], level[-1], may_shift)
-        may_end, ends_query, inserts, shifts = Signal(), Signal(), Signal(), Signal()
+        may_end = Signal()
+        ends_query = Signal()
+        inserts = Signal()
+        shifts = Signal()
         m.d.comb += [
             may_end.eq(~is_old[-1] | (is_last_old & may_shift)),
             inserts.eq(has_key & ~(ends_row & self.i.p.last & ~may_end)),
@@ -83,7 +87,8 @@ class InsertionSelector(wiring.Component):
             ends_query.eq(self.i.valid & self.i.ready & self.i.p.last),
         ]
         inserted_level = Signal(self.dims.level_bits)
-        m.d.comb += inserted_level.eq(Mux(inserts, new_level, 0))
+        inserted_index = Signal(self.dims.spec.index_bits)
+        m.d.comb += [inserted_level.eq(Mux(inserts, new_level, 0)), inserted_index.eq(Mux(inserts, new_index, 0))]
 
         stays = [Signal(name=f"stays_{c}") for c in range(n_cells)]
         for c in range(n_cells):
@@ -91,7 +96,7 @@ class InsertionSelector(wiring.Component):
             previous_stays = stays[c - 1] if c else 1
             with m.If(~stays[c]):
                 with m.If(previous_stays):
-                    m.d.sync += [level[c].eq(inserted_level), index[c].eq(new_index), is_old[c].eq(0)]
+                    m.d.sync += [level[c].eq(inserted_level), index[c].eq(inserted_index), is_old[c].eq(0)]
                 with m.Else():
                     m.d.sync += [level[c].eq(level[c - 1]), index[c].eq(index[c - 1]), is_old[c].eq(is_old[c - 1])]
             with m.If(ends_query):
@@ -109,7 +114,9 @@ class InsertionSelector(wiring.Component):
         n_lanes, lane_bits = self.dims.n_lanes, self.dims.lane_bits
         row = Signal(self.dims.spec.index_bits - lane_bits)
         taken = Signal(n_lanes)  # lanes of this row that are in already
-        ranks, pick, rest = Signal(n_lanes), Signal(n_lanes), Signal(n_lanes)
+        ranks = Signal(n_lanes)
+        pick = Signal(n_lanes)
+        rest = Signal(n_lanes)
         for lane in range(n_lanes):
             level = self.i.p.level[lane]
             m.d.comb += ranks[lane].eq((level != 0) & (tail_is_old | (level > tail_level)) & ~taken[lane])
@@ -117,7 +124,8 @@ class InsertionSelector(wiring.Component):
 
         new_level = Signal(self.dims.level_bits)
         lane_number = Signal(lane_bits)
-        has_key, ends_row = Signal(), Signal()
+        has_key = Signal()
+        ends_row = Signal()
         m.d.comb += [has_key.eq(self.i.valid & ranks.any()), ends_row.eq(rest == 0)]
         for lane in range(n_lanes):
             with m.If(pick[lane]):

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from hamming.cli.common import (
+    Gigahertz,
     Mistake,
     design_facts,
     file_option,
@@ -16,7 +17,7 @@ from hamming.cli.common import (
     outputs,
     progress_bar,
     read_design,
-    save_json,
+    read_files,
     takes_design,
 )
 
@@ -35,7 +36,7 @@ __all__ = ["compare", "synthesize"]
     show_default=True,
     help="How adders are made: by ABC, of adder cells, as ripple chains of these; auto: what is smallest.",
 )
-@click.option("--clock", type=click.FloatRange(0, min_open=True), help="GHz to size gates for; the smallest without.")
+@click.option("--clock", type=Gigahertz(), help="GHz to size gates for; the smallest without.")
 @click.option("--prove", "is_proved", is_flag=True, help="Prove the netlist equal to the Verilog, block by block.")
 @file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
 def synthesize(
@@ -64,8 +65,7 @@ def synthesize(
       hamming synthesize tiny --library my_cells.lib
     """
     design = read_design(config, overrides)
-    targets = [path for path in (json_file,) if path is not None]
-    with outputs(*targets) as temporary:
+    with outputs(json_file, inputs=read_files(config, library)) as files:
         from rtl.engine import Engine
         from rtl.verilog import emit
         from synth.area import SynthesisError, map_design
@@ -94,9 +94,9 @@ def synthesize(
                 proof = prove(verilog, mapped, library=cells, progress=options["progress"])
             else:
                 report = synthesize_verilog(verilog, **options)
-        for path in temporary:
+        if json_file is not None:
             proved = {} if proof is None else {"equivalence": proof.to_dict()}
-            save_json(path, design_facts(design) | {"area": report.to_dict()} | proved)
+            files.save_json(json_file, design_facts(design) | {"area": report.to_dict()} | proved)
     console = Console()
     console.print(area_table(report))
     if proof is not None:
@@ -109,7 +109,7 @@ def synthesize(
 @takes_design
 @click.option(
     "--clock",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Gigahertz(),
     default=1.0,
     show_default=True,
     metavar="GHZ",
@@ -155,8 +155,7 @@ def compare(
       hamming compare bert --set spec.n_keys=256 --vectors random
     """
     design = read_design(config, overrides)
-    targets = [path for path in (json_file, html_file) if path is not None]
-    with outputs(*targets) as temporary:
+    with outputs(json_file, html_file, inputs=read_files(config, library)) as files:
         from synth.area import SynthesisError
         from synth.compare import compare as compare_designs
         from synth.comparison_page import comparison_page
@@ -174,11 +173,10 @@ def compare(
                 baseline=baseline,
                 progress=lambda now: update(now.done, now.step),
             )
-        path_of = dict(zip(targets, temporary, strict=True))
         if json_file is not None:
-            save_json(path_of[json_file], found.to_dict())
+            files.save_json(json_file, found.to_dict())
         if html_file is not None:
-            path_of[html_file].write_text(comparison_page(found), encoding="utf-8")
+            files.save_text(html_file, comparison_page(found))
     console = Console()
     console.width = max(console.width, 120)  # its tables are wide
     console.print(comparison_tables(found))
