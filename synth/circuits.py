@@ -49,6 +49,8 @@ class Circuit:
         By the net of what they hold.
     undefined
         Nets that are x.
+    names
+        Nets by name.
     children, memories
         Modules of the instances inside, and the parameters of memories that both sides must share, by instance.
     """
@@ -58,6 +60,7 @@ class Circuit:
     gates: list[Gate] = field(default_factory=list)
     registers: dict[int, Register] = field(default_factory=dict)
     undefined: list[int] = field(default_factory=list)
+    names: dict[tuple[str, int], int] = field(default_factory=dict)
     children: dict[str, str] = field(default_factory=dict)
     memories: dict[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -18,7 +18,7 @@ _CASES, _QUIET_ROUNDS, _MOST_ROUNDS = 512, 8, 400
 def correspondence(source: Circuit, mapped: Circuit) -> dict[int, int]:
     """Return, for registers of the Verilog, the flip-flop that holds the same bit, or `ZERO` or `ONE`.
 
-    Flip-flops are found by name. A register that none is named after is one that synthesis merged with another, found
+    Flip-flops are found by name, be it that of a net which has the register's value whatever the rest. A register that none is named after is one that synthesis merged with another, found
     constant or removed. If something depends on it, it is held against the other registers and the constants: it starts
     with the same value, and from states in which all that are taken for equal are equal, it goes on with the same value
     in every random case (van Eijk's method, with cases in place of a proof). A register without an entry may hold
@@ -30,6 +30,7 @@ def correspondence(source: Circuit, mapped: Circuit) -> dict[int, int]:
         matches = sorted({by_name[name] for name in register.names if name in by_name})
         if matches:
             found[held] = matches[0]
+    found |= _by_value(source, mapped, found)
     missing = _needed(source, found)
     if not missing:
         return found
@@ -42,6 +43,25 @@ def correspondence(source: Circuit, mapped: Circuit) -> dict[int, int]:
         if group[held] in by_group:
             found[held] = by_group[group[held]]
     return found
+
+
+def _by_value(source: Circuit, mapped: Circuit, found: dict[int, int]) -> dict[int, int]:
+    """Return flip-flops for further registers: those named after a net that gates give the register's value."""
+    rng = random.Random(1)
+    taken = set(found.values())
+    named = {held: register.names for held, register in mapped.registers.items() if held not in taken}
+    if not named or len(found) == len(source.registers):
+        return {}
+    free = (*source.inputs.values(), *source.undefined, *source.registers)
+    values = source.values({net: rng.getrandbits(_CASES) for net in free}, (1 << _CASES) - 1)
+    holds = {values[held]: held for held in source.registers if held not in found}
+    more = {}
+    for flip_flop, names in named.items():
+        for name in sorted(names):
+            value = values.get(source.names.get(name, -1))
+            if value in holds:
+                more.setdefault(holds[value], flip_flop)
+    return more
 
 
 def _needed(source: Circuit, found: dict[int, int]) -> set[int]:

@@ -24,7 +24,7 @@ class ModuleProof:
         Bits of registers in the Verilog, those behind a memory's reads included.
     matched, merged, constant
         Of those: bits that a flip-flop (or a memory's read register) of the same name holds, that one of another name
-        holds, and that never change.
+        holds, its own or that of an equal register, and that never change.
     free
         Bits that nothing which was compared depends on.
     points

@@ -252,6 +252,8 @@ class _Reader:
             start = entry["attributes"].get("init", "")
             for place, bit in enumerate(entry["bits"]):
                 names.setdefault(bit, []).append((name, place))
+                if isinstance(bit, int):
+                    self.circuit.names[name, place] = bit
                 if place < len(start) and (value := start[-1 - place]) in "01":
                     initial[bit] = int(value)
         points = {net: point for point, net in self.circuit.inputs.items()}
