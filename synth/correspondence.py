@@ -18,11 +18,11 @@ _CASES, _QUIET_ROUNDS, _MOST_ROUNDS = 512, 8, 400
 def correspondence(source: Circuit, mapped: Circuit) -> dict[int, int]:
     """Return, for registers of the Verilog, the flip-flop that holds the same bit, or `ZERO` or `ONE`.
 
-    Flip-flops are found by name, be it that of a net which has the register's value whatever the rest. A register that none is named after is one that synthesis merged with another, found
-    constant or removed. If something depends on it, it is held against the other registers and the constants: it starts
-    with the same value, and from states in which all that are taken for equal are equal, it goes on with the same value
-    in every random case (van Eijk's method, with cases in place of a proof). A register without an entry may hold
-    anything.
+    Flip-flops are found by name, be it that of a net which has the register's value whatever the rest. A register that
+    none is named after is one that synthesis merged with another, found constant or removed. If something depends on
+    it, it is held against the other registers and the constants: it starts with the same value, and from states in
+    which all that are taken for equal are equal, it goes on with the same value in every random case (van Eijk's
+    method, with cases in place of a proof). A register without an entry may hold anything.
     """
     by_name = {name: held for held, register in mapped.registers.items() for name in register.names}
     found: dict[int, int] = {}

@@ -232,6 +232,20 @@ def test_a_fault_that_one_case_in_many_shows_is_found_by_abc(nangate: Library):
     assert ones in ({f"a[{i}]" for i in range(40) if n >> i & 1} for n in (0x123456789A, 0x123456789B))
 
 
+def test_a_flip_flop_named_after_another_net_of_its_value_is_found(nangate: Library):
+    """Synthesis keeps one name of the net, the port's, where the Verilog has gates between the two."""
+    verilog = (
+        "module top(input clk, d, input [1:0] a, output [1:0] y); reg r = 0; always @(posedge clk) r <= d ^ r;"
+        " assign y = (a[0] + a[0]) + r; endmodule"
+    )
+    mapped = map_design(verilog, top="top", library=nangate, abc_commands=QUICK, cache=False)
+    names = {name for name, net in mapped.netlist["modules"]["top"]["netnames"].items() if len(net["bits"]) == 1}
+    report = prove(verilog, mapped, library=nangate)
+    assert report.equal, refutation(report)
+    assert "r" not in names
+    assert report.modules[0].merged == 1
+
+
 def test_registers_that_start_apart_are_not_one(nangate: Library, mapped: Mapped):
     """Merged registers must start with one value: with another the Verilog has a state that the netlist has not."""
     verilog = DESIGN.replace("second = 0", "second = 4'd5")
