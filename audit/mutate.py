@@ -76,12 +76,15 @@ def mutate(verilog: str, module: str, n_mutants: int, seed: int) -> Mutants:
             *prepare(module),
             f"mutate -list {n_mutants} -seed {seed} -ctrl {PORT} {bits} 1 -o mutants.ys",
             "script mutants.ys",
+            "splitnets",
             "opt_clean",
             "write_verilog -noattr mutants.v",
         ]
         yosys.run(commands, folder)
         lines = (folder / "mutants.ys").read_text(encoding="utf-8").splitlines()
         text = (folder / "mutants.v").read_text(encoding="utf-8")
+    # Mutants that are not at work may close loops of wires.
+    text = f"/* verilator lint_off UNOPTFLAT */\n{text}"
     return Mutants(verilog=text, commands=[_without_control(line) for line in lines], bits=bits)
 
 
