@@ -91,7 +91,8 @@ class Outcome:
     commands
         Yosys' description of each.
     own, engine
-        What the component's own bench, and the engine's, found, in words.
+        What the component's own bench, and the engine's, found, in words. One that changes nothing but cycles has words
+        that begin with `cycles`.
     equivalent, alive
         What neither found: proved to be no mutants, and the others.
     """
@@ -108,6 +109,7 @@ class Outcome:
             "tried": len(self.commands),
             "killed_by_its_bench": len(self.own),
             "killed_by_the_engine": len(self.engine),
+            "of_these_by_cycles_alone": sum("cycles: " in what for what in (*self.own.values(), *self.engine.values())),
             "equivalent": len(self.equivalent),
             "alive": {number: _short(self.commands[number - 1]) for number in self.alive},
         }
@@ -201,7 +203,7 @@ def _with_mutants(verilog: str, top: str, module: str, mutants: Mutants) -> str:
         rf"^(  {re.escape(name)} \S+ \()$", rf"\1\n    .{PORT}({PORT}),", verilog, flags=re.MULTILINE
     )
     verilog, n_modules = re.subn(
-        rf"^module {top}\((.*)\);$",
+        rf"^module {top}\(([^;]*)\);$",
         rf"module {top}({PORT}, \1);\n  input [{mutants.bits - 1}:0] {PORT};",
         verilog,
         flags=re.MULTILINE,
@@ -241,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in options.components if name not in COMPONENT_DESIGNS]:
         parser.error(f"no component {unknown[0]!r}; there are {', '.join(COMPONENT_DESIGNS)}")
     table = Table(title=f"Mutants, seed {options.seed}")
-    for heading in ("component", "tried", "its bench", "the engine's", "equivalent", "alive", "s"):
+    for heading in ("component", "tried", "its bench", "the engine's", "by cycles", "equivalent", "alive", "s"):
         table.add_column(heading, justify="left" if heading == "component" else "right")
     told = {}
     for name in options.components or COMPONENT_DESIGNS:

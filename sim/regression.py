@@ -88,7 +88,8 @@ def regress(
 ) -> RegressionReport:
     """Run random stimulus through a design's Verilog.
 
-    A reset breaks off a first traffic somewhere. Then come, each from a reset on: queries with all streams pausing;
+    Resets break off first traffics somewhere, two of them while rows are loaded. Then come, each from a reset on: queries
+    with all streams pausing;
     with each stream pausing at its own rate, output hardly ever or nearly always ready; at full rate; and queries
     that see all keys, back to back, whose cycles are measured. Rows are appended between queries in the first two;
     inputs are out of range now and then in the second.
@@ -137,9 +138,13 @@ def traffic_of(design: Design, streams: Sequence[str], n_queries: int, seed: int
     """Return what `regress` plays on an engine with these streams."""
     rng = np.random.default_rng(seed)
     own_rates = {name: float(rng.choice([0.0, 0.2, 0.8, 0.95], p=[0.3, 0.3, 0.3, 0.1])) for name in streams}
-    last_cycle = int(rng.integers(1, 40 * QUERIES_A_HEAD))
+    loading = 2 * design.spec.n_keys * design.dimensions.fold
+    broken_off = [int(rng.integers(1, limit)) for limit in (loading, loading, 40 * QUERIES_A_HEAD, 40 * QUERIES_A_HEAD)]
     return [
-        _traffic(design, rng, QUERIES_A_HEAD, stall=0.3, beyond=True, last_cycle=last_cycle),
+        *(
+            _traffic(design, rng, QUERIES_A_HEAD, stall=0.3, beyond=True, last_cycle=last_cycle)
+            for last_cycle in broken_off
+        ),
         _traffic(design, rng, round(0.4 * n_queries), stall=0.5, append=True),
         _traffic(design, rng, round(0.2 * n_queries), stall=own_rates, append=True, beyond=True),
         _traffic(design, rng, round(0.3 * n_queries)),
