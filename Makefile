@@ -15,7 +15,7 @@ BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint verilog sim synth bench regression mutants areas compare sweep distill clean
+.PHONY: help demo test lint verilog sim synth bench regression mutants coverage mutation areas compare sweep distill clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,12 @@ regression: $(VENV)/base.stamp ## 100,000 random queries through 40 random engin
 
 mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a test must fail
 	@$(BIN)/python -m tests.mutants
+
+coverage: $(VENV)/base.stamp ## which points of small engines' Verilog a regression meets; build/coverage.json
+	@$(BIN)/python -m audit.coverage --output $(BUILD)/coverage.json
+
+mutation: $(VENV)/base.stamp ## 200 random mutants of each component: found, proved to be none, or alive; build/mutation.json
+	@$(BIN)/python -m audit.mutation --output $(BUILD)/mutation.json
 
 bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model, areas against published ones
 	@$(BIN)/python -m rtl.bench

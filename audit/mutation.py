@@ -200,7 +200,7 @@ def _with_mutants(verilog: str, top: str, module: str, mutants: Mutants) -> str:
     verilog = verilog[:start] + "\n".join(lines) + verilog[end:] + mutants.verilog
     # The instance, in the top module or, for parts of the memory, below it.
     verilog, n_instances = re.subn(
-        rf"^(  {re.escape(name)} \S+ \()", rf"\1.{PORT}({PORT}), ", verilog, flags=re.MULTILINE
+        rf"^(  {re.escape(name)} \S+ +\()", rf"\1.{PORT}({PORT}), ", verilog, flags=re.MULTILINE
     )
     verilog, n_modules = re.subn(
         rf"^module {top}\(([^;]*)\);$",

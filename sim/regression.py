@@ -89,9 +89,9 @@ def regress(
     """Run random stimulus through a design's Verilog.
 
     Resets break off first traffics somewhere, two of them while rows are loaded. Then come, each from a reset on:
-    queries with all streams pausing; with each stream pausing at its own rate, output hardly ever or nearly always ready; at full rate; and queries
-    that see all keys, back to back, whose cycles are measured. Rows are appended between queries in the first two;
-    inputs are out of range now and then in the second.
+    queries with all streams pausing; with each stream pausing at its own rate, output hardly ever or nearly always
+    ready; at full rate; and queries that see all keys, back to back, whose cycles are measured. Rows are appended
+    between queries in the first two; inputs are out of range now and then in the second.
 
     Parameters
     ----------
