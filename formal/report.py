@@ -41,7 +41,7 @@ def as_table(results: Sequence[Mapping[str, Any]]) -> str:
     """Return results as a table in Markdown."""
     rows = ["| proof | of | what | size | by | cycles | s | |", "|---|---|---|---|---|---|---:|---|"]
     for result in results:
-        cycles = {"pdr": "any", "cec": "none"}.get(result["engine"]) or f"to {result['depth']}"
+        cycles = {"pdr": "any", "cec": "none", "bdd": "none"}.get(result["engine"]) or f"to {result['depth']}"
         row = (result["name"], f"`{result['component']}`", result["what"], result["size"], result["engine"], cycles)
         rows.append(f"| {' | '.join(row)} | {result['seconds']:.1f} | {result['result']} |")
     return "\n".join(rows) + "\n"
