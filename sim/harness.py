@@ -1,10 +1,10 @@
-"""The harness: Verilog around a module as emitted, with a clock, a monitor a stream and external memories."""
+"""The harness: Verilog around a module as emitted, with a clock, and a monitor a stream."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from sim.payloads import Stream
 
@@ -37,12 +37,10 @@ def harness(
     module: str,
     ports: Sequence[Port],
     streams: Mapping[str, Stream],
-    memories: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """Return the harness of a module: Verilog-2005, to be compiled beside the module and `library`.
 
     It has the module's ports, `clk` and `rst` even where the module is combinational, and watches every stream.
-    Memory ports are connected to behavioural memories and are no ports of the harness.
 
     Parameters
     ----------
@@ -52,19 +50,13 @@ def harness(
         All its ports.
     streams
         Its streams, by name.
-    memories
-        A manifest's `memory_ports`.
     """
-    memories = memories or {}
-    widths = {port["name"]: port["bits"] for port in ports}
-    inside = {name for memory in memories.values() for side in ("read", "write") for name in memory[side].values()}
     outside = [Port(name=name, direction="input", bits=1) for name in ("clk", "rst")] + [
-        port for port in ports if port["name"] not in {"clk", "rst", *inside}
+        port for port in ports if port["name"] not in {"clk", "rst"}
     ]
 
     lines = [f"module {TOP} ("]
     lines += [",\n".join(f"  {port['direction']} {_range(port['bits'])}{port['name']}" for port in outside), ");"]
-    lines += [f"  wire {_range(widths[name])}{name};" for name in sorted(inside)]
     lines += [_instance(module, "dut", {port["name"]: port["name"] for port in ports})]
     for name, stream in streams.items():
         connections = {
@@ -75,17 +67,6 @@ def harness(
             "payload": stream.payload,
         }
         lines += [_instance("hamming_stream_monitor", monitor(name), connections, {"BITS": stream.bits})]
-    for name, memory in memories.items():
-        connections = {"clk": "clk"}
-        connections |= {f"{side}_{part}": memory[side][part] for side in ("read", "write") for part in memory[side]}
-        parameters = {
-            "DEPTH": memory["depth"],
-            "LATENCY": memory["read_latency"],
-            "ADDR_BITS": widths[memory["read"]["addr"]],
-            "LANES": widths[memory["write"]["en"]],
-            "LANE_BITS": memory["lane_bits"],
-        }
-        lines += [_instance("hamming_memory", f"{name}_memory", connections, parameters)]
     return "\n".join([*lines, "endmodule", ""])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class Traffic:
         Queries wait for the rows that they see, not for all: as in decoding.
     seed
         Of pauses and of the order of rows.
+    beyond
+        Inputs are out of range now and then (`sim.bench_engine`); what they then mean is expected.
     last_cycle
         Break off after this cycle, in the middle of things; nothing may be wrong until then.
     """
@@ -57,6 +60,7 @@ class Traffic:
     expected: Attention | None = None
     stall: float | dict[str, float] = 0.0
     append: bool = False
+    beyond: bool = False
     seed: int = 0
     last_cycle: int | None = None
 
@@ -72,29 +76,52 @@ class EngineTestbench:
         One of `sim.runner.SIMULATORS`.
     waves
         File in which to leave a trace, slower: VCD from Verilator, FST from Icarus. None: no trace.
+    points
+        File in which to leave the points of the Verilog that were met (Verilator's code coverage). None: none.
+
+    change
+        What to make of Verilog and manifest before they are compiled (`audit.mutation`). None: nothing.
 
     Attributes
     ----------
     design
         As given.
-    manifest
+    verilog, manifest
         The engine's.
+    testbench
+        What plays its cases.
     version
         What the simulator calls itself.
     """
 
-    def __init__(self, design: Design, *, simulator: str = "verilator", waves: Path | None = None) -> None:
+    def __init__(
+        self,
+        design: Design,
+        *,
+        simulator: str = "verilator",
+        waves: Path | None = None,
+        points: Path | None = None,
+        change: Callable[[str, dict[str, Any]], tuple[str, dict[str, Any]]] | None = None,
+    ) -> None:
         # What can be wrong, before the work.
         self.version = runner.simulator_version(simulator)
         if waves is not None:
             runner.check_waves(simulator, waves)
         self._waves = waves
+        self._points = points
         self.design = design
         engine = Engine(design.spec, design.config)
-        verilog = emit(engine, design.config.name)
-        self.manifest = manifest(engine, verilog)
-        self._bench = Testbench(
-            verilog, self.manifest, "sim.bench_engine", simulator=simulator, waves=waves is not None
+        self.verilog = emit(engine, design.config.name)
+        self.manifest = manifest(engine, self.verilog)
+        if change is not None:
+            self.verilog, self.manifest = change(self.verilog, self.manifest)
+        self.testbench = Testbench(
+            self.verilog,
+            self.manifest,
+            "sim.bench_engine",
+            simulator=simulator,
+            waves=waves is not None,
+            coverage=points is not None,
         )
 
     def run(
@@ -126,8 +153,8 @@ class EngineTestbench:
             The vectors do not fit the spec.
         """
         expected = [part.expected or self._attend(part.vectors) for part in traffic]
-        cases = [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
-        results = self._bench.run(cases, waves=self._waves, progress=progress)
+        cases = self.cases(traffic, expected)
+        results = self.testbench.run(cases, waves=self._waves, coverage=self._points, progress=progress)
         return [
             dataclasses.replace(
                 result, coverage=coverage.of_queries(self.design, part.vectors, attention) | result.coverage
@@ -136,6 +163,11 @@ class EngineTestbench:
             else result
             for result, part, attention in zip(results, traffic, expected, strict=True)
         ]
+
+    def cases(self, traffic: Sequence[Traffic], expected: Sequence[Attention] | None = None) -> list[Case]:
+        """Return what the bench plays for each traffic."""
+        expected = expected or [part.expected or self._attend(part.vectors) for part in traffic]
+        return [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
 
     def _attend(self, vectors: Vectors) -> Attention:
         return attend(self.design.spec, vectors.q, vectors.k, vectors.v, n_valid=vectors.n_valid, mask=vectors.mask)
@@ -154,6 +186,7 @@ class EngineTestbench:
                 "seed": traffic.seed,
                 "stall": traffic.stall,
                 "append": traffic.append,
+                "beyond": traffic.beyond,
                 "last_cycle": traffic.last_cycle,
             },
             arrays=vectors.arrays()
@@ -270,7 +303,7 @@ def simulate(
     spec, config
         The engine. If there is a `mask`, it is built with one, whatever `config` says; the report notes it.
     q, k, v, n_valid, mask
-        As of `golden.attention.attend`, with one leading axis (heads) at most. For each head the memories are
+        As of `golden.attention.attend`. For each head, which is each place of the leading axes, the memories are
         loaded anew.
     simulator
         `verilator` or `icarus`.
@@ -297,23 +330,21 @@ def simulate(
     if mask is not None and not config.mask:
         config = dataclasses.replace(config, mask=True)
         notes.append("the vectors have a mask: the engine was built with mask = true")
+    design = Design(spec, config)
     # Checks the vectors, too.
     expected = attend(spec, q, k, v, n_valid=n_valid, mask=mask)
-    if expected.is_empty.ndim > 2:
-        raise ValueError(
-            f"q, k and v must have one leading axis at most, for heads, not {expected.is_empty.shape[:-1]}"
-        )
-    is_single = expected.is_empty.ndim == 1
-    if is_single:
-        expected = Attention(**{name: array[None] for name, array in vars(expected).items()})
-    vectors = _with_heads(len(expected.is_empty), q, k, v, n_valid, mask)
+    lead = expected.is_empty.shape[:-1]
+    vectors = _in_heads(expected.is_empty.shape, q, k, v, n_valid, mask)
+    n_queries = vectors.n_valid.size
+    if not n_queries:
+        return _nothing(expected, design, runner.simulator_version(simulator), notes)
 
     began = time.monotonic()
-    bench = EngineTestbench(Design(spec, config), simulator=simulator, waves=waves)
+    bench = EngineTestbench(design, simulator=simulator, waves=waves)
     built = time.monotonic()
-    n_queries = vectors.n_valid.size
+    heads = {name: array.reshape(math.prod(lead), *array.shape[len(lead) :]) for name, array in vars(expected).items()}
     [result] = bench.run(
-        [Traffic(vectors=vectors, expected=expected, stall=_STALL if stalls else 0.0, seed=seed)],
+        [Traffic(vectors=vectors, expected=Attention(**heads), stall=_STALL if stalls else 0.0, seed=seed)],
         progress=None if progress is None else lambda done: progress(done, n_queries),
     )
     if progress is not None:
@@ -329,7 +360,7 @@ def simulate(
     if not stalls:
         hold_cycles(report, bench.design, vectors, result)
 
-    arrays = {name: array[0] if is_single else array for name, array in result.arrays.items()}
+    arrays = {name: array.reshape(*lead, *array.shape[1:]) for name, array in result.arrays.items()}
     return SimulationResult(
         out=arrays["out"],
         index=arrays.get("index"),
@@ -354,16 +385,36 @@ def hold_cycles(report: Report, design: Design, vectors: Vectors, result: Result
     report.cycles_bound = float(np.average(bound, weights=count))
 
 
-def _with_heads(
-    n_heads: int, q: ArrayLike, k: ArrayLike, v: ArrayLike, n_valid: ArrayLike | None, mask: ArrayLike | None
+def _nothing(expected: Attention, design: Design, version: str, notes: list[str]) -> SimulationResult:
+    """Return what the Verilog makes of no queries, for which nothing needs to be built."""
+    return SimulationResult(
+        out=expected.out,
+        index=expected.index if design.config.expose_index else None,
+        is_empty=expected.is_empty,
+        cycles=np.zeros(expected.is_empty.shape, np.int64),
+        report=Report(simulator=version, notes=[*notes, "the vectors have no queries: nothing was simulated"]),
+    )
+
+
+def _in_heads(
+    shape: tuple[int, ...], q: ArrayLike, k: ArrayLike, v: ArrayLike, n_valid: ArrayLike | None, mask: ArrayLike | None
 ) -> Vectors:
-    """Return checked vectors with exactly one leading axis."""
-    q, k, v = (np.broadcast_to(x, (n_heads, *np.shape(x)[-2:])) for x in (q, k, v))
-    n_queries, n_keys = q.shape[1], k.shape[1]
+    """Return checked vectors, of queries of this shape, with exactly one leading axis."""
+    lead, n_queries, n_keys = shape[:-1], shape[-1], np.shape(k)[-2]
+    if not n_keys:  # one that no query sees, for the bench to write
+        k, v = (np.zeros((1, np.shape(x)[-1]), np.uint8) for x in (k, v))
+        return _in_heads(shape, q, k, v, 0, None)
+
+    def spread(x: ArrayLike, *own: int) -> NDArray:
+        return np.broadcast_to(x, (*lead, *own)).reshape(math.prod(lead), *own)
+
+    def rows(x: ArrayLike, dtype: type) -> NDArray:
+        return spread(np.asarray(x, dtype), *np.shape(x)[-2:])
+
     return Vectors(
-        q=q.astype(np.uint8),
-        k=k.astype(np.uint8),
-        v=v.astype(np.int64),
-        n_valid=np.broadcast_to(n_keys if n_valid is None else n_valid, (n_heads, n_queries)),
-        mask=None if mask is None else np.broadcast_to(mask, (n_heads, n_queries, n_keys)),
+        q=rows(q, np.uint8),
+        k=rows(k, np.uint8),
+        v=rows(v, np.int64),
+        n_valid=spread(n_keys if n_valid is None else np.asarray(n_valid, np.int64), n_queries),
+        mask=None if mask is None else spread(np.asarray(mask, bool), n_queries, n_keys),
     )
