@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat
+from amaranth.hdl import Cat, Signal, Value
 
 from formal.designs import small
 from formal.harness import Harness

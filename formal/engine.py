@@ -176,7 +176,7 @@ PROOFS = (
     *(
         _proof(
             f"no_hang_{selector}",
-            "no hang: if answers are taken, none is waited for longer than the latency and a cycle for each row of keys",
+            "no hang: if answers are taken, none is waited for longer than the latency and a cycle a row",
             lambda dims: answers(dims, most=60, patience=dims.latency() + dims.n_rows, keeps=_WAITS),
             selector=selector,
             depth=40,

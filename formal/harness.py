@@ -49,7 +49,7 @@ class Harness:
         self.has_state = has_state
         self.started = Signal(name="started", init=not has_state)
         self.reset = Signal()
-        m.d.comb += [sync.clk.eq(self.clk), always.clk.eq(self.clk), sync.rst.eq(self.reset)]
+        m.d.comb += [sync.clk.eq(self.clk), always.clk.eq(self.clk), Value.cast(sync.rst).eq(self.reset)]
         if has_state:
             m.d.always += self.started.eq(1)
         m.d.comb += self.reset.eq(~self.started | (self.free("reset_now") if resets else 0))

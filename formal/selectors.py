@@ -158,7 +158,7 @@ def _cut_proof(name: str, *, scans: bool = False, **sizes) -> Proof:
     return Proof(
         name=f"histogram.{name}",
         component="HistogramSelector",
-        what="each query is handed over to the scan, in order, with its own cut, quota, maximum and number of kept keys",
+        what="of each query the right cut, and with it, from the scan, the right beats in order, all of them",
         size=size_of(dims, "n_keys", "d_head", "top_k", "n_lanes"),
         build=lambda: cuts(dims, scans=scans),
     )
@@ -168,7 +168,6 @@ PROOFS = (
     _hang_proof("no_hang", selector="insertion", n_keys=4, d_head=1, top_k=2, n_lanes=2, most=2, gives=2, takes=3),
     _cut_proof("cut", n_keys=3, d_head=1, top_k=2),
     _cut_proof("scan", n_keys=2, d_head=1, top_k=1, scans=True),
-    _cut_proof("scan_two_kept", n_keys=3, d_head=1, top_k=2, scans=True),
     _cut_proof("cut_two_lanes", n_keys=4, d_head=1, top_k=3, n_lanes=2),
     _proof("three_keys", selector="insertion", n_keys=3, d_head=1, top_k=2, most=2, is_small=True),
     _proof("two_lanes", selector="insertion", n_keys=4, d_head=2, top_k=2, n_lanes=2, most=2),
