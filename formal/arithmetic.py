@@ -120,7 +120,7 @@ PROOFS = (
     ),
     _proof("popcount_64", "XnorPopcount", "equals the number of equal bits", "64 bits", lambda: xnor_popcount(64)),
     _proof("ones", "count_ones", "equals a sum", "16 words of 2 bits", lambda: ones(16, 2)),
-    _proof("thermometer", "thermometer", "equals comparisons", "8 bits", lambda: thermometers(8), is_small=True),
+    _proof("thermometer", "thermometer", "equals comparisons", "6 bits", lambda: thermometers(6), is_small=True),
     *(
         _proof(
             f"multiply_{v}_{w}",
@@ -139,7 +139,6 @@ PROOFS = (
         "the row is weight times value, for weights that are a power of two or 0",
         "values of 8 bits, weights of 12",
         lambda: products(Shift, 8, 12),
-        is_small=True,
     ),
     _proof("difference", "carry_select_difference", "equals `-`", "24 bits", lambda: difference(24), is_small=True),
 )
