@@ -120,7 +120,7 @@ PROOFS = (
     ),
     _proof("popcount_64", "XnorPopcount", "equals the number of equal bits", "64 bits", lambda: xnor_popcount(64)),
     _proof("ones", "count_ones", "equals a sum", "16 words of 2 bits", lambda: ones(16, 2)),
-    _proof("thermometer", "thermometer", "equals comparisons", "6 bits", lambda: thermometers(6), is_small=True),
+    _proof("thermometer", "thermometer", "equals comparisons", "7 bits", lambda: thermometers(7), is_small=True),
     *(
         _proof(
             f"multiply_{v}_{w}",

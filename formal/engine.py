@@ -157,7 +157,12 @@ PROOFS = (
         selector="insertion",
         **_TINY,
     ),
-    _proof("control_histogram", _CONTROL, lambda dims: answers(dims, most=30, patience=25, keeps=_OFFERS), **_TINY),
+    _proof(
+        "control_histogram",
+        "offers hold; an answer is whole",
+        lambda dims: answers(dims, most=30, patience=25, keeps=_OFFERS),
+        **_TINY,
+    ),
     _proof(
         "answers_insertion",
         _ANSWERS,
