@@ -62,6 +62,7 @@ def read() -> list[dict[str, Any]]:
 
 def write(results: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write results as JSON, a proof a block."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(list(results), indent=1) + "\n", encoding="utf-8")
 
 
