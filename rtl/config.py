@@ -335,7 +335,9 @@ class Dimensions:
         """Most cycles from the first offer of a lone query of `n_valid` keys to the transfer of its last output.
 
         Rows are taken, kept keys are put out, each pass but the last takes a slice's time, and the last one's
-        elements are divided, with the registers on the way. Outputs are taken at once.
+        elements are divided, with the registers on the way. Outputs are taken at once. Rows that are written meanwhile
+        may hold each row of keys up for a cycle (`rtl.turns`). In its first `top_k` cycles after a reset an insertion
+        selector still shifts out what it held, and takes as many longer.
         """
         n_valid = self.spec.n_keys if n_valid is None else n_valid
         terms = self.cycle_terms(n_valid)

@@ -20,7 +20,8 @@ class InsertionSelector(wiring.Component):
     in before them. Area grows with `top_k`.
 
     * **Order**: lowest rank first.
-    * **Latency**: from a query's end to its first kept key, 1 cycle and one more for each cell that stayed empty.
+    * **Latency**: from a query's end to its first kept key, 1 cycle and one more for each cell that stayed empty. After
+      a reset, `top_k` cycles pass until the first query's keys can have reached the tail.
     * **Throughput**: a row a cycle if one lane at most brings a key that ranks among the kept; each further
       one holds the row for a cycle. A query takes `top_k` cycles at least.
     * A stall at the output holds rows that bring a key, and the end of the query; others go on.

@@ -17,7 +17,7 @@ from rtl.manifest import ports, streams
 from rtl.memory_wrapper import RAM, memory_wrapper, ram_verilog, wrapper_name, wrapper_ports
 from rtl.verilog import emit
 from sim import case, runner
-from sim.harness import TOP, harness, library
+from sim.harness import TOP, Port, harness, library
 from sim.payloads import read_streams
 
 __all__ = ["Case", "Result", "Testbench"]
@@ -113,7 +113,8 @@ class Testbench:
         # A module without registers has no clock, whatever its description says.
         header = re.search(rf"^module {name}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
         declared = set(re.findall(r"\w+", header[1])) if header else set()
-        top = harness(name, [port for port in ports if port["name"] in declared], read_streams(description["streams"]))
+        declared_ports = [Port(**port) for port in ports if port["name"] in declared]
+        top = harness(name, declared_ports, read_streams(description["streams"]))
         sources |= {f"{TOP}.v": top, **library()}
         self.build = runner.build(sources, TOP, simulator=simulator, waves=waves, coverage=coverage)
 

@@ -52,7 +52,7 @@ def test_n_valid_above_n_keys_is_n_keys(n_keys: int, n_lanes: int, read_latency:
     most = 2**spec.n_valid_bits - 1
     engine = {"n_lanes": n_lanes, "memory": "external", "read_latency": read_latency}
 
-    def requests(n_valid: list[int], **rhythm: float) -> list[tuple[int, int, int]]:
+    def requests(n_valid: list[int], **rhythm: Any) -> list[tuple[int, int, int]]:
         queries = [{"query": n, "n_valid": value} for n, value in enumerate(n_valid)]
         n_beats = sum(max(1, -(-min(value, n_keys) // n_lanes)) for value in n_valid)
         beats = run(
@@ -101,7 +101,7 @@ def test_engine_takes_n_valid_above_n_keys_as_n_keys(rng: np.random.Generator) -
 @pytest.mark.parametrize(("n_keys", "n_lanes", "n_macs"), [(5, 1, 4), (5, 4, 1), (38, 2, 2), (1, 1, 2)])
 def test_rows_outside_change_nothing(n_keys: int, n_lanes: int, n_macs: int) -> None:
     spec = spec_of(n_keys=n_keys, top_k=1)
-    dut = RowLoader(dimensions(spec, n_lanes=n_lanes, n_macs=n_macs))
+    dut: Any = RowLoader(dimensions(spec, n_lanes=n_lanes, n_macs=n_macs))
     written: set[int] = set()
 
     async def testbench(ctx: Any) -> None:
@@ -125,7 +125,7 @@ def test_rows_outside_change_nothing(n_keys: int, n_lanes: int, n_macs: int) -> 
 def test_a_row_withdrawn_harms_no_other(rng: np.random.Generator) -> None:
     """A row that is not offered until its transfer leaves the next one whole, and its key is not written."""
     dims = dimensions(n_macs=1)
-    dut = RowLoader(dims)
+    dut: Any = RowLoader(dims)
     keys: dict[int, int] = {}
     values: dict[int, int] = {}
 
@@ -275,7 +275,7 @@ def test_nothing_is_transferred_or_written_in_reset(selector: str, rng: np.rando
     config = EngineConfig(
         selector=selector, memory="external", table="loadable", mask=True, n_macs=2, n_lanes=2, read_latency=2
     )
-    dut = Engine(spec, config)
+    dut: Any = Engine(spec, config)
     inputs = [dut.i_row, dut.i_weight, dut.i_query, dut.i_mask]
     outputs = [dut.o_out, dut.o_selected]
     n_resets = 0
@@ -346,7 +346,7 @@ def test_error_has_a_bit_a_cause(rng: np.random.Generator) -> None:
     assert list(errors(dimensions())) == ["n_valid", "row_index"]
     assert list(errors(dimensions(table="loadable"))) == ["n_valid", "row_index", "weight_index", "weight_table"]
     spec = spec_of()
-    dut = Engine(spec, EngineConfig(table="loadable", expose_index=False, n_macs=4))
+    dut: Any = Engine(spec, EngineConfig(table="loadable", expose_index=False, n_macs=4))
     seen: list[int] = []
 
     async def testbench(ctx: Any) -> None:
