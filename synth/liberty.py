@@ -58,8 +58,8 @@ def load_cells(library: Library, *, cache: bool = True) -> CellLibrary:
     LibraryError
         The file is no Liberty file, or holds what is not understood.
     """
-    modules = (cell_model, cell_file, boolean, liberty_text)
-    code = [Path(path).read_bytes() for path in (__file__, *(module.__file__ for module in modules))]
+    modules = (__file__, cell_model.__file__, cell_file.__file__, boolean.__file__, liberty_text.__file__)
+    code = [Path(module).read_bytes() for module in modules]
     request = {"library": library.sha256, "code": hashlib.sha256(b"".join(code)).hexdigest()}
     if cache and (known := result_cache.load("cells", request)):
         with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):  # what is not as it was left
