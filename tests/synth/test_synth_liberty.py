@@ -309,7 +309,10 @@ def test_the_default_wire_load_of_nangate(nangate: CellLibrary):
     ("before", "after", "message"),
     [
         ("library (other)", "module (other)", "^a Liberty file holds a library, not 'module'$"),
-        ("library (other) {", "library (other) ", "^no Liberty file: "),
+        ("library (other) {", "library (other) ", "^no Liberty file: line 43: '}' closes nothing$"),
+        ("area : 9;", "area  9;", "^no Liberty file: line 32: 'area  9;' begins no statement; give 'name : value;', "),
+        ('"!C"', '"!C', "^no Liberty file: line 34: "),
+        ("area : 9;", "area : nine;", r"^line 31: the cell STORE is not understood: ValueError\("),
         ("(A B)'", "(A B", r"is no Boolean function"),
         (
             "variable_1 : input_transition_time",
@@ -324,6 +327,17 @@ def test_a_file_that_is_not_understood_is_refused(before: str, after: str, messa
     assert before in OTHER
     with pytest.raises(LibraryError, match=message):
         read_library(OTHER.replace(before, after), "hash")
+
+
+def test_blanks_comments_and_continued_lines_say_nothing(other: CellLibrary):
+    noisy = OTHER.replace(";", " /* ; } \" ' */ ; // { (\n").replace('"1, 2, 3", "4', '"1, \\\n 2, 3", \\\n "4')
+    again = read_library(noisy, "hash")
+    assert json.dumps(cell_file.to_json(again)) == json.dumps(cell_file.to_json(other))
+
+
+def test_a_group_that_is_not_closed_is_named_with_its_line():
+    with pytest.raises(LibraryError, match=r"^no Liberty file: line 2: the group 'library' is not closed by '}'$"):
+        read_library(OTHER.rstrip()[:-1], "hash")
 
 
 def test_a_library_is_read_once(tmp_path: Path, toy: Library, monkeypatch: pytest.MonkeyPatch):
