@@ -13,7 +13,7 @@ from synth import yosys
 __all__ = ["is_equivalent"]
 
 #: Seconds that ABC may take for a mutant.
-_SECONDS = 10
+_SECONDS = 4
 
 #: What a word means depends on: the part of its port's name, and that of the port that says so.
 _DEPENDS = {"payload": "valid", "addr": "en", "data": "en"}
