@@ -15,8 +15,8 @@ __all__ = ["Mutants", "mutate"]
 #: Name of the mutated module in what `mutate` returns.
 MODULE = "audited"
 
-#: Ports that are left alone: clocks, which proofs take for one, and those of a memory that Yosys asks to be as they are.
-#: So many more mutants are listed, that enough are left.
+#: Ports that are left alone: clocks, of which proofs know but one, and those of a memory that Yosys wants as they are.
+#: So many more mutants are listed that enough are left.
 _LEFT_ALONE = r"-port (CLK|RD_EN|RD_CLK|RD_ARST|RD_SRST|WR_CLK)\b"
 _SPARE = 50
 
