@@ -80,7 +80,7 @@ def _miter(verilog: str) -> str:
     lines += [f"  wire {bits}{name}__{one};" for bits, name in outputs for one in "ab"]
     for module, one in ((MODULE, "a"), ("mutant", "b")):
         wires = [f".{name}({name})" for _, name in inputs] + [f".{name}({name}__{one})" for _, name in outputs]
-        lines.append(f"  {module} {one} ({', '.join(wires)});")
+        lines.append(f"  {module} audit_{one} ({', '.join(wires)});")
     differences = []
     for _, name in outputs:
         stream, _, part = name.rpartition("__")

@@ -8,9 +8,11 @@ SMALL = """module small(clk, a, b, o__valid, o__payload);
   input clk, a, b;
   output o__valid, o__payload;
   reg kept = 1'h0;
+  reg same = 1'h0;
   wire zero;
-  assign zero = kept & ~ kept;
+  assign zero = kept & ~ same;
   always @(posedge clk) kept <= a;
+  always @(posedge clk) same <= a;
   assign o__valid = kept | zero;
   assign o__payload = kept ^ b;
 endmodule
