@@ -1,6 +1,6 @@
 """`python -m audit.coverage`: which points of the emitted Verilog a regression meets, and why it misses the others.
 
-Each point is met; or proved unreachable (`audit.unreachable`); or explained, by an entry of `explained.toml`; or open.
+Each point is met; or explained, by an entry of `explained.toml`; or proved unreachable (`audit.unreachable`); or open.
 """
 
 from __future__ import annotations
@@ -146,14 +146,15 @@ def cover(design: Design, name: str, n_queries: int, seed: int, known: Sequence[
         points = read_points(file, verilog, design.config.name)
     missed = [point for point in points if not point.hits]
     result = Coverage(points=points, failures=[*outcome.report.violations, *outcome.report.mismatches])
-    result.unreachable = unreachable(verilog, design.config.name, missed)
     for one in explanations() if known is None else known:
         if one.design != name:
             continue
-        matching = [p for p in missed if p not in result.unreachable and re.fullmatch(one.pattern, str(p))]
+        matching = [point for point in missed if re.fullmatch(one.pattern, str(point))]
         result.explained |= dict.fromkeys(matching, one.reason)
         if not matching:
             result.unused.append(one)
+    rest = [point for point in missed if point not in result.explained]
+    result.unreachable = unreachable(verilog, design.config.name, rest)
     return result
 
 

@@ -13,7 +13,7 @@ from synth import yosys
 __all__ = ["is_equivalent"]
 
 #: Seconds that ABC may take for a mutant.
-_SECONDS = 10
+_SECONDS = 4
 
 #: What a word means depends on: the part of its port's name, and that of the port that says so.
 _DEPENDS = {"payload": "valid", "addr": "en", "data": "en"}
@@ -80,7 +80,7 @@ def _miter(verilog: str) -> str:
     lines += [f"  wire {bits}{name}__{one};" for bits, name in outputs for one in "ab"]
     for module, one in ((MODULE, "a"), ("mutant", "b")):
         wires = [f".{name}({name})" for _, name in inputs] + [f".{name}({name}__{one})" for _, name in outputs]
-        lines.append(f"  {module} {one} ({', '.join(wires)});")
+        lines.append(f"  {module} audit_{one} ({', '.join(wires)});")
     differences = []
     for _, name in outputs:
         stream, _, part = name.rpartition("__")

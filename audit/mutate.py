@@ -15,9 +15,10 @@ __all__ = ["Mutants", "mutate"]
 #: Name of the mutated module in what `mutate` returns.
 MODULE = "audited"
 
-#: Ports of a memory that Yosys asks to be as they are, and how many more mutants are listed, so that enough are left.
-_NOT_MEMORY = r"-port (RD_EN|RD_CLK|RD_ARST|RD_SRST|WR_CLK)\b"
-_SPARE = 20
+#: Ports that are left alone: clocks, of which proofs know but one, and those of a memory that Yosys wants as they are.
+#: So many more mutants are listed that enough are left.
+_LEFT_ALONE = r"-port (CLK|RD_EN|RD_CLK|RD_ARST|RD_SRST|WR_CLK)\b"
+_SPARE = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ def mutate(verilog: str, module: str, n_mutants: int, seed: int) -> Mutants:
         (folder / "engine.v").write_text(readable(verilog), encoding="utf-8")
         yosys.run([*prepare(module), f"mutate -list {n_mutants + _SPARE} -seed {seed} -o list.ys"], folder)
         lines = (folder / "list.ys").read_text(encoding="utf-8").splitlines()
-        lines = [line for line in lines if not re.search(_NOT_MEMORY, line)][:n_mutants]
+        lines = [line for line in lines if not re.search(_LEFT_ALONE, line)][:n_mutants]
         made = [f"{line} -ctrl {PORT} {bits} {number}" for number, line in enumerate(lines, 1)]
         yosys.run([*prepare(module), *made, "splitnets", "opt_clean", "write_verilog -noattr mutants.v"], folder)
         text = (folder / "mutants.v").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ is alive: a hole in the benches, or a mutant that takes an argument about its ne
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import re
 import shutil
@@ -51,6 +52,10 @@ _ALIASES = [
     ("row", "keys__addr"),
     ("reads", "keys__en"),
 ]
+
+
+#: Cases that a reset breaks off, after each of the others.
+_BROKEN_OFF = 4
 
 
 class Target(NamedTuple):
@@ -164,6 +169,11 @@ def _component(design: Design, bench: str, mutants: Mutants, seed: int) -> tuple
     for number, stall in enumerate([0.0, 0.5, 0.9, {"i": 0.8}, {"o": 0.8}, 0.0]):
         vectors = random_vectors(design.spec, rng, n_heads=1, n_queries=60, has_mask=design.config.mask)
         cases.append(case_of(design, vectors, stall=stall, seed=number))
+        # A case that a reset breaks off shows, too, what the last reset left behind. The loader's bench looks at its
+        # memories at the end, when every row must be whole.
+        for last_cycle in rng.integers(1, 100, 0 if bench == "loader" else _BROKEN_OFF):
+            broken = case_of(design, vectors, stall=0.5, seed=number + 1)
+            cases.append(dataclasses.replace(broken, fields={**broken.fields, "last_cycle": int(last_cycle)}))
     module = f"sim.bench_{bench}"
     return Testbench(mutants.verilog, description, module), module, cases
 
@@ -176,11 +186,13 @@ def _engine(design: Design, module: str, mutants: Mutants, seed: int) -> tuple[T
         return changed, description | {"ports": [*description["ports"], port]}
 
     bench = EngineTestbench(design, change=change)
-    return (
-        bench.testbench,
-        "sim.bench_engine",
-        bench.cases(traffic_of(design, list(bench.manifest["streams"]), 300, seed)),
-    )
+    traffic = traffic_of(design, list(bench.manifest["streams"]), 300, seed)
+    rng = np.random.default_rng(seed)
+    broken_off = [
+        dataclasses.replace(traffic[0], last_cycle=int(last_cycle), seed=int(last_cycle))
+        for last_cycle in rng.integers(1, 600, 5 * _BROKEN_OFF)
+    ]
+    return bench.testbench, "sim.bench_engine", bench.cases([*traffic, *broken_off, traffic[-1]])
 
 
 def _with_mutants(verilog: str, top: str, module: str, mutants: Mutants) -> str:

@@ -18,8 +18,8 @@ __all__ = ["unreachable"]
 _NAME = "audit_point_"
 
 #: Milliseconds that ABC may take for one point, and seconds for all, in the proof that induction alone does not give.
-_PDR_MILLISECONDS = 500
-_PDR_SECONDS = 20
+_PDR_MILLISECONDS = 2000
+_PDR_SECONDS = 60
 
 _COMMANDS = [
     "read_verilog points.v",

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from audit import coverage
@@ -9,6 +10,8 @@ from audit.coverage import Explanation, cover
 from audit.designs import DESIGNS
 from audit.points import read_points
 from audit.unreachable import unreachable
+from sim.regression import RegressionReport
+from sim.simulate import EngineTestbench, Report, Traffic
 from sim.stimulus import random_vectors
 
 SMALL = """module small(clk, a, b, y);
@@ -37,13 +40,8 @@ def points(tmp_path, *lines):
 
 def test_points_are_read(tmp_path):
     met, missed = points(tmp_path, line("toggle", 5, "held:0->1", 7), line("expr", 9, "(b__05B0__05D==1) => 1", 0))
-    assert (met.module, met.kind, met.signal, met.hits, met.source) == (
-        "engine",
-        "toggle",
-        "held",
-        7,
-        "reg held = 1'h0;",
-    )
+    assert (met.module, met.kind, met.signal, met.hits) == ("engine", "toggle", "held", 7)
+    assert met.source == "reg held = 1'h0;"
     assert str(missed) == "engine expr (b[0]==1) => 1"
 
 
@@ -65,7 +63,7 @@ def test_what_cannot_be_met_is_proved_and_nothing_else(tmp_path):
     assert unreachable(SMALL, "small", [never, also, held, term]) == {never, also}
 
 
-def test_every_point_of_tiny_is_accounted_for(monkeypatch):
+def test_every_point_of_tiny_is_accounted_for():
     result = cover(DESIGNS["tiny"], "tiny", 2000, 0)
     assert result.failures == []
     assert [str(point) for point in result.open] == []
@@ -84,11 +82,6 @@ def test_a_miss_and_an_idle_explanation_are_found_out(monkeypatch):
 
 
 def few(design, n_queries, seed, *, points):
-    import numpy as np
-
-    from sim.regression import RegressionReport
-    from sim.simulate import EngineTestbench, Report, Traffic
-
     bench = EngineTestbench(design, points=points)
     vectors = random_vectors(
         design.spec, np.random.default_rng(seed), n_heads=1, n_queries=n_queries, has_mask=False, all_valid=True

@@ -8,9 +8,11 @@ SMALL = """module small(clk, a, b, o__valid, o__payload);
   input clk, a, b;
   output o__valid, o__payload;
   reg kept = 1'h0;
+  reg same = 1'h0;
   wire zero;
-  assign zero = kept & ~ kept;
+  assign zero = kept & ~ same;
   always @(posedge clk) kept <= a;
+  always @(posedge clk) same <= a;
   assign o__valid = kept | zero;
   assign o__payload = kept ^ b;
 endmodule
@@ -18,23 +20,20 @@ endmodule
 
 
 def test_mutants_are_drawn_again_alike():
-    one, other, another = (mutate(SMALL, "small", 5, seed) for seed in (1, 1, 2))
+    one, other = (mutate(SMALL, "small", 5, 1) for _ in range(2))
     assert one == other
-    assert one.commands != another.commands
     assert len(one.commands) == 5
+    assert not any("-port CLK" in command for command in one.commands)
 
 
 def test_a_proof_tells_mutants_from_none():
     drawn = mutate(SMALL, "small", 60, 0)
-    cells = {"zero_is_0": ("const0", "and", "Y"), "zero_is_1": ("const1", "and", "Y"), "no_xor": ("const0", "xor", "Y")}
+    cells = {"zero_is_0": ("const0", "$and$"), "zero_is_1": ("const1", "$and$"), "no_xor": ("const0", "$xor$")}
     answers = {}
-    for name, (mode, cell, port) in cells.items():
-        number = next(
-            n
-            for n, c in enumerate(drawn.commands, 1)
-            if f"-mode {mode} " in c and f"${cell}$" in c and f"-port {port} " in c
-        )
-        answers[name] = is_equivalent(SMALL, "small", drawn, number)
+    for name, (mode, cell) in cells.items():
+        wanted = [f"-mode {mode} ", f"-cell {cell}", "-port Y "]
+        found = [n for n, command in enumerate(drawn.commands, 1) if all(part in command for part in wanted)]
+        answers[name] = is_equivalent(SMALL, "small", drawn, found[0])
     assert answers == {"zero_is_0": True, "zero_is_1": False, "no_xor": False}
 
 
