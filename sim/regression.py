@@ -23,6 +23,7 @@ from rtl.design import Design
 from sim import coverage, runner
 from sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
 from sim.stimulus import random_design, random_vectors
+from sim.worst_case import POWER_UPS
 
 __all__ = ["RegressionReport", "random_design", "regress"]
 
@@ -83,6 +84,7 @@ def regress(
     *,
     simulator: str = "verilator",
     waves: Path | None = None,
+    power_up: str = "unknown",
     progress: Callable[[int], None] | None = None,
 ) -> RegressionReport:
     """Run random stimulus through a design's Verilog.
@@ -103,6 +105,8 @@ def regress(
         `verilator` or `icarus`.
     waves
         File in which to leave a trace, slower: VCD from Verilator, FST from Icarus.
+    power_up
+        One of `sim.worst_case.POWER_UPS`.
     progress
         Called with the number of queries completed.
 
@@ -112,7 +116,7 @@ def regress(
         As of `sim.simulate.simulate`.
     """
     began = time.monotonic()
-    bench = EngineTestbench(design, simulator=simulator, waves=waves)
+    bench = EngineTestbench(design, simulator=simulator, waves=waves, power_up=power_up)
     built = time.monotonic()
     rng = np.random.default_rng(seed)
     names = list(bench.manifest["streams"])
@@ -163,6 +167,7 @@ class _Job:
     n_queries: int
     seed: int
     simulator: str
+    power_up: str
 
 
 def _run(job: _Job) -> tuple[_Job, RegressionReport | str]:
@@ -174,6 +179,7 @@ def _run(job: _Job) -> tuple[_Job, RegressionReport | str]:
             job.n_queries,
             job.seed,
             simulator=job.simulator,
+            power_up=job.power_up,
             progress=None if counts is None else lambda done: counts.put((job.number, done)),
         )
     except runner.SimulationFailed as error:
@@ -200,6 +206,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of designs and queries (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=2, help="designs at a time (default: %(default)s)")
     parser.add_argument("--simulator", choices=runner.SIMULATORS, default=runner.SIMULATORS[0])
+    parser.add_argument(
+        "--power-up",
+        choices=POWER_UPS,
+        default=POWER_UPS[0],
+        help="what registers and memories hold before the first reset (default: %(default)s)",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
     options = parser.parse_args(arguments)
     for name in ("queries", "configurations", "processes"):
@@ -219,6 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             n_queries=n_queries,
             seed=options.seed,
             simulator=options.simulator,
+            power_up=options.power_up,
         )
         for number in range(options.configurations)
     ]
@@ -230,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reports = [result for result in results if isinstance(result, RegressionReport)]
     totals = {
         "simulator": version,
+        "power_up": options.power_up,
         "seed": options.seed,
         "configurations": len(results),
         "queries": sum(one.report.queries for one in reports),

@@ -62,6 +62,11 @@ _BUILD_ARGS = {
         "--no-public-flat-rw",
         "--output-split",
         "100000",
+        # What has no initial value, or is X in the text, is anything.
+        "--x-initial",
+        "unique",
+        "--x-assign",
+        "unique",
         "-Wno-WIDTH",
         "-Wno-CASEINCOMPLETE",
         "-Wno-CMPCONST",

@@ -72,6 +72,8 @@ class EngineTestbench:
         One of `sim.runner.SIMULATORS`.
     waves
         File in which to leave a trace, slower: VCD from Verilator, FST from Icarus. None: no trace.
+    power_up
+        One of `sim.worst_case.POWER_UPS`.
 
     Attributes
     ----------
@@ -83,7 +85,14 @@ class EngineTestbench:
         What the simulator calls itself.
     """
 
-    def __init__(self, design: Design, *, simulator: str = "verilator", waves: Path | None = None) -> None:
+    def __init__(
+        self,
+        design: Design,
+        *,
+        simulator: str = "verilator",
+        waves: Path | None = None,
+        power_up: str = "unknown",
+    ) -> None:
         # What can be wrong, before the work.
         self.version = runner.simulator_version(simulator)
         if waves is not None:
@@ -94,7 +103,12 @@ class EngineTestbench:
         verilog = emit(engine, design.config.name)
         self.manifest = manifest(engine, verilog)
         self._bench = Testbench(
-            verilog, self.manifest, "sim.bench_engine", simulator=simulator, waves=waves is not None
+            verilog,
+            self.manifest,
+            "sim.bench_engine",
+            simulator=simulator,
+            waves=waves is not None,
+            power_up=power_up,
         )
 
     def run(

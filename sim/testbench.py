@@ -18,6 +18,7 @@ from rtl.verilog import emit
 from sim import case, runner
 from sim.harness import TOP, harness, library
 from sim.payloads import read_streams
+from sim.worst_case import require_power_up, with_macros, without_initial_values
 
 __all__ = ["Case", "Result", "Testbench"]
 
@@ -74,6 +75,8 @@ class Testbench:
         Module of the bench, `sim.bench_engine` say.
     simulator, waves
         As of `sim.runner.build`.
+    power_up
+        One of `sim.worst_case.POWER_UPS`: what registers and memories hold before the first reset.
 
     Attributes
     ----------
@@ -98,7 +101,9 @@ class Testbench:
         *,
         simulator: str = "verilator",
         waves: bool = False,
+        power_up: str = "unknown",
     ) -> None:
+        require_power_up(power_up)
         name = description["name"]
         self.description = description
         self._bench = bench
@@ -111,7 +116,10 @@ class Testbench:
             read_streams(description["streams"]),
             description.get("memory_ports"),
         )
-        sources = {f"{name}.v": verilog, f"{TOP}.v": top, **library()}
+        simulated = with_macros(verilog)
+        if power_up == "unknown":
+            simulated = without_initial_values(simulated)
+        sources = {f"{name}.v": simulated, f"{TOP}.v": top, **library()}
         self.build = runner.build(sources, TOP, simulator=simulator, waves=waves)
 
     @classmethod
