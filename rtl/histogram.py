@@ -91,7 +91,8 @@ class HistogramSelector(wiring.Component):
         rows = [Signal(self.i.p.shape(), name=f"row_{step}", reset_less=True) for step in range(n_steps)]
         counted, row_moves = rows[-1], moves[-1]
         counts_move = Signal()
-        counts_are_here, counts_are_last = Signal(), Signal(reset_less=True)
+        counts_are_here = Signal()
+        counts_are_last = Signal(reset_less=True)
         row = Signal(range(max(2, dims.n_rows)))
         bank = Signal()
         scan_bits = dims.scan_rows.bit_length() - 1
@@ -180,7 +181,8 @@ class HistogramSelector(wiring.Component):
         for b in range(room_bits):
             untouched = untouched & (room[b] if (top_k - 1) >> b & 1 else ~room[b])
         m.d.comb += has_key.eq(is_full | ~untouched)
-        at_cut, at_max = Signal(n_levels), Signal(n_levels)
+        at_cut = Signal(n_levels)
+        at_max = Signal(n_levels)
         m.d.comb += [
             at_cut.eq((is_full | 1) & ~(is_full >> 1)),
             at_max.eq(has_key & ~(has_key >> 1)),
@@ -219,10 +221,14 @@ class HistogramSelector(wiring.Component):
         # last group of this one still gives keys.
         read_cut = {name: Signal.like(value, name=f"read_{name}", reset_less=True) for name, value in cut.items()}
         is_new = Signal()  # the query that is read has moved no group on
-        is_read, reads, moves = Signal(), Signal(), Signal()
+        is_read = Signal()
+        reads = Signal()
+        moves = Signal()
         this_group = Signal(range(max(2, n_groups)))
         read_group = Signal.like(this_group, reset_less=True)
-        has_group, ends_group, ends_scan = Signal(), Signal(), Signal()
+        has_group = Signal()
+        ends_group = Signal()
+        ends_scan = Signal()
         pick = Signal(n_scores)
         m.d.comb += [
             moves.eq(is_read & (~has_group | ends_group) & (is_new | ~ends_scan)),
@@ -259,7 +265,10 @@ class HistogramSelector(wiring.Component):
         quota, n_left, max_level = (
             Signal.like(cut[name], name=name, reset_less=True) for name in ("quota", "n_kept", "max_level")
         )
-        has_quota, gives, given, takes_equal = Signal(), Signal(), Signal(), Signal()
+        has_quota = Signal()
+        gives = Signal()
+        given = Signal()
+        takes_equal = Signal()
         with m.If(moves):
             m.d.sync += [group.eq(read_group), *(level.eq(word) for level, word in zip(levels, words, strict=True))]
             m.d.sync += [todo.eq(is_above | Mux(is_new | has_quota, is_equal, 0)), equal.eq(is_equal)]
@@ -278,7 +287,10 @@ class HistogramSelector(wiring.Component):
 
         # Pick the first. A group ends with its only key, or with the equal one that takes the last of the quota, if
         # there is none above the cut beside it.
-        is_empty, is_last, has_above, has_two = Signal(), Signal(), Signal(), Signal()
+        is_empty = Signal()
+        is_last = Signal()
+        has_above = Signal()
+        has_two = Signal()
         m.d.comb += [
             pick.eq(_first(todo)),
             has_above.eq((todo & ~equal).any()),
@@ -296,9 +308,11 @@ class HistogramSelector(wiring.Component):
         ]
 
         # Put it out.
-        picked_level, best_level = Signal.like(max_level, reset_less=True), Signal.like(max_level, reset_less=True)
+        picked_level = Signal.like(max_level, reset_less=True)
+        best_level = Signal.like(max_level, reset_less=True)
         index = Signal(n_scores.bit_length() - 1 + len(group), reset_less=True)
-        gave_empty, gave_last = Signal(reset_less=True), Signal(reset_less=True)
+        gave_empty = Signal(reset_less=True)
+        gave_last = Signal(reset_less=True)
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += self.o.valid.eq(gives)
         with m.If(given):
@@ -361,7 +375,8 @@ def _compare(m: Module, words: Sequence[Value], other: Value) -> tuple[Value, Va
     width = len(words[0])
     above, equal = Const(0, width), Const(2**width - 1, width)
     for b in reversed(range(len(words))):
-        next_above, next_equal = Signal(width, name=f"above_{b}"), Signal(width, name=f"equal_{b}")
+        next_above = Signal(width, name=f"above_{b}")
+        next_equal = Signal(width, name=f"equal_{b}")
         m.d.comb += [
             next_above.eq(Mux(other[b], above, above | (equal & words[b]))),
             next_equal.eq(equal & Mux(other[b], words[b], ~words[b])),

@@ -61,7 +61,8 @@ class InsertionSelector(wiring.Component):
         # The tail leaves. What the cells hold after a reset leaves unseen, while the first query comes in.
         is_first_query = Signal(init=1)
         is_last_old = ~is_old[-2] if n_cells > 1 else 1
-        must_give, may_shift = Signal(), Signal()
+        must_give = Signal()
+        may_shift = Signal()
         m.d.comb += [
             must_give.eq(is_old[-1] & ~is_first_query & ((level[-1] != 0) | is_last_old)),
             may_shift.eq(~must_give | self.o.ready),
@@ -74,7 +75,10 @@ class InsertionSelector(wiring.Component):
 
         # A key comes in, or an empty cell, behind which old cells leave.
         has_key, ends_row, new_level, new_index = self._candidate(m, is_old[-1], level[-1], may_shift)
-        may_end, ends_query, inserts, shifts = Signal(), Signal(), Signal(), Signal()
+        may_end = Signal()
+        ends_query = Signal()
+        inserts = Signal()
+        shifts = Signal()
         m.d.comb += [
             may_end.eq(~is_old[-1] | (is_last_old & may_shift)),
             inserts.eq(has_key & ~(ends_row & self.i.p.last & ~may_end)),
@@ -109,7 +113,9 @@ class InsertionSelector(wiring.Component):
         n_lanes, lane_bits = self.dims.n_lanes, self.dims.lane_bits
         row = Signal(self.dims.spec.index_bits - lane_bits)
         taken = Signal(n_lanes)  # lanes of this row that are in already
-        ranks, pick, rest = Signal(n_lanes), Signal(n_lanes), Signal(n_lanes)
+        ranks = Signal(n_lanes)
+        pick = Signal(n_lanes)
+        rest = Signal(n_lanes)
         for lane in range(n_lanes):
             level = self.i.p.level[lane]
             m.d.comb += ranks[lane].eq((level != 0) & (tail_is_old | (level > tail_level)) & ~taken[lane])
@@ -117,7 +123,8 @@ class InsertionSelector(wiring.Component):
 
         new_level = Signal(self.dims.level_bits)
         lane_number = Signal(lane_bits)
-        has_key, ends_row = Signal(), Signal()
+        has_key = Signal()
+        ends_row = Signal()
         m.d.comb += [has_key.eq(self.i.valid & ranks.any()), ends_row.eq(rest == 0)]
         for lane in range(n_lanes):
             with m.If(pick[lane]):

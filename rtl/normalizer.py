@@ -61,7 +61,9 @@ class Normalizer(wiring.Component):
         n_adds = len(dims.addition_places)
 
         # A slice is held until its last elements are selected.
-        go, ends, is_busy = Signal(), Signal(), Signal()
+        go = Signal()
+        ends = Signal()
+        is_busy = Signal()
         beat = Signal(range(n_beats))
         held = Signal(payload.sum_parts(dims), reset_less=True)
         m.d.comb += [

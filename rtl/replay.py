@@ -72,7 +72,8 @@ class Replay(wiring.Component):
         # next query, while the reader is at this one until its last pass ends.
         depth = max(2, self.dims.spec.top_k)
         read, write, end = (Signal(range(depth), name=name) for name in ("read", "write", "end"))
-        is_whole, is_empty = Signal(), Signal()
+        is_whole = Signal()
+        is_empty = Signal()
         pass_number = Signal(range(self.dims.fold))
 
         key = Cat(self.i.p.index, self.i.p.deficit)
@@ -80,7 +81,10 @@ class Replay(wiring.Component):
         write_port = words.write_port()
         read_port = words.read_port(domain="comb")
 
-        taken, given, is_last, ends = Signal(), Signal(), Signal(), Signal()
+        taken = Signal()
+        given = Signal()
+        is_last = Signal()
+        ends = Signal()
         is_final = pass_number == self.dims.fold - 1
         m.d.comb += [
             self.o.valid.eq(is_whole | (read != write)),

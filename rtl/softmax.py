@@ -65,8 +65,11 @@ class SoftmaxTable(wiring.Component):
             self._rom(m, weight)
 
         layout = payload.weighted_key(self.dims)
-        found, weighted, spare = Signal(layout), Signal(layout, reset_less=True), Signal(layout, reset_less=True)
-        has_spare, moves = Signal(), Signal()
+        found = Signal(layout)
+        weighted = Signal(layout, reset_less=True)
+        spare = Signal(layout, reset_less=True)
+        has_spare = Signal()
+        moves = Signal()
         m.d.comb += [
             found.weight.eq(Mux(self.i.p.is_empty, 0, weight)),
             found.index.eq(self.i.p.index),

@@ -71,7 +71,9 @@ class WeightedSum(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         dims, spec = self.dims, self.dims.spec
-        go, issued, adds = Signal(), Signal(), Signal()
+        go = Signal()
+        issued = Signal()
+        adds = Signal()
         m.d.comb += [
             go.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(go),
@@ -97,7 +99,10 @@ class WeightedSum(wiring.Component):
 
         # The first key of a slice starts the sums anew, whatever its weight. Three registers say so, since one would
         # have too many loads; they differ where there is no key, and so no sum moves.
-        present, adds_1, is_first, moves_1 = Signal(), Signal(), Signal(init=1), Signal()
+        present = Signal()
+        adds_1 = Signal()
+        is_first = Signal(init=1)
+        moves_1 = Signal()
         moves_2 = Signal()
         restarts = [Signal(name=f"restart_{n}", reset_less=True) for n in range(3)]
         m.d.comb += moves_1.eq(adds_1 | (present & is_first))
@@ -156,8 +161,10 @@ class WeightedSum(wiring.Component):
         with m.If(enables[0]):
             m.d.sync += [weight_low.eq(weight), growth.eq(negated[0] + (weight >> n_low))]
         sums = self.o.p
-        total, low = Signal(dims.negated_bits, name="negated"), Signal(n_low)
-        offset, offset_carry = Signal(dims.offset_bits), Signal()
+        total = Signal(dims.negated_bits, name="negated")
+        low = Signal(n_low)
+        offset = Signal(dims.offset_bits)
+        offset_carry = Signal()
         with m.If(enables[1]):
             m.d.sync += [
                 total.eq(Mux(restart, 0, total) + negated[1]),

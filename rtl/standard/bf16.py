@@ -111,7 +111,8 @@ class Bf16Adder(_Operation):
     """
 
     def _compute(self, m: Module, result: Signal) -> None:
-        large, small = Signal(16), Signal(16)
+        large = Signal(16)
+        small = Signal(16)
         with m.If(self.a[:15] < self.b[:15]):
             m.d.comb += [large.eq(self.b), small.eq(self.a)]
         with m.Else():
@@ -140,7 +141,8 @@ class Bf16Adder(_Operation):
         normal: Value = total
         for step in (8, 4, 2, 1):
             is_low = ~normal[12 - step :].any()
-            following, moved = Signal(12, name=f"normal_{step}"), Signal(signed(12), name=f"exponent_{step}")
+            following = Signal(12, name=f"normal_{step}")
+            moved = Signal(signed(12), name=f"exponent_{step}")
             m.d.comb += [following.eq(Mux(is_low, normal << step, normal)), moved.eq(exponent - Mux(is_low, step, 0))]
             normal, exponent = following, moved
         pack(m, result, large[15], exponent, normal[3:], normal[:3].any())

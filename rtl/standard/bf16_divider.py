@@ -65,7 +65,11 @@ class Bf16Divider(wiring.Component):
         m = Module()
         fold, n_outputs = self.design.fold, self.design.n_outputs
 
-        go, loaded, is_busy, ends, is_empty = Signal(), Signal(), Signal(), Signal(), Signal(reset_less=True)
+        go = Signal()
+        loaded = Signal()
+        is_busy = Signal()
+        ends = Signal()
+        is_empty = Signal(reset_less=True)
         beat = Signal(range(fold))
         m.d.comb += [
             go.eq(~self.o.valid | self.o.ready),

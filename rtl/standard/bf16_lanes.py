@@ -191,7 +191,8 @@ class Bf16ValueColumn(wiring.Component):
         ]
         levels = list(self.enable[1 : 1 + tree_depth(n_lanes)])
         row = tree(m, products, levels, adder=self.adder, name="sum")
-        kept, held = Signal(16), Signal(16, reset_less=True)
+        kept = Signal(16)
+        held = Signal(16, reset_less=True)
         total = operate(m, self.adder, "acc", kept, row, self.enable[-1])
         m.d.comb += [kept.eq(Mux(self.restart, Const(0, 16), total)), self.held.eq(held)]
         with m.If(self.load):

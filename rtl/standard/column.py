@@ -97,7 +97,8 @@ class ValueColumn(wiring.Component):
         with m.If(self.enable[0]):
             m.d.sync += restart.eq(self.restart)
         places = carry_places(acc_bits)
-        acc, carries = Signal(acc_bits, reset_less=True), Signal(len(places), reset_less=True)
+        acc = Signal(acc_bits, reset_less=True)
+        carries = Signal(len(places), reset_less=True)
         kept = Signal(acc_bits + len(places))
         m.d.comb += kept.eq(Cat(acc, carries) & ~restart.replicate(len(kept)))
         for place, column in enumerate(columns):

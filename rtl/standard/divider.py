@@ -86,7 +86,10 @@ class StandardDivider(wiring.Component):
         n_stages = spec.out_bits + 3  # selection, subtraction in two stages, and a stage a quotient bit
 
         # A query's sums are held while its elements are selected, one beat after the other.
-        go, loaded, is_busy, ends = Signal(), Signal(), Signal(), Signal()
+        go = Signal()
+        loaded = Signal()
+        is_busy = Signal()
+        ends = Signal()
         beat = Signal(range(fold))
         is_empty = Signal(reset_less=True)
         m.d.comb += [
@@ -188,7 +191,8 @@ class StandardDivider(wiring.Component):
         """Return `a - b`, a bit wider than `a`: the upper part for both borrows of the lower one (carry select)."""
         low, high = subtractor_widths(self.design)
         lower = Signal(low + 1, name=f"lower_{name}")
-        upper, upper_less_one = Signal(high + 1, name=f"upper_{name}"), Signal(high + 1, name=f"upper_less_one_{name}")
+        upper = Signal(high + 1, name=f"upper_{name}")
+        upper_less_one = Signal(high + 1, name=f"upper_less_one_{name}")
         m.submodules[f"lower_{name}"] = Instance(
             f"{self.subtractor}_lower", i_a=a[:low], i_b=b[:low], o_difference=lower
         )

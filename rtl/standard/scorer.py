@@ -100,7 +100,10 @@ class Scorer(wiring.Component):
         design, spec = self.design, self.design.spec
         n_lanes, level_bits = design.n_lanes, spec.level_bits
 
-        go, read, is_last, has_room = Signal(), Signal(), Signal(), Signal()
+        go = Signal()
+        read = Signal()
+        is_last = Signal()
+        has_room = Signal()
         lines = self._read(m, go, read, is_last)
 
         def follow(name: str, value: Value, first: int, last: int) -> list[Value]:
@@ -176,7 +179,8 @@ class Scorer(wiring.Component):
                     m.d.sync += register.eq(Mux(a < b, b, a))
                 registers.append(register)
             values = registers
-        best, so_far = Signal(level_bits, reset_less=True), Signal(level_bits)
+        best = Signal(level_bits, reset_less=True)
+        so_far = Signal(level_bits)
         rows_before = Signal(range(max(2, design.n_rows)))
         m.d.comb += so_far.eq(Mux((rows_before == 0) | (best < values[0]), values[0], best))
         result = Signal(scored_query(design), reset_less=True)

@@ -96,9 +96,12 @@ class Weigher(wiring.Component):
 
         # Stage 0: a row of scores is read. A query is taken with its first one.
         rows_left = Signal.like(self.i.p.last_row)
-        is_first, read, is_last = Signal(), Signal(), Signal()
+        is_first = Signal()
+        read = Signal()
+        is_last = Signal()
         address = Signal(range(design.score_rows))
-        maximum, is_empty_1 = Signal(spec.level_bits, reset_less=True), Signal(reset_less=True)
+        maximum = Signal(spec.level_bits, reset_less=True)
+        is_empty_1 = Signal(reset_less=True)
         m.d.comb += [
             is_first.eq(rows_left == 0),
             read.eq(go & (~is_first | self.i.valid)),

@@ -63,7 +63,8 @@ class WeightLane(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         table, bits = self.spec.weights, self.spec.table_bits
-        distance, near = Signal(self.spec.level_bits), Signal(bits, reset_less=True)
+        distance = Signal(self.spec.level_bits)
+        near = Signal(bits, reset_less=True)
         is_beyond = Signal(reset_less=True)
         index = Signal(bits)
         m.d.comb += [
