@@ -74,7 +74,8 @@ def attend(
         Value vectors: signed integers of `value_bits`, `(..., n_keys, d_value)`.
     n_valid
         A query sees the keys whose index is below it: an integer from 0 to the number of keys, or integers
-        that broadcast to `(..., n_queries)`. None: it sees all.
+        that broadcast to `(..., n_queries)`. None: it sees all. With as many keys as the spec has, what is above
+        `n_keys` and fits into `n_valid_bits` is taken as `n_keys`, as an engine does.
     mask
         True where a query does not see a key; broadcasts to `(..., n_queries, n_keys)`.
 
@@ -106,7 +107,7 @@ def attend(
             f"the leading axes of q, k and v must broadcast, not {q.shape[:-2]}, {k.shape[:-2]} and {v.shape[:-2]}"
         ) from None
     if n_valid is not None:
-        n_valid = _n_valid(n_valid, n_keys, (*lead, n_queries))
+        n_valid = _n_valid(spec, n_valid, n_keys, (*lead, n_queries))
     if mask is not None:
         mask = _mask(mask, (*lead, n_queries, n_keys))
 
@@ -176,11 +177,12 @@ def _integers(name: str, x: ArrayLike, kinds: str, axes: str, length: int, low: 
     return _in_range(name, x, low, high)
 
 
-def _n_valid(n_valid: ArrayLike, n_keys: int, shape: tuple[int, ...]) -> NDArray:
+def _n_valid(spec: AttentionSpec, n_valid: ArrayLike, n_keys: int, shape: tuple[int, ...]) -> NDArray:
     n_valid = np.asarray(n_valid)
     if n_valid.dtype.kind not in "iu":
         raise TypeError(f"n_valid must be integers, not {n_valid.dtype}")
-    return _fitting("n_valid", _in_range("n_valid", n_valid, 0, n_keys), shape)
+    most = 2**spec.n_valid_bits - 1 if n_keys == spec.n_keys else n_keys
+    return np.minimum(_fitting("n_valid", _in_range("n_valid", n_valid, 0, most), shape), n_keys)
 
 
 def _mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray:

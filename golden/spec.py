@@ -79,8 +79,9 @@ class AttentionSpec:
         w[j]       = weights[max_matches - matches[j]]        max_matches: the row's own maximum
         out[i]     = floor(2**out_frac_bits * sum(w[j]*v[j][i]) / sum(w[j]) + 1/2)      over the kept
 
-    A key takes part if its index is below the query's `n_valid` and it is not masked. With fewer such
-    keys than `top_k` all of them are kept; with none the output is zero and flagged empty.
+    A key takes part if its index is below the query's `n_valid` and it is not masked; an `n_valid` above `n_keys` is
+    taken as `n_keys`. With fewer such keys than `top_k` all of them are kept; with none the output is zero and flagged
+    empty.
 
     Parameters
     ----------

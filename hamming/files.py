@@ -49,6 +49,7 @@ def read_vectors(path: Path) -> Vectors:
         with np.load(path, allow_pickle=False) as archive:
             _check_names(archive.files)
             arrays = {name: _integers(name, archive[name]) for name in archive.files}
+            _check_n_valid(arrays)
     except OSError as error:
         raise ValueError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -67,6 +68,13 @@ def _check_names(names: list[str]) -> None:
     for name in _REQUIRED:
         if name not in names:
             raise ValueError(f"no array {name!r}; it needs {', '.join(_REQUIRED)}, and may have {', '.join(_OPTIONAL)}")
+
+
+def _check_n_valid(arrays: dict[str, np.ndarray]) -> None:
+    """Refuse more keys than there are: what hardware takes as all of them is a mistake in a file."""
+    n_valid, k = arrays.get("n_valid"), arrays["k"]
+    if n_valid is not None and n_valid.size and k.ndim > 1 and n_valid.max() > k.shape[-2]:
+        raise ValueError(f"n_valid must be 0 to {k.shape[-2]}, not {n_valid.max()}")
 
 
 def _integers(name: str, array: np.ndarray | bytes) -> np.ndarray:

@@ -67,6 +67,8 @@ class EngineConfig:
         two or zero (a loadable one must be loaded with nothing else).
     memory
         Key and value memories: `internal` (inferred, on chip) or `external` (ports for macros).
+    read_latency
+        Cycles from an address to its word, 1 to 3: more than 1 for external memories with registers behind the array.
     value_banks
         Arrays of which an internal value memory is made, a power of two; one is read at a time. A smaller array
         takes less energy and time for an access, and its words meet in a multiplexer.
@@ -94,6 +96,7 @@ class EngineConfig:
     n_dividers: int | None = None
     product: str = "multiply"
     memory: str = "internal"
+    read_latency: int = 1
     value_banks: int = 1
     table: str = "rom"
     mask: bool = False
@@ -125,6 +128,9 @@ class EngineConfig:
             require_int("n_dividers", self.n_dividers, 1)
         require_choice("product", self.product, PRODUCTS)
         require_choice("memory", self.memory, MEMORIES)
+        require_int("read_latency", self.read_latency, 1, 3)
+        if self.read_latency > 1 and self.memory != "external":
+            raise ValueError(f"read_latency above 1 belongs to memory = 'external'; leave it out for {self.memory!r}")
         require_int("value_banks", self.value_banks, 1)
         if not _is_power_of_two(self.value_banks):
             raise ValueError(f"value_banks must be a power of two, not {self.value_banks}")
@@ -175,6 +181,8 @@ class Dimensions:
         Widths of what the sums are corrected by (`payload.sum_parts`).
     addition_places
         The lowest bit that each stage of the normaliser adds, before it divides.
+    key_latency
+        Cycles that the reads of a query's last key and last value add to its latency, with the sums.
     division_latency
         Cycles from a slice's transfer to the normaliser until its first elements are offered.
     period
@@ -212,6 +220,7 @@ class Dimensions:
         n_parts = -(-spec.acc_bits // MOST_ADDED_BITS)
         self.addition_places = tuple(spec.acc_bits * part // n_parts for part in range(n_parts))
         self.division_latency = n_parts + spec.out_bits + 2
+        self.key_latency = KEY_LATENCY + 2 * (config.read_latency - 1)
         self.period = max(self.n_rows, spec.top_k * self.fold)
         self.scan_rows = self._scan_rows()
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
@@ -321,7 +330,7 @@ class Dimensions:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold
         division = self.n_macs // self.n_dividers + self.division_latency
-        return take + self.config.score_stages + give + passes + KEY_LATENCY + division
+        return take + self.config.score_stages + give + passes + self.key_latency + division
 
     def bound(self, n_valid: int | None = None) -> int:
         """Least cycles a query that lanes and multipliers allow: `max(ceil(n_valid/n_lanes), kept*fold)`."""
@@ -336,6 +345,7 @@ MOST_COUNTED_LEVELS = 7
 MOST_ADDED_BITS = 11
 
 #: Cycles from a selector's last key to the sums that it completes: the way to the table, and three in the weighted sum.
+#: A memory that takes longer than a cycle does so for keys and for values.
 KEY_LATENCY = 4
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.spec import AttentionSpec
 from rtl import payload
-from rtl.config import EngineConfig
+from rtl.config import Dimensions, EngineConfig
 from rtl.fetch import KeyFetch
 from rtl.fork import Fork
 from rtl.loader import RowLoader
@@ -18,9 +18,25 @@ from rtl.replay import Replay
 from rtl.score import ScoreArray
 from rtl.selector import selector as selector_of
 from rtl.softmax import SoftmaxTable
+from rtl.turns import Turns
 from rtl.weighted_sum import WeightedSum
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "errors"]
+
+
+def errors(dims: Dimensions) -> dict[str, str]:
+    """Return the causes that the bits of an engine's `error` stand for, lowest bit first, and what each means."""
+    spec = dims.spec
+    causes = {
+        "n_valid": f"a query had an n_valid above n_keys = {spec.n_keys}; it was taken as n_keys",
+        "row_index": f"a row had an index of n_keys = {spec.n_keys} or more; it was dropped",
+    }
+    if dims.config.table == "loadable":
+        causes["weight_index"] = f"a table entry had an index above d_head = {spec.d_head}; it was dropped"
+        causes["weight_table"] = "a query met a table that rises, or whose first entry is 0; it was used as it is"
+        if dims.config.product == "shift":
+            causes["weight_table"] += "; or an entry was no power of two, and was stored as the one below it"
+    return causes
 
 
 class Engine(wiring.Component):
@@ -28,6 +44,9 @@ class Engine(wiring.Component):
 
     * **Throughput**: back to back, a query costs the largest of `Dimensions.cycle_terms`, on average.
     * A stall anywhere holds what is before it; nothing is lost and no bit changes.
+    * Whatever the inputs are, every query that is transferred is answered, and only what was not as it should be is
+      answered otherwise than it should be. What is out of range has a meaning, and sets a bit of `error`.
+    * While `rst` is 1 nothing is transferred and nothing is written.
 
     Parameters
     ----------
@@ -40,17 +59,20 @@ class Engine(wiring.Component):
     -------
     i_row : In(stream of payload.key_row)
         A key and its value vector. From its transfer on, every query that is offered sees it. A row that a query in
-        flight sees must not be written; appending always may.
+        flight sees must not be written, or this query's answer may be any; appending always may. A row at `n_keys` or
+        above is dropped.
     i_weight : In(stream of payload.weight_entry), if the table is loadable
-        The softmax table, complete before the first query.
+        The softmax table, complete before the first query. An entry above `d_head` is dropped.
     i_query : In(stream of payload.query)
-        A query and the number of keys that it sees; transferred as its last keys are read.
+        A query and the number of keys that it sees, `n_keys` if it is above; transferred as its first keys are read.
     i_mask : In(stream of n_lanes bits), if the configuration has a mask
         For each row of `n_lanes` keys of each query, a 1 for each key to leave out.
     o_out : Out(stream of payload.out_beat)
         `d_value / n_dividers` beats a query.
     o_selected : Out(stream of payload.kept_key), if the configuration exposes the index
         The kept keys, in the selector's order. Must be drained, or the engine waits.
+    error : Out(one bit a cause)
+        What has been out of range since the last reset (`errors`).
     key_read, key_write, value_read, value_write : Out(ReadPort, WritePort), if the memory is external
 
     Raises
@@ -67,6 +89,7 @@ class Engine(wiring.Component):
     i_mask: stream.Interface
     o_out: stream.Interface
     o_selected: stream.Interface
+    error: Signal
 
     def __init__(self, spec: AttentionSpec, config: EngineConfig):
         self.spec = spec
@@ -82,6 +105,7 @@ class Engine(wiring.Component):
         members["o_out"] = Out(stream.Signature(payload.out_beat(dims)))
         if config.expose_index:
             members["o_selected"] = Out(stream.Signature(payload.kept_key(dims)))
+        members["error"] = Out(len(errors(dims)))
         if config.memory == "external":
             members |= {
                 "key_read": Out(key_read_port(dims)),
@@ -96,6 +120,7 @@ class Engine(wiring.Component):
         dims = self.dims
         m.submodules.loader = loader = RowLoader(dims)
         m.submodules.fetch = fetch = KeyFetch(dims)
+        m.submodules.turns = turns = Turns(addr_bits=len(fetch.keys.addr))
         m.submodules.score = score = ScoreArray(dims)
         m.submodules.selector = selector = selector_of(dims)
         m.submodules.replay = replay = Replay(dims)
@@ -109,6 +134,16 @@ class Engine(wiring.Component):
             _connect(m, wiring.flipped(self.i_mask), fetch.i_mask)
         if self.config.table == "loadable":
             _connect(m, wiring.flipped(self.i_weight), softmax.i_weight)
+
+        m.d.comb += [
+            turns.wants_read.eq(fetch.wants_read),
+            turns.read_addr.eq(fetch.keys.addr),
+            fetch.may_read.eq(turns.may_read),
+            turns.wants_write.eq(loader.wants_write),
+            turns.write_addr.eq(loader.keys.addr),
+            loader.may_write.eq(turns.may_write),
+            self.error.eq(Cat(fetch.error, loader.error, softmax.errors if self.config.table == "loadable" else ())),
+        ]
 
         _connect(m, fetch.o, score.i)
         m.d.comb += score.keys.eq(fetch.keys.data)

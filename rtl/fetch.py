@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,11 +18,15 @@ class KeyFetch(wiring.Component):
     """Walks a query over the rows of keys that it sees, and says of each lane whether its key takes part.
 
     Lane `l` of row `r` takes part if `r * n_lanes + l < n_valid` and its bit of the mask is 0. A query costs
-    `max(1, ceil(n_valid / n_lanes))` rows; one that sees no key costs one row in which no lane takes part.
+    `max(1, ceil(n_valid / n_lanes))` rows; one that sees no key costs one row in which no lane takes part. An `n_valid`
+    above `n_keys` is taken as `n_keys`, and sets `error`.
 
-    * **Latency**: 1 cycle from the read to the request, in which the memory answers.
+    A query is held from its first row on, so that nothing but its transfer counts.
+
+    * **Latency**: `read_latency` cycles from the read to the request, in which the memory answers.
     * **Throughput**: a row a cycle, also from one query to the next.
-    * A stall holds the request, and with it the memory's data.
+    * A stall holds the requests, and with them the memory's data.
+    * Where a row may not be read, the query waits.
 
     Parameters
     ----------
@@ -32,25 +36,37 @@ class KeyFetch(wiring.Component):
     Members
     -------
     i : In(stream of payload.query)
-        Transferred with the read of its last row. `n_valid` above `n_keys` is not allowed.
+        Transferred with the read of its first row.
     i_mask : In(stream of n_lanes bits), if the configuration has a mask
         A beat for each row of the query; 1 masks the key out.
+    wants_read : Out(1)
+        A row is to be read at `keys.addr`, in this cycle or a later one.
+    may_read : In(1)
+        Whether it may be, in this cycle (`rtl.turns`).
     keys : Out(ReadPort)
         To the key memory, whose data go to `ScoreArray.keys`.
     o : Out(stream of payload.score_request)
+    error : Out(1)
+        A query with an `n_valid` above `n_keys` was transferred since the last reset.
     """
 
     i: stream.Interface
     i_mask: stream.Interface
     o: stream.Interface
+    wants_read: Signal
+    may_read: Signal
     keys: wiring.PureInterface
+    error: Signal
 
     def __init__(self, dims: Dimensions):
         self.dims = dims
         members = {
             "i": In(stream.Signature(payload.query(dims))),
+            "wants_read": Out(1),
+            "may_read": In(1, init=1),
             "keys": Out(key_read_port(dims)),
             "o": Out(stream.Signature(payload.score_request(dims))),
+            "error": Out(1),
         }
         if dims.config.mask:
             members["i_mask"] = In(stream.Signature(dims.n_lanes))
@@ -58,15 +74,20 @@ class KeyFetch(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        dims = self.dims
+        dims, spec = self.dims, self.dims.spec
         n_lanes = dims.n_lanes
 
+        # A query comes with its first row, of which the requests hold it; the others are counted.
         row = Signal(self.keys.addr.shape())
-        remaining = Signal(dims.spec.n_valid_bits)  # keys from this row on
-        remaining_after_first = Signal(dims.spec.n_valid_bits, reset_less=True)
+        is_first = Signal()
         is_last = Signal()
+        is_above = Signal()
+        remaining = Signal(spec.n_valid_bits)  # keys from this row on
+        remaining_after_first = Signal(spec.n_valid_bits, reset_less=True)
         m.d.comb += [
-            remaining.eq(Mux(row == 0, self.i.p.n_valid, remaining_after_first)),
+            is_first.eq(row == 0),
+            is_above.eq(self.i.p.n_valid > spec.n_keys),
+            remaining.eq(Mux(is_first, Mux(is_above, spec.n_keys, self.i.p.n_valid), remaining_after_first)),
             is_last.eq(remaining <= n_lanes),
         ]
 
@@ -75,29 +96,46 @@ class KeyFetch(wiring.Component):
         some = thermometer(m, remaining[: dims.lane_bits], "below_remaining")
         m.d.comb += takes_part.eq(Mux(remaining[dims.lane_bits :].any(), ~Const(0, n_lanes), some))
 
+        # A request goes through as many stages as the memory: with each, the memory's word moves on.
+        n_stages = dims.config.read_latency
+        requests = [Signal(payload.score_request(dims), name=f"request_{s}", reset_less=True) for s in range(n_stages)]
+        valid = [*(Signal(name=f"request_is_here_{s}") for s in range(n_stages - 1)), self.o.valid]
+        has_room = [Signal(name=f"has_room_{s}") for s in range(n_stages)]
+        for s, room in enumerate(has_room):
+            m.d.comb += room.eq(~valid[s] | (self.o.ready if s == n_stages - 1 else has_room[s + 1]))
+
         masked_out = self.i_mask.payload if dims.config.mask else 0
         has_mask = self.i_mask.valid if dims.config.mask else 1
-        read = Signal()
+        may_go = Signal()
+        reads = Signal()
         m.d.comb += [
-            read.eq(self.i.valid & has_mask & (~self.o.valid | self.o.ready)),
-            self.i.ready.eq(read & is_last),
+            self.wants_read.eq(self.i.valid | ~is_first),
+            may_go.eq(has_room[0] & self.may_read & ~ResetSignal()),
+            reads.eq(self.wants_read & has_mask & may_go),
+            self.i.ready.eq(is_first & has_mask & may_go),
             self.keys.addr.eq(row),
-            self.keys.en.eq(read),
+            self.keys.en.eq(Cat(reads, (valid[s] & has_room[s + 1] for s in range(n_stages - 1)))),
         ]
         if dims.config.mask:
-            m.d.comb += self.i_mask.ready.eq(read)
+            m.d.comb += self.i_mask.ready.eq(self.wants_read & may_go)
 
-        request = Signal(payload.score_request(dims), reset_less=True)
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(read):
+        with m.If(has_room[0]):
+            m.d.sync += valid[0].eq(reads)
+        with m.If(reads):
             m.d.sync += [
                 row.eq(Mux(is_last, 0, row + 1)),
                 remaining_after_first.eq(remaining - n_lanes),
-                self.o.valid.eq(1),
-                request.query.eq(self.i.p.query),
-                request.takes_part.eq(takes_part & ~masked_out),
-                request.last.eq(is_last),
+                requests[0].takes_part.eq(takes_part & ~masked_out),
+                requests[0].last.eq(is_last),
             ]
-        m.d.comb += self.o.p.eq(request)
+            with m.If(is_first):
+                m.d.sync += requests[0].query.eq(self.i.p.query)
+                if spec.n_keys < 2**spec.n_valid_bits - 1:
+                    m.d.sync += self.error.eq(self.error | is_above)
+        for s in range(1, n_stages):
+            with m.If(has_room[s]):
+                m.d.sync += valid[s].eq(valid[s - 1])
+            with m.If(valid[s - 1] & has_room[s]):
+                m.d.sync += requests[s].eq(requests[s - 1])
+        m.d.comb += self.o.p.eq(requests[-1])
         return m

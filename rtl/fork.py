@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,8 @@ __all__ = ["Fork"]
 class Fork(wiring.Component):
     """Handshake of one stream offered to two: each takes the payload once, when it is ready.
 
-    Neither branch's `valid` depends on the other's `ready`, so each is a stream in its own right.
+    Neither branch's `valid` depends on the other's `ready`, so each is a stream in its own right. Nothing is offered in
+    reset.
     """
 
     i_valid: Signal
@@ -28,7 +29,7 @@ class Fork(wiring.Component):
         has_taken = Signal(2)
         taken = Signal(2)
         m.d.comb += [
-            self.o_valid.eq(self.i_valid.replicate(2) & ~has_taken),
+            self.o_valid.eq((self.i_valid & ~ResetSignal()).replicate(2) & ~has_taken),
             taken.eq(has_taken | self.o_ready),
             self.i_ready.eq(taken.all()),
         ]

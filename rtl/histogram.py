@@ -307,7 +307,7 @@ class HistogramSelector(wiring.Component):
             ends_scan.eq(given & is_last),
         ]
 
-        # Put it out.
+        # Put it out. An empty query has no key: what the memory holds beyond its rows is not looked at.
         picked_level = Signal.like(max_level, reset_less=True)
         best_level = Signal.like(max_level, reset_less=True)
         index = Signal(n_scores.bit_length() - 1 + len(group), reset_less=True)
@@ -317,8 +317,8 @@ class HistogramSelector(wiring.Component):
             m.d.sync += self.o.valid.eq(gives)
         with m.If(given):
             m.d.sync += [
-                index.eq(Cat(_select(pick, _numbers(range(n_scores))), group)),
-                picked_level.eq(_select(pick, levels)),
+                index.eq(Cat(Mux(is_empty, 0, _select(pick, _numbers(range(n_scores)))), group)),
+                picked_level.eq(Mux(is_empty, 0, _select(pick, levels))),
                 best_level.eq(max_level),
                 gave_empty.eq(is_empty),
                 gave_last.eq(is_last),

@@ -87,7 +87,8 @@ class InsertionSelector(wiring.Component):
             ends_query.eq(self.i.valid & self.i.ready & self.i.p.last),
         ]
         inserted_level = Signal(self.dims.level_bits)
-        m.d.comb += inserted_level.eq(Mux(inserts, new_level, 0))
+        inserted_index = Signal(self.dims.spec.index_bits)
+        m.d.comb += [inserted_level.eq(Mux(inserts, new_level, 0)), inserted_index.eq(Mux(inserts, new_index, 0))]
 
         stays = [Signal(name=f"stays_{c}") for c in range(n_cells)]
         for c in range(n_cells):
@@ -95,7 +96,7 @@ class InsertionSelector(wiring.Component):
             previous_stays = stays[c - 1] if c else 1
             with m.If(~stays[c]):
                 with m.If(previous_stays):
-                    m.d.sync += [level[c].eq(inserted_level), index[c].eq(new_index), is_old[c].eq(0)]
+                    m.d.sync += [level[c].eq(inserted_level), index[c].eq(inserted_index), is_old[c].eq(0)]
                 with m.Else():
                     m.d.sync += [level[c].eq(level[c - 1]), index[c].eq(index[c - 1]), is_old[c].eq(is_old[c - 1])]
             with m.If(ends_query):

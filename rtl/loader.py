@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,9 +19,14 @@ class RowLoader(wiring.Component):
     Key `index` goes to lane `index % n_lanes` of row `index // n_lanes`; slice `s` of its value vector to address
     `index * fold + s`, each element with its sign bit flipped (offset by `2**(value_bits - 1)`).
 
+    The key is written as the row is transferred: until then no query can meet it. A row at `n_keys` or above is
+    transferred like any other and changes nothing but `error`. A row that is withdrawn before its transfer, or that a
+    reset breaks off, leaves its own value vector undefined, and all others as they were.
+
     * **Latency**: the transfer happens in the cycle of the last write, `fold - 1` cycles after the offer. What has
       been transferred is seen by every read from the next cycle on.
     * **Throughput**: a row every `fold` cycles.
+    * Where the key may not be written, the transfer waits.
 
     Parameters
     ----------
@@ -32,22 +37,34 @@ class RowLoader(wiring.Component):
     -------
     i : In(stream of payload.key_row)
         The payload must hold until the transfer, as in any stream: it is not stored here.
+    wants_write : Out(1)
+        A key is to be written at `keys.addr`.
+    may_write : In(1)
+        Whether it may be, in this cycle (`rtl.turns`).
     keys : Out(WritePort)
         One enable bit a lane.
     values : Out(WritePort)
+    error : Out(1)
+        A row at `n_keys` or above was transferred since the last reset.
     """
 
     i: stream.Interface
+    wants_write: Signal
+    may_write: Signal
     keys: wiring.PureInterface
     values: wiring.PureInterface
+    error: Signal
 
     def __init__(self, dims: Dimensions):
         self.dims = dims
         super().__init__(
             {
                 "i": In(stream.Signature(payload.key_row(dims))),
+                "wants_write": Out(1),
+                "may_write": In(1, init=1),
                 "keys": Out(key_write_port(dims)),
                 "values": Out(value_write_port(dims)),
+                "error": Out(1),
             }
         )
 
@@ -57,21 +74,35 @@ class RowLoader(wiring.Component):
         row = self.i.p
 
         piece = Signal(range(dims.fold))
+        is_offered = Signal()
         is_last_piece = Signal()
-        m.d.comb += [is_last_piece.eq(piece == dims.fold - 1), self.i.ready.eq(is_last_piece)]
-        with m.If(self.i.valid):
-            m.d.sync += piece.eq(piece + 1)
-            with m.If(is_last_piece):
-                m.d.sync += piece.eq(0)
-
+        is_inside = Signal()
         m.d.comb += [
+            is_offered.eq(self.i.valid & ~ResetSignal()),
+            is_last_piece.eq(piece == dims.fold - 1),
+            is_inside.eq(row.index < spec.n_keys),
+            self.wants_write.eq(is_offered & is_last_piece & is_inside),
+            self.i.ready.eq(is_last_piece & self.may_write & ~ResetSignal()),
+        ]
+        with m.If(~self.i.valid):
+            m.d.sync += piece.eq(0)
+        with m.Elif(~is_last_piece):
+            m.d.sync += piece.eq(piece + 1)
+        with m.Elif(self.may_write):
+            m.d.sync += piece.eq(0)
+            if spec.n_keys < 2**spec.index_bits:
+                m.d.sync += self.error.eq(self.error | ~is_inside)
+
+        writes_key = Signal()
+        m.d.comb += [
+            writes_key.eq(self.wants_write & self.may_write),
             self.keys.addr.eq(row.index >> dims.lane_bits),
             self.keys.data.eq(row.key.replicate(dims.n_lanes)),
             self.values.addr.eq(row.index * dims.fold + piece),
-            self.values.en.eq(self.i.valid),
+            self.values.en.eq(is_offered & is_inside),
         ]
         for lane in range(dims.n_lanes):
-            m.d.comb += self.keys.en[lane].eq(self.i.valid & (row.index[: dims.lane_bits] == lane))
+            m.d.comb += self.keys.en[lane].eq(writes_key & (row.index[: dims.lane_bits] == lane))
 
         # Flipping the sign bit of a signed element adds 2**(value_bits - 1) to it.
         sign_bits = sum(1 << (n * spec.value_bits + spec.value_bits - 1) for n in range(dims.n_macs))

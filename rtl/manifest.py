@@ -15,8 +15,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In
 
-from rtl.config import KEY_LATENCY
-from rtl.engine import Engine
+from rtl.engine import Engine, errors
 from rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
 
 __all__ = ["FORMAT", "manifest", "ports", "streams"]
@@ -96,6 +95,7 @@ def manifest(engine: Engine, verilog: str) -> dict[str, Any]:
         },
         "ports": ports(engine),
         "streams": streams(engine),
+        "errors": _errors(engine),
         "memories": _memories(engine),
         "memory_ports": _memory_ports(engine),
         "cycles": _cycles(engine),
@@ -129,6 +129,13 @@ def _memories(engine: Engine) -> list[dict[str, Any]]:
     ]
 
 
+def _errors(engine: Engine) -> list[dict[str, Any]]:
+    return [
+        {"port": "error", "bit": bit, "name": name, "meaning": meaning}
+        for bit, (name, meaning) in enumerate(errors(engine.dims).items())
+    ]
+
+
 def _memory_ports(engine: Engine) -> dict[str, Any]:
     if engine.config.memory != "external":
         return {}
@@ -138,6 +145,8 @@ def _memory_ports(engine: Engine) -> dict[str, Any]:
             kind, _, way = name.partition("_")
             memory = result.setdefault(kind, {"depth": member.signature.depth, "bits_a_word": member.signature.width})
             memory[way] = {port: f"{name}__{port}" for port in ("addr", "en", "data")}
+            if isinstance(member.signature, ReadPort):
+                memory["read_latency"] = member.signature.latency
             if isinstance(member.signature, WritePort):
                 memory["lane_bits"] = member.signature.granularity
     return result
@@ -172,7 +181,8 @@ def _cycles(engine: Engine) -> dict[str, Any]:
         "bound": dims.bound(),
         "latency": {
             "formula": f"{take} + score_stages + {give} "
-            f"+ (fold - 1) * max(kept, D) + {KEY_LATENCY} + D + {dims.division_latency}, at most; D = divide / fold",
+            f"+ (fold - 1) * max(kept, D) + {dims.key_latency} + D + {dims.division_latency}, at most; "
+            "D = divide / fold",
             "cycles": dims.latency(),
         },
     }

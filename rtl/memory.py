@@ -31,12 +31,17 @@ def address_bits(depth: int) -> int:
 
 
 class ReadPort(wiring.Signature):
-    """Synchronous read, as the reader sees it: `data` follows `addr` by a cycle where `en` is 1, else it holds."""
+    """Synchronous read, as the reader sees it, of a memory with a register for each further cycle of `latency`.
 
-    def __init__(self, *, depth: int, width: int):
+    One bit of `en` a cycle: with bit 0 the array is read at `addr`, with bit `i` register `i` takes what is before it.
+    `data` is the last one's. What is not enabled holds.
+    """
+
+    def __init__(self, *, depth: int, width: int, latency: int = 1):
         self.depth = depth
         self.width = width
-        super().__init__({"addr": Out(address_bits(depth)), "en": Out(1), "data": In(width)})
+        self.latency = latency
+        super().__init__({"addr": Out(address_bits(depth)), "en": Out(latency), "data": In(width)})
 
 
 class WritePort(wiring.Signature):
@@ -51,7 +56,7 @@ class WritePort(wiring.Signature):
 
 def key_read_port(dims: Dimensions) -> ReadPort:
     """Port by which keys are read: a row of `n_lanes` keys, lane 0 lowest."""
-    return ReadPort(depth=dims.n_rows, width=dims.n_lanes * dims.spec.d_head)
+    return ReadPort(depth=dims.n_rows, width=dims.n_lanes * dims.spec.d_head, latency=dims.config.read_latency)
 
 
 def key_write_port(dims: Dimensions) -> WritePort:
@@ -62,7 +67,11 @@ def key_write_port(dims: Dimensions) -> WritePort:
 
 def value_read_port(dims: Dimensions) -> ReadPort:
     """Port by which value slices of `n_macs` elements are read; slice `s` of key `j` is at `j * fold + s`."""
-    return ReadPort(depth=dims.spec.n_keys * dims.fold, width=dims.n_macs * dims.spec.value_bits)
+    return ReadPort(
+        depth=dims.spec.n_keys * dims.fold,
+        width=dims.n_macs * dims.spec.value_bits,
+        latency=dims.config.read_latency,
+    )
 
 
 def value_write_port(dims: Dimensions) -> WritePort:
@@ -74,7 +83,8 @@ def value_write_port(dims: Dimensions) -> WritePort:
 class DualPortMemory(wiring.Component):
     """Memory with one read and one write port, inferred.
 
-    A word that is written and read in one cycle reads as either; the engine never does so.
+    A word that is written and read in one cycle reads as anything: the engine lets no answer depend on it
+    (`rtl.turns`).
 
     Parameters
     ----------

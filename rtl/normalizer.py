@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import C, Cat, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,7 +27,7 @@ class Normalizer(wiring.Component):
 
     * **Latency**: `dims.division_latency` cycles from a slice's transfer to its first elements' offer.
     * **Throughput**: `n_dividers` elements a cycle, also from one slice to the next.
-    * A stall holds all stages.
+    * A stall holds all stages. Nothing is offered in reset.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class Normalizer(wiring.Component):
             )
             m.d.comb += self.o.p.value[n].eq(Cat(quotient[:-1], ~(quotient[-1] | is_empty[-1])))
         m.d.comb += [
-            self.o.valid.eq(valid[-1]),
+            self.o.valid.eq(valid[-1] & ~ResetSignal()),
             self.o.p.last.eq(last[-1]),
             self.o.p.is_empty.eq(is_empty[-1]),
         ]

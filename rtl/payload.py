@@ -23,12 +23,12 @@ __all__ = [
 
 
 def query(dims: Dimensions) -> StructLayout:
-    """A query: its `d_head` bits and the number of keys that it sees."""
+    """A query: its `d_head` bits and the number of keys that it sees (`n_keys`, if it is above)."""
     return StructLayout({"query": unsigned(dims.spec.d_head), "n_valid": unsigned(dims.spec.n_valid_bits)})
 
 
 def key_row(dims: Dimensions) -> StructLayout:
-    """A key and its value vector, to be stored at `index`."""
+    """A key and its value vector, to be stored at `index`; dropped if that is `n_keys` or above."""
     spec = dims.spec
     return StructLayout(
         {
@@ -57,7 +57,7 @@ def levels(dims: Dimensions) -> StructLayout:
 
 
 def kept_key(dims: Dimensions) -> StructLayout:
-    """A kept key: `deficit = max_matches - matches`. An empty query is one beat, `is_empty` and `last`."""
+    """A kept key: `deficit = max_matches - matches`. An empty query: `is_empty`, `last`, and zeros."""
     return StructLayout(
         {
             "index": unsigned(dims.spec.index_bits),

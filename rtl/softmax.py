@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -20,6 +20,11 @@ class SoftmaxTable(wiring.Component):
     exponential can take: `exp(-2 * deficit * sigma_q * sigma_k / sqrt(d_head))` (HAD, arXiv 2502.01770), rounded
     to `weight_bits`. An empty query's weight is 0.
 
+    A loadable table may hold anything. An entry above `d_head` is dropped; where products are shifts, one that is no
+    power of two is stored as the power of two below it. Once a query uses a table, it is gone through beside the keys:
+    its first entry must be positive, and none above the one before. What is not so sets a bit of `errors`, and the
+    table is used as it is.
+
     `i.ready` is a register: what stalls the sums is not felt before it in the same cycle, and the key that comes
     meanwhile waits in a spare place.
 
@@ -35,9 +40,11 @@ class SoftmaxTable(wiring.Component):
     -------
     i : In(stream of payload.replayed_key)
     i_weight : In(stream of payload.weight_entry), if the table is loadable
-        Entries, in any order, all of them before the first query. Always ready. Deficits above `d_head` are not
-        allowed.
+        Entries, in any order, all of them before the first query. Always ready.
     o : Out(stream of payload.weighted_key)
+    errors : Out(2), if the table is loadable
+        Since the last reset: an entry above `d_head` was written; the table was no softmax table. The latter shows at
+        most `d_head + 2` cycles after the first key that uses it.
 
     Equals `golden.softmax`.
     """
@@ -45,6 +52,7 @@ class SoftmaxTable(wiring.Component):
     i: stream.Interface
     i_weight: stream.Interface
     o: stream.Interface
+    errors: Signal
 
     def __init__(self, dims: Dimensions):
         self.dims = dims
@@ -54,6 +62,7 @@ class SoftmaxTable(wiring.Component):
         }
         if dims.config.table == "loadable":
             members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))
+            members["errors"] = Out(2)
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
@@ -97,13 +106,49 @@ class SoftmaxTable(wiring.Component):
                     m.d.comb += weight.eq(entry)
 
     def _memory(self, m: Module, weight: Signal) -> None:
-        m.submodules.table = table = Memory(shape=weight.shape(), depth=self.dims.spec.d_head + 1, init=[])
-        write, read = table.write_port(), table.read_port(domain="comb")
+        spec = self.dims.spec
+        m.submodules.table = table = Memory(shape=weight.shape(), depth=spec.d_head + 1, init=[])
+        write = table.write_port()
+        read = table.read_port(domain="comb")
+        entry = self.i_weight.p
+        is_taken = Signal()
+        is_outside = Signal()
+        stored = Signal.like(weight)
         m.d.comb += [
-            write.addr.eq(self.i_weight.p.index),
-            write.data.eq(self.i_weight.p.weight),
-            self.i_weight.ready.eq(1),
-            write.en.eq(self.i_weight.valid),
+            self.i_weight.ready.eq(~ResetSignal()),
+            is_taken.eq(self.i_weight.valid & self.i_weight.ready),
+            is_outside.eq(entry.index > spec.d_head),
+            stored.eq(_highest(entry.weight) if self.dims.config.product == "shift" else entry.weight),
+            write.addr.eq(entry.index),
+            write.data.eq(stored),
+            write.en.eq(is_taken & ~is_outside),
             read.addr.eq(self.i.p.deficit),
             weight.eq(read.data),
         ]
+        with m.If(is_taken & is_outside):
+            m.d.sync += self.errors[0].eq(1)
+        with m.If(write.en & (stored != entry.weight)):
+            m.d.sync += self.errors[1].eq(1)
+        self._check(m, table, is_used=self.i.valid & self.i.ready, is_written=write.en)
+
+    def _check(self, m: Module, table: Memory, *, is_used: Value, is_written: Value) -> None:
+        """Go through a table once it is used, and see whether it rises, or begins with 0."""
+        port = table.read_port(domain="comb")
+        is_new = Signal(init=1)  # written, and not used since
+        is_checking = Signal()
+        place = Signal(range(table.depth))
+        before = Signal(table.shape, reset_less=True)
+        with m.If(is_written):
+            m.d.sync += [is_new.eq(1), is_checking.eq(0)]
+        with m.Elif(is_new & is_used):
+            m.d.sync += [is_new.eq(0), is_checking.eq(1), place.eq(0)]
+        with m.Elif(is_checking):
+            m.d.sync += [place.eq(place + 1), before.eq(port.data), is_checking.eq(place != self.dims.spec.d_head)]
+            with m.If(Mux(place == 0, port.data == 0, port.data > before)):
+                m.d.sync += self.errors[1].eq(1)
+        m.d.comb += port.addr.eq(place)
+
+
+def _highest(word: Value) -> Value:
+    """Return the word with the highest 1 of `word` alone."""
+    return Cat(word[b] & ~word[b + 1 :].any() for b in range(len(word)))

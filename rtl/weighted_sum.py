@@ -29,15 +29,14 @@ class WeightedSum(wiring.Component):
     A weight of 0 changes no sum: memory, values and sums stand still for it. Otherwise a key takes a cycle in each of
     three stages: its value is read, then it is a register's, then in the sums.
 
-    * **Latency**: 3 cycles from the last key's transfer to the slice's offer.
+    * **Latency**: `2 + read_latency` cycles from the last key's transfer to the slice's offer.
     * **Throughput**: a key a cycle, also from one slice to the next.
     * A slice that is not taken holds all stages.
 
     Parameters
     ----------
     dims
-        Sizes of the engine. Where products are shifts, a loadable table must be loaded with powers of two and zeros
-        alone: other weights give sums that mean nothing.
+        Sizes of the engine. Where products are shifts, weights are powers of two and zeros (`SoftmaxTable` sees to it).
 
     Members
     -------
@@ -66,30 +65,41 @@ class WeightedSum(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the last key's transfer to the slice's offer."""
-        return 3
+        return 2 + self.dims.config.read_latency
 
     def elaborate(self, platform) -> Module:
         m = Module()
         dims, spec = self.dims, self.dims.spec
         go = Signal()
-        issued = Signal()
-        adds = Signal()
         m.d.comb += [
             go.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(go),
-            issued.eq(self.i.valid & go),
-            adds.eq(self.i.p.weight != 0),
             self.values.addr.eq(self.i.p.index * dims.fold + self.i.p.slice),
-            self.values.en.eq(issued & adds),
         ]
+
+        # A key waits as long as the memory reads: with each cycle but the last, the word and the key move on.
+        key, is_here = self.i.p, self.i.valid
+        reads = [is_here & go & (key.weight != 0)]
+        for stage in range(1, dims.config.read_latency):
+            waits = Signal(payload.weighted_key(dims), name=f"key_{stage}", reset_less=True)
+            waits_here = Signal(name=f"key_is_here_{stage}")
+            with m.If(go):
+                m.d.sync += waits_here.eq(is_here)
+            with m.If(go & is_here):
+                m.d.sync += waits.eq(key)
+            key, is_here = waits, waits_here
+            reads.append(is_here & go & (key.weight != 0))
+        issued = Signal()
+        adds = Signal()
+        m.d.comb += [issued.eq(is_here & go), adds.eq(key.weight != 0), self.values.en.eq(Cat(reads))]
 
         # Flags that travel with a key: stage 1 has its value from memory, 2 in a register, 3 its sums.
         flags = {
-            "last": self.i.p.last,
-            "is_empty": self.i.p.is_empty,
-            "ends_query": self.i.p.last & (self.i.p.slice == dims.fold - 1),
+            "last": key.last,
+            "is_empty": key.is_empty,
+            "ends_query": key.last & (key.slice == dims.fold - 1),
         }
-        at = {name: [flag & self.i.valid] for name, flag in flags.items()}
+        at = {name: [flag & is_here] for name, flag in flags.items()}
         for name, stages in at.items():
             for stage in (1, 2, 3):
                 register = Signal(name=f"{name}_{stage}")
@@ -108,8 +118,8 @@ class WeightedSum(wiring.Component):
         m.d.comb += moves_1.eq(adds_1 | (present & is_first))
         with m.If(go):
             m.d.sync += [
-                present.eq(self.i.valid),
-                adds_1.eq(self.i.valid & adds),
+                present.eq(is_here),
+                adds_1.eq(is_here & adds),
                 moves_2.eq(moves_1),
                 restarts[0].eq(is_first),
                 restarts[1].eq(is_first & present),
@@ -120,7 +130,7 @@ class WeightedSum(wiring.Component):
 
         weight = Signal(spec.weight_bits, reset_less=True)
         with m.If(issued):
-            m.d.sync += weight.eq(self.i.p.weight)
+            m.d.sync += weight.eq(key.weight)
         product = product_of(dims)
         lines = product.lines(m, weight)
         held_lines = [Signal(name=f"line_{i}", reset_less=True) for i in range(len(lines))]

@@ -23,7 +23,7 @@ from sim.runner import PROGRESS_FILE
 from sim.scoreboard import Runaway, Scoreboard
 from sim.steps import Steps
 from sim.stimulus import Vectors
-from sim.streams import Gate, Hang, Sink, Source, Stepped, exchange, pauses
+from sim.streams import Gate, Hang, Permission, Sink, Source, Stepped, exchange, pauses
 
 __all__ = ["Bench", "play_cases"]
 
@@ -136,6 +136,10 @@ class Bench:
         times = {source.stream.name: source.transferred_at for source in self._sources}
         times |= {sink.stream.name: sink.beat_at for sink in self._sinks}
         return {f"cycles_{name}": np.asarray(cycles, np.int64) for name, cycles in times.items()}
+
+    def permission(self, name: str, port: str, **options: Any) -> Permission:
+        """Return what gives the component leave for `port` by its input `name`, pausing like a stream."""
+        return Permission(self.dut, name, port, pause=self._pause(name), complain=self.fail, **options)
 
     def fail(self, message: str) -> None:
         """Note what is wrong beside the streams."""

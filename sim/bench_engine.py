@@ -110,10 +110,9 @@ def selected_beats(stream: Stream, index: NDArray, deficit: NDArray) -> list[int
 def as_set(stream: Stream) -> Callable[[list[int]], list[int]]:
     """Return what makes kept keys comparable: selectors put them out in orders of their own.
 
-    The contract's order is by deficit, then index. Of an empty beat only the flag counts.
+    The contract's order is by deficit, then index.
     """
     last = 1 << stream.field("last").offset
-    empty = 1 << stream.field("is_empty").offset
 
     deficit, index = (stream.field(name) for name in ("deficit", "index"))
     above_deficit, above_index = ((1 << field.bits) - 1 for field in (deficit, index))
@@ -122,7 +121,7 @@ def as_set(stream: Stream) -> Callable[[list[int]], list[int]]:
         return beat >> deficit.offset & above_deficit, beat >> index.offset & above_index
 
     def canonical(beats: list[int]) -> list[int]:
-        return sorted((beat & empty or beat & ~last for beat in beats), key=rank)
+        return sorted((beat & ~last for beat in beats), key=rank)
 
     return canonical
 

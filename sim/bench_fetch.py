@@ -22,7 +22,7 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     if "i_mask" in bench.streams:
         bench.source("i_mask", bench.encode("i_mask", steps.masks()))
     bench.sink("o", bench.encode("o", steps.requests()), packet="query", on_beat=check_row, counts=True)
-    await bench.run([memory])
+    await bench.run([memory, bench.permission("may_read", "keys", bits=1)])
     return bench.timing()
 
 

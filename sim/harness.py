@@ -80,6 +80,7 @@ def harness(
         connections |= {f"{side}_{part}": memory[side][part] for side in ("read", "write") for part in memory[side]}
         parameters = {
             "DEPTH": memory["depth"],
+            "LATENCY": memory["read_latency"],
             "ADDR_BITS": widths[memory["read"]["addr"]],
             "LANES": widths[memory["write"]["en"]],
             "LANE_BITS": memory["lane_bits"],

@@ -123,14 +123,10 @@ class Steps:
         is_empty = (index < 0) & (np.arange(index.shape[1]) == 0)
         is_beat = (index >= 0) | is_empty
         is_last = np.arange(index.shape[1]) == is_beat.sum(axis=1)[:, None] - 1
-        anything = (
-            self._rng.integers(0, self.spec.n_keys, index.shape),
-            self._rng.integers(0, self.spec.d_head + 1, index.shape),
-        )
         return {
             "query": np.broadcast_to(np.arange(len(index))[:, None], index.shape)[is_beat],
-            "index": np.where(is_empty, anything[0], index)[is_beat],
-            "deficit": np.where(is_empty, anything[1], deficit)[is_beat],
+            "index": np.where(is_empty, 0, index)[is_beat],
+            "deficit": np.where(is_empty, 0, deficit)[is_beat],
             "is_empty": is_empty[is_beat],
             "last": is_last[is_beat],
         }

@@ -166,6 +166,7 @@ def _draw(rng: np.random.Generator) -> Design:
         raise ValueError("compiling it would take longer than simulating it")
     n_rows = -(-n_keys // n_lanes)
     n_macs = None if flip() else pick(*_divisors(d_value))
+    memory = str(rng.choice(MEMORIES))
     config = EngineConfig(
         name="engine",
         n_lanes=n_lanes,
@@ -175,7 +176,8 @@ def _draw(rng: np.random.Generator) -> Design:
         score_stages=between(0, 4),
         n_dividers=None if flip() else pick(*_divisors(n_macs or d_value)),
         product=product,
-        memory=str(rng.choice(MEMORIES)),
+        memory=memory,
+        read_latency=between(1, 3) if memory == "external" else 1,
         table=str(rng.choice(TABLES)),
         mask=flip(),
         expose_index=flip(),

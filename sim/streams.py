@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from sim.payloads import Stream
 
-__all__ = ["Gate", "Hang", "ReadMemory", "Sink", "Source", "WriteLog", "exchange", "pauses"]
+__all__ = ["Gate", "Hang", "Permission", "ReadMemory", "Sink", "Source", "WriteLog", "exchange", "pauses"]
 
 
 class Hang(Exception):
@@ -237,7 +237,7 @@ class Sink:
 
 
 class ReadMemory:
-    """A memory behind a read port `NAME__addr/en/data` of a component: data a cycle after `en`, held otherwise.
+    """A memory behind a read port `NAME__addr/en/data` of a component (`rtl.memory.ReadPort`), of any latency.
 
     Parameters
     ----------
@@ -250,18 +250,76 @@ class ReadMemory:
     """
 
     def __init__(self, dut: Any, port: str, words: Sequence[int]) -> None:
-        self.word_at: int | None = None  # address of the word that `data` shows
         self._words = words
         self._addr, self._en, self._data = (getattr(dut, f"{port}__{part}") for part in ("addr", "en", "data"))
         self._data.value = 0
+        self._stages: list[int | None] = [None] * len(self._en)  # address of the word in each
+
+    @property
+    def word_at(self) -> int | None:
+        """Address of the word that `data` shows."""
+        return self._stages[-1]
 
     def step(self, cycle: int) -> bool:
         """Take a read of the cycle that ends."""
-        if bool(self._en.value):
-            self.word_at = int(self._addr.value)
-            if self.word_at >= len(self._words):
-                raise ValueError(f"a read of address {self.word_at} from {len(self._words)} words")
+        enable = int(self._en.value)
+        for stage in reversed(range(len(self._stages))):
+            if enable >> stage & 1:
+                self._stages[stage] = self._stages[stage - 1] if stage else self._read()
+        if self.word_at is not None:
             self._data.value = self._words[self.word_at]
+        return False
+
+    def _read(self) -> int:
+        address = int(self._addr.value)
+        if address >= len(self._words):
+            raise ValueError(f"a read of address {address} from {len(self._words)} words")
+        return address
+
+
+class Permission:
+    """Gives a component leave through a plain input, and now and then not; what it then enables is wrong.
+
+    Parameters
+    ----------
+    dut
+        Handle of the harness.
+    name
+        The input.
+    port
+        The memory port of the component that needs the leave.
+    bits
+        The bits of its `en` that do.
+    pause
+        For each cycle, whether to give none.
+    complain
+        Called with what was done without leave.
+    """
+
+    def __init__(
+        self,
+        dut: Any,
+        name: str,
+        port: str,
+        *,
+        bits: int = -1,
+        pause: Iterator[bool],
+        complain: Callable[[str], None],
+    ) -> None:
+        self._input, self._en = getattr(dut, name), getattr(dut, f"{port}__en")
+        self._bits = bits
+        self._pause = pause
+        self._complain = complain
+        self._port = port
+        self._is_given = True
+        self._input.value = 1
+
+    def step(self, cycle: int) -> bool:
+        """Look at the cycle that ends, and decide about the next."""
+        if not self._is_given and int(self._en.value) & self._bits:
+            self._complain(f"{self._port} is used without leave in cycle {cycle}")
+        self._is_given = not next(self._pause)
+        self._input.value = int(self._is_given)
         return False
 
 

@@ -28,6 +28,7 @@ ENGINE_ROLES = {
     "normalizer": "division",
     "loader": "control",
     "fork": "control",
+    "turns": "control",
     "(top)": "control",
 }
 

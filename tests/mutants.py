@@ -46,6 +46,20 @@ FORK = "tests/rtl/test_rtl_components.py::test_fork_hands_each_branch_every_payl
 EVERY_ROW = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys"
 RANDOM_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows"
 ENGINE = "tests/rtl/test_rtl_engine.py::test_equals_golden"
+ABOVE = "tests/rtl/test_rtl_bounds.py::test_n_valid_above_n_keys_is_n_keys"
+OUTSIDE = "tests/rtl/test_rtl_bounds.py::test_rows_outside_change_nothing"
+WITHDRAWN = "tests/rtl/test_rtl_bounds.py::test_a_row_withdrawn_harms_no_other"
+RESET = "tests/rtl/test_rtl_bounds.py::test_nothing_is_transferred_or_written_in_reset"
+TURNS = "tests/rtl/test_rtl_bounds.py::test_reader_and_writer_take_turns_at_a_word"
+RISING = "tests/rtl/test_rtl_bounds.py::test_no_softmax_table_sets_an_error_and_is_used"
+FALLING = "tests/rtl/test_rtl_bounds.py::test_a_falling_table_in_any_order_sets_no_error"
+AGAIN = "tests/rtl/test_rtl_bounds.py::test_a_table_is_looked_at_again_when_it_was_written_again"
+POWERS = "tests/rtl/test_rtl_bounds.py::test_shift_stores_powers_of_two"
+CAUSES = "tests/rtl/test_rtl_bounds.py::test_error_has_a_bit_a_cause"
+FETCH_BENCH = "tests/sim/test_sim_components.py::test_component[fetch-odd]"
+LOADER_BENCH = "tests/sim/test_sim_components.py::test_component[loader-odd]"
+SUM_BENCH = "tests/sim/test_sim_components.py::test_component[weighted_sum-plain]"
+SELECTOR_BENCH = "tests/sim/test_sim_components.py::test_component[selector-odd]"
 
 MUTANTS = [
     Mutant(
@@ -95,12 +109,12 @@ MUTANTS = [
         FETCH,
     ),
     Mutant("the mask is ignored", "fetch.py", "takes_part & ~masked_out", "takes_part", FETCH),
-    Mutant("the fetch runs on while its request waits", "fetch.py", "(~self.o.valid | self.o.ready)", "1", FETCH),
+    Mutant("the fetch runs on while its request waits", "fetch.py", "room.eq(~valid[s] | ", "room.eq(1 | ", FETCH),
     Mutant(
         "a row is acknowledged before its values are written",
         "loader.py",
-        "self.i.ready.eq(is_last_piece)",
-        "self.i.ready.eq(1)",
+        "self.i.ready.eq(is_last_piece & ",
+        "self.i.ready.eq(",
         LOADER,
     ),
     Mutant("values are stored without their offset", "loader.py", "^ sign_bits", "^ 0", LOADER),
@@ -308,7 +322,7 @@ MUTANTS = [
     Mutant(
         "a cycle without a key adds",
         "weighted_sum.py",
-        "adds_1.eq(self.i.valid & adds)",
+        "adds_1.eq(is_here & adds)",
         "adds_1.eq(adds)",
         WEIGHTED_SUM,
     ),
@@ -378,6 +392,76 @@ MUTANTS = [
     Mutant("a bank is shown that was not read", "memory.py", "with m.If(self.read.en):", "with m.If(1):", BANKS),
     Mutant("all banks are written", "memory.py", "whole.addr[low_bits:] == n, whole.en", "1, whole.en", BANKS),
     Mutant("a branch of the fork gets a payload twice", "fork.py", "& ~has_taken", "", FORK),
+    Mutant("n_valid above n_keys is taken as it is", "fetch.py", "Mux(is_above, spec.n_keys, ", "Mux(0, 0, ", ABOVE),
+    Mutant(
+        "of two lanes above n_keys one is taken",
+        "fetch.py",
+        "self.i.p.n_valid > spec.n_keys",
+        "self.i.p.n_valid > spec.n_keys + 1",
+        ABOVE,
+    ),
+    Mutant(
+        "a query is taken again with each row", "fetch.py", "self.i.ready.eq(is_first & ", "self.i.ready.eq(", FETCH
+    ),
+    Mutant(
+        "a later stage takes a word that is not there", "fetch.py", "valid[s].eq(valid[s - 1])", "valid[s].eq(1)", ABOVE
+    ),
+    Mutant("a query is taken in reset", "fetch.py", "self.may_read & ~ResetSignal()", "self.may_read", RESET),
+    Mutant("rows are read without leave", "fetch.py", "has_room[0] & self.may_read", "has_room[0]", FETCH_BENCH),
+    Mutant("a query too long is no error", "fetch.py", "self.error | is_above", "self.error", CAUSES),
+    Mutant("a row outside is written", "loader.py", "row.index < spec.n_keys", "1", OUTSIDE),
+    Mutant(
+        "the first row outside is written", "loader.py", "row.index < spec.n_keys", "row.index <= spec.n_keys", OUTSIDE
+    ),
+    Mutant("values of a row outside are written", "loader.py", "is_offered & is_inside)", "is_offered)", OUTSIDE),
+    Mutant("a row is stored in reset", "loader.py", "self.i.valid & ~ResetSignal()", "self.i.valid", RESET),
+    Mutant("a row is taken in reset", "loader.py", "self.may_write & ~ResetSignal()", "self.may_write", RESET),
+    Mutant("a withdrawn row's place is kept", "loader.py", "with m.If(~self.i.valid):", "with m.If(0):", WITHDRAWN),
+    Mutant(
+        "a key is written before its transfer",
+        "loader.py",
+        "is_offered & is_last_piece & is_inside",
+        "is_offered & is_inside",
+        WITHDRAWN,
+    ),
+    Mutant(
+        "a key is written without leave",
+        "loader.py",
+        "self.wants_write & self.may_write",
+        "self.wants_write",
+        LOADER_BENCH,
+    ),
+    Mutant("the writer always goes first", "turns.py", "meet & ~reader_waited", "0", TURNS),
+    Mutant("both have the word", "turns.py", "~meet | ~reader_waited", "1", TURNS),
+    Mutant("a table may rise", "softmax.py", "port.data > before", "0", RISING),
+    Mutant("equal entries are an error", "softmax.py", "port.data > before", "port.data >= before", FALLING),
+    Mutant("a table may begin with nothing", "softmax.py", "port.data == 0, ", "0, ", RISING),
+    Mutant(
+        "the last entry is not looked at",
+        "softmax.py",
+        "place != self.dims.spec.d_head",
+        "place < self.dims.spec.d_head - 1",
+        RISING,
+    ),
+    Mutant("half a table is looked at", "softmax.py", "is_new & is_used", "is_new", AGAIN),
+    Mutant("a new table is not looked at", "softmax.py", "is_new.eq(1), is_checking.eq(0)", "is_checking.eq(0)", AGAIN),
+    Mutant("what is no power of two is stored", "softmax.py", "word[b] & ~word[b + 1 :].any()", "word[b]", POWERS),
+    Mutant(
+        "a longer memory's word is taken early",
+        "weighted_sum.py",
+        "key, is_here = waits, waits_here",
+        "is_here = waits_here",
+        SUM_BENCH,
+    ),
+    Mutant("an output is offered in reset", "normalizer.py", "valid[-1] & ~ResetSignal()", "valid[-1]", RESET),
+    Mutant("a kept key is offered in reset", "fork.py", "(self.i_valid & ~ResetSignal())", "self.i_valid", RESET),
+    Mutant(
+        "an empty query has a key's index",
+        "histogram.py",
+        "Mux(is_empty, 0, _select(pick, _numbers",
+        "Mux(0, 0, _select(pick, _numbers",
+        SELECTOR_BENCH,
+    ),
 ]
 
 

@@ -95,6 +95,14 @@ def test_no_queries():
     assert (found.out.shape, found.index.shape, found.is_empty.shape) == ((0, 2), (0, 3), (0,))
 
 
+def test_n_valid_above_n_keys_is_n_keys():
+    """As an engine takes it: as far as the port's bits reach, where all of the spec's keys are there."""
+    q = np.repeat(Q, 3, axis=0)
+    found = attend(HAND, q, K, V, n_valid=[5, 6, 7])
+    np.testing.assert_array_equal(found.index, np.repeat(attend(HAND, Q, K, V).index, 3, axis=0))
+    np.testing.assert_array_equal(found.out, np.repeat(attend(HAND, Q, K, V).out, 3, axis=0))
+
+
 def in_plain_python(spec, q, k, v, n_valid, mask):
     """The contract for one query, word for word, with fractions."""
     takes_part = [j for j in range(len(k)) if j < n_valid and not mask[j]]
@@ -283,8 +291,9 @@ def test_arguments_are_left_alone():
         ),
         ({"n_valid": 2.0}, TypeError, "n_valid must be integers, not float64"),
         ({"n_valid": True}, TypeError, "n_valid must be integers, not bool"),
-        ({"n_valid": -1}, ValueError, "n_valid must be 0 to 5, not -1"),
-        ({"n_valid": [6]}, ValueError, "n_valid must be 0 to 5, not 6"),
+        ({"n_valid": -1}, ValueError, "n_valid must be 0 to 7, not -1"),
+        ({"n_valid": [8]}, ValueError, "n_valid must be 0 to 7, not 8"),
+        ({"k": K[:4], "v": V[:4], "n_valid": [5]}, ValueError, "n_valid must be 0 to 4, not 5"),
         ({"n_valid": [1, 2]}, ValueError, "n_valid must broadcast to (1,), not have a shape of (2,)"),
         ({"mask": np.zeros((1, 5))}, TypeError, "mask must be booleans, true where a key is masked out, not float64"),
         ({"mask": np.zeros((1, 4), bool)}, ValueError, "mask must broadcast to (1, 5), not have a shape of (1, 4)"),

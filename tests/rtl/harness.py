@@ -42,7 +42,7 @@ def run(
 
     `pause` and `stall` are the chances, each cycle, that a source waits and that a sink is not ready. `beside` gives
     for a stream's payloads the values of plain inputs that go with them. `memories` answers the component's read
-    ports, a cycle after the read. `after` names for a stream another one that must be through before it starts.
+    ports, as late as their latency. `after` names for a stream another one that must be through before it starts.
     """
     rng = random.Random(seed)
     beside, memories, after = beside or {}, memories or {}, after or {}
@@ -60,6 +60,7 @@ def run(
     async def testbench(ctx: Any) -> None:
         cycle = idle = 0
         held: dict[str, Any] = {}
+        words = {name: [0] * port.signature.latency for name, port in ports.items()}
         while any(len(seen[name]) < n for name, n in outputs.items()):
             for name, payloads in inputs.items():
                 waits_for = after.get(name)
@@ -95,8 +96,10 @@ def run(
                         offered[name] = False
             for name, port in ports.items():
                 enable, address = next(values), next(values)
-                if enable:
-                    ctx.set(port.data, memories[name](address))
+                for stage in reversed(range(len(words[name]))):
+                    if enable >> stage & 1:
+                        words[name][stage] = words[name][stage - 1] if stage else memories[name](address)
+                ctx.set(port.data, words[name][-1])
             cycle += 1
             assert idle < PATIENCE, (
                 f"nothing moves: { ({name: len(beats) for name, beats in seen.items()}) } of {outputs}"

@@ -36,6 +36,7 @@ VARIANTS = {
     "n_dividers": ({"n_dividers": 4}, r"quotient_3_15"),
     "product": ({"product": "shift"}, r"coarse_shifted_0"),
     "memory": ({"memory": "external"}, r"output key_read__en"),
+    "read_latency": ({"memory": "external", "read_latency": 3}, r"output \[2:0\] key_read__en"),
     "value_banks": ({"value_banks": 2}, r"shows_bank_1"),
     "table": ({"table": "loadable"}, r"input i_weight__valid"),
     "mask": ({"mask": True}, r"input i_mask__valid"),

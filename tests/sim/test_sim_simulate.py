@@ -130,8 +130,8 @@ def test_two_leading_axes_are_refused(vectors):
 
 
 def test_vectors_are_checked_before_anything_is_built(vectors):
-    with pytest.raises(ValueError, match="n_valid must be 0 to 16, not 17"):
-        simulate(TINY.spec, TINY.config, vectors.q, vectors.k, vectors.v, n_valid=17, simulator="none")
+    with pytest.raises(ValueError, match="n_valid must be 0 to 31, not 32"):
+        simulate(TINY.spec, TINY.config, vectors.q, vectors.k, vectors.v, n_valid=32, simulator="none")
 
 
 def test_unknown_simulator(vectors):
