@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Callable
@@ -18,6 +19,12 @@ from golden.topk import absent_keys, select
 from golden.weighted_sum import normalize, sum_type, weighted_sum
 
 __all__ = ["Attention", "attend"]
+
+#: Most axes of an argument. NumPy has 64, and some are added on the way.
+MAX_AXES = 32
+
+_BITS_HINT = "golden.score.binarize makes bits of real numbers"
+_REAL_HINTS = {"q": _BITS_HINT, "k": _BITS_HINT, "v": "golden.values.quantize makes integers of real numbers"}
 
 #: Scores that a thread computes at a time. Few enough for the 13 bytes that each takes to stay in a cache, and enough
 #: for the time that threads spend on handing the interpreter over not to count.
@@ -73,11 +80,19 @@ def attend(
     v
         Value vectors: signed integers of `value_bits`, `(..., n_keys, d_value)`.
     n_valid
-        A query sees the keys whose index is below it: an integer from 0 to the number of keys, or integers
-        that broadcast to `(..., n_queries)`. None: it sees all. With as many keys as the spec has, what is above
-        `n_keys` and fits into `n_valid_bits` is taken as `n_keys`, as an engine does.
+        A query sees the keys whose index is below it: integers from 0 to the number of keys. One for all queries, or
+        an array with every axis of the queries, `(..., n_queries)`, of which any may have length 1. None: it sees all.
+        With as many keys as the spec has, what is above `n_keys` and fits into `n_valid_bits` is taken as `n_keys`, as
+        an engine does.
     mask
-        True where a query does not see a key; broadcasts to `(..., n_queries, n_keys)`.
+        True, or 1, where a query does not see a key. One for all queries, `(n_keys,)`, or an array with every axis,
+        `(..., n_queries, n_keys)`, of which any may have length 1.
+
+    Notes
+    -----
+    Where `q`, `k` and `v` have leading axes, `n_valid` and `mask` must have them too: `(n,)` could be one limit a head
+    as well as one a query, and with as many heads as queries no shape would tell. Causal queries of several heads have
+    `n_valid = np.arange(1, n + 1)[None]`; heads of different lengths, `n_valid = lengths[:, None]`.
 
     Returns
     -------
@@ -92,9 +107,9 @@ def attend(
         A shape does not fit, or an element is out of range.
     """
     high = 2 ** (spec.value_bits - 1) - 1
-    q = _integers("q", q, "biu", "n_queries, d_head", spec.d_head, 0, 1)
-    k = _integers("k", k, "biu", "n_keys, d_head", spec.d_head, 0, 1)
-    v = _integers("v", v, "iu", "n_keys, d_value", spec.d_value, -high - 1, high)
+    q = _integers("q", q, "n_queries, d_head", spec.d_head, 0, 1)
+    k = _integers("k", k, "n_keys, d_head", spec.d_head, 0, 1)
+    v = _integers("v", v, "n_keys, d_value", spec.d_value, -high - 1, high)
     n_queries, n_keys = q.shape[-2], k.shape[-2]
     if n_keys > spec.n_keys:
         raise ValueError(f"k must have at most n_keys = {spec.n_keys} keys, not {n_keys}")
@@ -167,29 +182,43 @@ def _spread(x: NDArray, batch: tuple[int, ...], n_axes: int) -> NDArray:
     return np.broadcast_to(x, (*batch, *x.shape[x.ndim - n_axes :]))
 
 
-def _integers(name: str, x: ArrayLike, kinds: str, axes: str, length: int, low: int, high: int) -> NDArray:
+def _integers(name: str, x: ArrayLike, axes: str, length: int, low: int, high: int) -> NDArray:
     """Return `x` as an array whose last two axes are `axes`, the last of `length`, of integers `low` to `high`."""
-    x = np.asarray(x)
-    if x.dtype.kind not in kinds:
-        raise TypeError(f"{name} must be integers, not {x.dtype}")
+    x = _array(name, x)
+    if x.dtype.kind not in ("biu" if low == 0 else "iu"):
+        allowed = "bits (0 and 1, or booleans)" if low == 0 else "integers"
+        hint = f"; {_REAL_HINTS[name]}" if x.dtype.kind == "f" else ""
+        raise TypeError(f"{name} must be {allowed}, not {x.dtype}{hint}")
     if x.ndim < 2 or x.shape[-1] != length:
         raise ValueError(f"{name} must have a shape of (..., {axes} = {length}), not {x.shape}")
+    if x.ndim > MAX_AXES:
+        raise ValueError(f"{name} must have at most {MAX_AXES} axes, not {x.ndim}")
     return _in_range(name, x, low, high)
 
 
 def _n_valid(spec: AttentionSpec, n_valid: ArrayLike, n_keys: int, shape: tuple[int, ...]) -> NDArray:
-    n_valid = np.asarray(n_valid)
+    n_valid = _array("n_valid", n_valid)
     if n_valid.dtype.kind not in "iu":
         raise TypeError(f"n_valid must be integers, not {n_valid.dtype}")
     most = 2**spec.n_valid_bits - 1 if n_keys == spec.n_keys else n_keys
-    return np.minimum(_fitting("n_valid", _in_range("n_valid", n_valid, 0, most), shape), n_keys)
+    n_valid = np.minimum(_in_range("n_valid", n_valid, 0, most), n_keys)
+    return _fitting("n_valid", n_valid, shape, "be one integer or have the shape", 0)
 
 
 def _mask(mask: ArrayLike, shape: tuple[int, ...]) -> NDArray:
-    mask = np.asarray(mask)
-    if mask.dtype != bool:
-        raise TypeError(f"mask must be booleans, true where a key is masked out, not {mask.dtype}")
-    return _fitting("mask", mask, shape)
+    mask = _array("mask", mask)
+    if mask.dtype.kind not in "biu":
+        raise TypeError(f"mask must be booleans, or integers 0 and 1, true where a key is masked out, not {mask.dtype}")
+    return _fitting(
+        "mask", _in_range("mask", mask, 0, 1).astype(bool, copy=False), shape, f"have the shape {shape[-1:]} or", 1
+    )
+
+
+def _array(name: str, x: ArrayLike) -> NDArray:
+    try:
+        return np.asarray(x)
+    except ValueError:
+        raise ValueError(f"{name} must be an array; its rows differ in length") from None
 
 
 def _in_range(name: str, x: NDArray, low: int, high: int) -> NDArray:
@@ -199,8 +228,10 @@ def _in_range(name: str, x: NDArray, low: int, high: int) -> NDArray:
     return x
 
 
-def _fitting(name: str, x: NDArray, shape: tuple[int, ...]) -> NDArray:
-    try:
-        return np.broadcast_to(x, shape)
-    except ValueError:
-        raise ValueError(f"{name} must broadcast to {shape}, not have a shape of {x.shape}") from None
+def _fitting(name: str, x: NDArray, shape: tuple[int, ...], short: str, n_short: int) -> NDArray:
+    """Broadcast `x` to `shape`, of which it must have every axis, or `n_short` at most, which says `short`."""
+    if x.ndim <= n_short or x.ndim == len(shape):
+        with contextlib.suppress(ValueError):
+            return np.broadcast_to(x, shape)
+    hint = ": with an axis left out, heads could be taken for queries" if n_short < x.ndim < len(shape) else ""
+    raise ValueError(f"{name} must {short} {shape}, where any axis may have length 1, not {x.shape}{hint}")

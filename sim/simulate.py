@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -284,7 +285,7 @@ def simulate(
     spec, config
         The engine. If there is a `mask`, it is built with one, whatever `config` says; the report notes it.
     q, k, v, n_valid, mask
-        As of `golden.attention.attend`, with one leading axis (heads) at most. For each head the memories are
+        As of `golden.attention.attend`. For each head, which is each place of the leading axes, the memories are
         loaded anew.
     simulator
         `verilator` or `icarus`.
@@ -311,23 +312,21 @@ def simulate(
     if mask is not None and not config.mask:
         config = dataclasses.replace(config, mask=True)
         notes.append("the vectors have a mask: the engine was built with mask = true")
+    design = Design(spec, config)
     # Checks the vectors, too.
     expected = attend(spec, q, k, v, n_valid=n_valid, mask=mask)
-    if expected.is_empty.ndim > 2:
-        raise ValueError(
-            f"q, k and v must have one leading axis at most, for heads, not {expected.is_empty.shape[:-1]}"
-        )
-    is_single = expected.is_empty.ndim == 1
-    if is_single:
-        expected = Attention(**{name: array[None] for name, array in vars(expected).items()})
-    vectors = _with_heads(len(expected.is_empty), q, k, v, n_valid, mask)
+    lead = expected.is_empty.shape[:-1]
+    vectors = _in_heads(expected.is_empty.shape, q, k, v, n_valid, mask)
+    n_queries = vectors.n_valid.size
+    if not n_queries:
+        return _nothing(expected, design, runner.simulator_version(simulator), notes)
 
     began = time.monotonic()
-    bench = EngineTestbench(Design(spec, config), simulator=simulator, waves=waves)
+    bench = EngineTestbench(design, simulator=simulator, waves=waves)
     built = time.monotonic()
-    n_queries = vectors.n_valid.size
+    heads = {name: array.reshape(math.prod(lead), *array.shape[len(lead) :]) for name, array in vars(expected).items()}
     [result] = bench.run(
-        [Traffic(vectors=vectors, expected=expected, stall=_STALL if stalls else 0.0, seed=seed)],
+        [Traffic(vectors=vectors, expected=Attention(**heads), stall=_STALL if stalls else 0.0, seed=seed)],
         progress=None if progress is None else lambda done: progress(done, n_queries),
     )
     if progress is not None:
@@ -343,7 +342,7 @@ def simulate(
     if not stalls:
         hold_cycles(report, bench.design, vectors, result)
 
-    arrays = {name: array[0] if is_single else array for name, array in result.arrays.items()}
+    arrays = {name: array.reshape(*lead, *array.shape[1:]) for name, array in result.arrays.items()}
     return SimulationResult(
         out=arrays["out"],
         index=arrays.get("index"),
@@ -368,16 +367,36 @@ def hold_cycles(report: Report, design: Design, vectors: Vectors, result: Result
     report.cycles_bound = float(np.average(bound, weights=count))
 
 
-def _with_heads(
-    n_heads: int, q: ArrayLike, k: ArrayLike, v: ArrayLike, n_valid: ArrayLike | None, mask: ArrayLike | None
+def _nothing(expected: Attention, design: Design, version: str, notes: list[str]) -> SimulationResult:
+    """Return what the Verilog makes of no queries, for which nothing needs to be built."""
+    return SimulationResult(
+        out=expected.out,
+        index=expected.index if design.config.expose_index else None,
+        is_empty=expected.is_empty,
+        cycles=np.zeros(expected.is_empty.shape, np.int64),
+        report=Report(simulator=version, notes=[*notes, "the vectors have no queries: nothing was simulated"]),
+    )
+
+
+def _in_heads(
+    shape: tuple[int, ...], q: ArrayLike, k: ArrayLike, v: ArrayLike, n_valid: ArrayLike | None, mask: ArrayLike | None
 ) -> Vectors:
-    """Return checked vectors with exactly one leading axis."""
-    q, k, v = (np.broadcast_to(x, (n_heads, *np.shape(x)[-2:])) for x in (q, k, v))
-    n_queries, n_keys = q.shape[1], k.shape[1]
+    """Return checked vectors, of queries of this shape, with exactly one leading axis."""
+    lead, n_queries, n_keys = shape[:-1], shape[-1], np.shape(k)[-2]
+    if not n_keys:  # one that no query sees, for the bench to write
+        k, v = (np.zeros((1, np.shape(x)[-1]), np.uint8) for x in (k, v))
+        return _in_heads(shape, q, k, v, 0, None)
+
+    def spread(x: ArrayLike, *own: int) -> NDArray:
+        return np.broadcast_to(x, (*lead, *own)).reshape(math.prod(lead), *own)
+
+    def rows(x: ArrayLike, dtype: type) -> NDArray:
+        return spread(np.asarray(x, dtype), *np.shape(x)[-2:])
+
     return Vectors(
-        q=q.astype(np.uint8),
-        k=k.astype(np.uint8),
-        v=v.astype(np.int64),
-        n_valid=np.broadcast_to(n_keys if n_valid is None else n_valid, (n_heads, n_queries)),
-        mask=None if mask is None else np.broadcast_to(mask, (n_heads, n_queries, n_keys)),
+        q=rows(q, np.uint8),
+        k=rows(k, np.uint8),
+        v=rows(v, np.int64),
+        n_valid=spread(n_keys if n_valid is None else np.asarray(n_valid, np.int64), n_queries),
+        mask=None if mask is None else spread(np.asarray(mask, bool), n_queries, n_keys),
     )

@@ -154,13 +154,19 @@ class Testbench:
             The simulator ended early; its folder is kept.
         """
         folder = Path(tempfile.mkdtemp(prefix="hamming-"))
-        for number, one in enumerate(cases):
-            fields = {"streams": self.description["streams"], **one.fields}
-            case.save(folder, f"case_{number}", fields, one.arrays)
-        runner.run(self.build, self._bench, folder, waves=waves, progress=progress)
-        results = []
-        for number in range(len(cases)):
-            report, arrays = case.load(folder, f"result_{number}")
-            results.append(Result(arrays=arrays, **report))
+        try:
+            for number, one in enumerate(cases):
+                fields = {"streams": self.description["streams"], **one.fields}
+                case.save(folder, f"case_{number}", fields, one.arrays)
+            runner.run(self.build, self._bench, folder, waves=waves, progress=progress)
+            results = []
+            for number in range(len(cases)):
+                report, arrays = case.load(folder, f"result_{number}")
+                results.append(Result(arrays=arrays, **report))
+        except runner.SimulationFailed:
+            raise  # its log is there
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         shutil.rmtree(folder)
         return results

@@ -1,4 +1,4 @@
-"""Results that took long, kept by what they follow from."""
+"""Results that took long, kept by what they follow from. As JSON: reading a file that another left runs nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import tempfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ def _path(kind: str, request: Mapping[str, Any]) -> Path:
 def load(kind: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the result kept for `request`, None if there is none that can be read."""
     try:
-        return json.loads(gzip.decompress(_path(kind, request).read_bytes()))
-    except (OSError, ValueError, EOFError):
+        result = json.loads(gzip.decompress(_path(kind, request).read_bytes()))
+    except (OSError, ValueError, EOFError, zlib.error, RecursionError, MemoryError):
         return None
+    return result if isinstance(result, dict) else None
 
 
 def store(kind: str, request: Mapping[str, Any], result: Mapping[str, Any]) -> None:
@@ -33,8 +35,9 @@ def store(kind: str, request: Mapping[str, Any], result: Mapping[str, Any]) -> N
     path = _path(kind, request)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(gzip.compress(json.dumps(result).encode(), compresslevel=1))
-        Path(file.name).replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix="storing-") as folder:
+            file = Path(folder) / path.name
+            file.write_bytes(gzip.compress(json.dumps(result).encode(), compresslevel=1, mtime=0))
+            file.replace(path)
     except OSError:
         pass

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import pickle
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ import numpy as np
 from liberty.parser import LibertyParserError, parse_liberty
 from liberty.types import EscapedString, Group, WithUnit
 
-from rtl.cache import cache_folder
-from synth import boolean, cell_model
+from synth import boolean, cell_file, cell_model
+from synth import cache as result_cache
 from synth.boolean import Function, parse_function
 from synth.cell_model import Arc, Cell, CellLibrary, InternalPower, Pin, Table, WireLoad
 from synth.library import Library, LibraryError
@@ -60,27 +59,20 @@ def load_cells(library: Library, *, cache: bool = True) -> CellLibrary:
     LibraryError
         The file is no Liberty file, or holds what is not understood.
     """
-    code = [Path(module).read_bytes() for module in (__file__, cell_model.__file__, boolean.__file__)]
-    key = hashlib.sha256(b"".join([library.sha256.encode(), *code])).hexdigest()
-    path = cache_folder() / "synth" / f"cells-{key}.pickle"
-    if cache:
-        try:
-            return pickle.loads(path.read_bytes())
-        except (OSError, pickle.UnpicklingError, EOFError):
-            pass
+    code = [
+        Path(module).read_bytes() for module in (__file__, cell_model.__file__, cell_file.__file__, boolean.__file__)
+    ]
+    request = {"library": library.sha256, "code": hashlib.sha256(b"".join(code)).hexdigest()}
+    if cache and (known := result_cache.load("cells", request)):
+        with contextlib.suppress(KeyError, IndexError, TypeError, ValueError):  # what is not as it was left
+            return cell_file.from_json(known)
     try:
         text = library.path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise LibraryError(f"cannot read {str(library.path)!r}: {error.strerror}") from error
     cells = read_library(text, library.sha256)
     if cache:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("wb", dir=path.parent, delete=False) as file:
-                pickle.dump(cells, file)
-            Path(file.name).replace(path)
-        except OSError:
-            pass
+        result_cache.store("cells", request, cell_file.to_json(cells))
     return cells
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import click
 
 from hamming.cli.costs import compare, synthesize
+from hamming.cli.ending import Commands
 from hamming.cli.engines import generate, presets, run, simulate
 from hamming.cli.models import distill, evaluate, export
 
 __all__ = ["main"]
 
 
-@click.group("hamming", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    "hamming", cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="hamming-attention")
 def main() -> None:
     """Generate, check and measure hardware for attention with binary queries and keys.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,17 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from hamming.files import Vectors, read_vectors, staged
-from rtl.design import Design, load_design
+from hamming.cli.ending import Mistake
+from hamming.files import check_distinct, check_writable, staged
+from hamming.vector_file import Vectors, read_vectors
+from rtl.design import Design, load_design, preset_names
 
 __all__ = [
+    "Gigahertz",
     "Mistake",
+    "Outputs",
     "Update",
+    "check_trace",
     "design_facts",
     "file_option",
     "load_vectors",
@@ -26,17 +32,12 @@ __all__ = [
     "outputs",
     "progress_bar",
     "read_design",
-    "save_arrays",
-    "save_json",
+    "read_files",
     "takes_design",
 ]
 
 #: Shows the share done, and the step.
 Update = Callable[[float, str], None]
-
-
-class Mistake(click.ClickException):
-    """A user's mistake: one line on standard error, exit status 1, no traceback."""
 
 
 @contextlib.contextmanager
@@ -60,29 +61,81 @@ def design_facts(design: Design) -> dict[str, Any]:
 
 
 def load_vectors(path: Path) -> Vectors:
-    """Return a file's vectors; what is wrong with them is the user's mistake."""
+    """Return a file's vectors; what is wrong with them is the user's mistake, what is not used is noted."""
     with mistakes(ValueError):
-        return read_vectors(path)
+        vectors = read_vectors(path)
+    for note in vectors.notes:
+        click.echo(f"Note: {path}: {note}", err=True)
+    return vectors
+
+
+def read_files(config: str, *others: Path | str | None) -> list[Path]:
+    """Return the files that a command reads, which it must not write: the design's, unless a preset, and others."""
+    own = [] if config in preset_names() else [config]
+    return [Path(path) for path in (*own, *others) if path is not None]
+
+
+class Outputs:
+    """Files that appear when the command is done, all or none; until then they are elsewhere."""
+
+    def __init__(self, places: dict[Path, Path]) -> None:
+        self._places = places
+
+    def save_arrays(self, target: Path, **arrays: Any) -> None:
+        """Write arrays as NumPy's .npz, under exactly this name."""
+        with self._writing(target) as path, path.open("wb") as file:  # given a name, NumPy would add .npz to it
+            np.savez_compressed(file, **arrays)
+
+    def save_json(self, target: Path, facts: dict[str, Any]) -> None:
+        """Write facts as JSON."""
+        self.save_text(target, json.dumps(facts, indent=2) + "\n")
+
+    def save_text(self, target: Path, text: str) -> None:
+        """Write text."""
+        with self._writing(target) as path:
+            path.write_text(text, encoding="utf-8")
+
+    @contextlib.contextmanager
+    def _writing(self, target: Path) -> Iterator[Path]:
+        try:
+            yield self._places[target]
+        except OSError as error:
+            raise Mistake(f"cannot write {str(target)!r}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
-def outputs(*targets: Path) -> Iterator[tuple[Path, ...]]:
-    """`staged`, where a target that cannot be written is the user's mistake."""
+def outputs(*targets: Path | None, inputs: Sequence[Path] = ()) -> Iterator[Outputs]:
+    """`staged`, where a target that cannot be written is the user's mistake; None is one that is not wanted."""
+    wanted = [target for target in targets if target is not None]
     with contextlib.ExitStack() as stack:
         with mistakes(ValueError):
-            temporary = stack.enter_context(staged(*targets))
-        yield temporary
+            temporary = stack.enter_context(staged(*wanted, inputs=inputs))
+        yield Outputs(dict(zip(wanted, temporary, strict=True)))
+        with mistakes(ValueError):
+            stack.close()
 
 
-def save_arrays(path: Path, **arrays: Any) -> None:
-    """Write arrays as NumPy's .npz, under exactly this name."""
-    with path.open("wb") as file:  # given a name, NumPy would add .npz to it
-        np.savez_compressed(file, **arrays)
+def check_trace(waves: Path, others: Sequence[Path | None], inputs: Sequence[Path]) -> None:
+    """Check the file of a trace, which is not staged: that of a run that failed is the one to look at."""
+    with mistakes(ValueError):
+        check_distinct([*(path for path in others if path is not None), waves], inputs)
+        check_writable(waves)
 
 
-def save_json(path: Path, facts: dict[str, Any]) -> None:
-    """Write facts as JSON."""
-    path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+class Gigahertz(click.FloatRange):
+    """A clock's frequency, for which gates can be sized."""
+
+    name = "GHz"
+
+    def __init__(self) -> None:
+        super().__init__(0.001, 100)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a number; NaN, which no comparison refuses, is none."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 @contextlib.contextmanager

@@ -8,13 +8,14 @@ import click
 from rich.console import Console
 
 from hamming.cli.common import (
+    Gigahertz,
     design_facts,
     file_option,
     mistakes,
     outputs,
     progress_bar,
     read_design,
-    save_json,
+    read_files,
     takes_design,
 )
 
@@ -33,7 +34,7 @@ __all__ = ["compare", "synthesize"]
     show_default=True,
     help="How adders are made: by ABC, of adder cells, as ripple chains of these; auto: what is smallest.",
 )
-@click.option("--clock", type=click.FloatRange(0, min_open=True), help="GHz to size gates for; the smallest without.")
+@click.option("--clock", type=Gigahertz(), help="GHz to size gates for; the smallest without.")
 @file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
 def synthesize(
     config: str,
@@ -56,8 +57,7 @@ def synthesize(
       hamming synthesize tiny --library my_cells.lib
     """
     design = read_design(config, overrides)
-    targets = [path for path in (json_file,) if path is not None]
-    with outputs(*targets) as temporary:
+    with outputs(json_file, inputs=read_files(config, library)) as files:
         from rtl.engine import Engine
         from rtl.verilog import emit
         from synth.area import SynthesisError
@@ -78,8 +78,8 @@ def synthesize(
                 clock_ns=None if clock is None else 1 / clock,
                 progress=lambda now: update(now.done, now.step),
             )
-        for path in temporary:
-            save_json(path, design_facts(design) | {"area": report.to_dict()})
+        if json_file is not None:
+            files.save_json(json_file, design_facts(design) | {"area": report.to_dict()})
     Console().print(area_table(report))
 
 
@@ -87,7 +87,7 @@ def synthesize(
 @takes_design
 @click.option(
     "--clock",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Gigahertz(),
     default=1.0,
     show_default=True,
     metavar="GHZ",
@@ -133,8 +133,7 @@ def compare(
       hamming compare bert --set spec.n_keys=256 --vectors random
     """
     design = read_design(config, overrides)
-    targets = [path for path in (json_file, html_file) if path is not None]
-    with outputs(*targets) as temporary:
+    with outputs(json_file, html_file, inputs=read_files(config, library)) as files:
         from synth.area import SynthesisError
         from synth.compare import compare as compare_designs
         from synth.comparison_page import comparison_page
@@ -152,11 +151,10 @@ def compare(
                 baseline=baseline,
                 progress=lambda now: update(now.done, now.step),
             )
-        path_of = dict(zip(targets, temporary, strict=True))
         if json_file is not None:
-            save_json(path_of[json_file], found.to_dict())
+            files.save_json(json_file, found.to_dict())
         if html_file is not None:
-            path_of[html_file].write_text(comparison_page(found), encoding="utf-8")
+            files.save_text(html_file, comparison_page(found))
     console = Console()
     console.width = max(console.width, 120)  # its tables are wide
     console.print(comparison_tables(found))

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from hamming.cli.common import (
     Update,
+    check_trace,
     design_facts,
     file_option,
     load_vectors,
@@ -17,12 +18,11 @@ from hamming.cli.common import (
     outputs,
     progress_bar,
     read_design,
-    save_arrays,
-    save_json,
+    read_files,
     takes_design,
 )
-from hamming.files import Vectors, check_writable
 from hamming.tables import manifest_table, presets_table, simulation_table
+from hamming.vector_file import Vectors
 from rtl.design import Design, load_design, preset_names, preset_text
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
     design = read_design(config, overrides)
     name = design.config.name
     targets = folder / f"{name}.v", folder / f"{name}.json"
-    with outputs(*targets) as (verilog_path, manifest_path):
+    with outputs(*targets, inputs=read_files(config)) as files:
         from rtl.engine import Engine
         from rtl.manifest import manifest
         from rtl.verilog import emit
@@ -79,8 +79,8 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
         engine = Engine(design.spec, design.config)
         verilog = emit(engine, name)
         facts = manifest(engine, verilog)
-        verilog_path.write_text(verilog, encoding="utf-8")
-        save_json(manifest_path, facts)
+        files.save_text(targets[0], verilog)
+        files.save_json(targets[1], facts)
     click.echo(f"{targets[0]}: {len(verilog.splitlines())} lines of Verilog")
     click.echo(f"{targets[1]}: the manifest")
     Console().print(manifest_table(facts))
@@ -95,8 +95,9 @@ def run(config: str, overrides: tuple[str, ...], vectors: Path, output: Path) ->
 
     CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The model equals the engine to the
     last bit. The vector file is NumPy's .npz: bits q (queries, d_head) and k (keys, d_head), integers v (keys,
-    d_value), each with an optional leading axis of heads. Optional: n_valid, how many keys a query sees, and mask,
-    true where it does not see a key.
+    d_value), each with leading axes, as of heads, that broadcast. Optional: n_valid, how many keys a query sees, and
+    mask, true where it does not see a key; with leading axes they need every axis, of which any may have length 1.
+    Other arrays are left alone, and named.
 
     \b
     Example:
@@ -104,12 +105,12 @@ def run(config: str, overrides: tuple[str, ...], vectors: Path, output: Path) ->
     """
     design = read_design(config, overrides)
     given = load_vectors(vectors)
-    with outputs(output) as (path,):
+    with outputs(output, inputs=read_files(config, vectors)) as files:
         from golden.attention import attend
 
         with mistakes(TypeError, ValueError, where=str(vectors)):
             found = attend(design.spec, given.q, given.k, given.v, n_valid=given.n_valid, mask=given.mask)
-        save_arrays(path, out=found.out, index=found.index, weight=found.weight, is_empty=found.is_empty)
+        files.save_arrays(output, out=found.out, index=found.index, weight=found.weight, is_empty=found.is_empty)
     click.echo(f"{output}: {found.is_empty.size} queries, {found.is_empty.sum()} of them without a key")
 
 
@@ -119,7 +120,7 @@ def run(config: str, overrides: tuple[str, ...], vectors: Path, output: Path) ->
 @file_option("--output", metavar="OUT.npz", help="Gets out, index (if exposed), is_empty and cycles; with --vectors.")
 @file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
 @file_option("--waves", metavar="FILE", help="Leave a trace of the signals: .vcd of Verilator, .fst of Icarus.")
-@click.option("--queries", type=click.IntRange(1), help="Random queries (default: 1000); without --vectors.")
+@click.option("--queries", type=click.IntRange(1, 1_000_000), help="Random queries (default: 1000); without --vectors.")
 @click.option("--stalls/--no-stalls", default=None, help="Pause streams at random (default: no); with --vectors.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of queries and stalls.")
 @click.option("--simulator", type=click.Choice(["verilator", "icarus"]), default="verilator", show_default=True)
@@ -153,18 +154,17 @@ def simulate(
     if vectors is not None and queries is not None:
         raise click.UsageError("--queries goes without --vectors")
     design = read_design(config, overrides)
+    inputs = read_files(config, vectors)
     given = None if vectors is None else load_vectors(vectors)
     if waves is not None:
         from sim.runner import check_waves
 
         with mistakes(ValueError):
             check_waves(simulator, waves)
-            check_writable(waves)  # and not staged: the trace of a run that failed is the one to look at
-    targets = [path for path in (output, json_file) if path is not None]
-    with outputs(*targets) as temporary, progress_bar(f"building {design.config.name}") as update:
+        check_trace(waves, [output, json_file], inputs)
+    with outputs(output, json_file, inputs=inputs) as files, progress_bar(f"building {design.config.name}") as update:
         from sim.runner import SimulationFailed, SimulatorMissing
 
-        path_of = dict(zip(targets, temporary, strict=True))
         settings = {"seed": seed, "simulator": simulator, "waves": waves}
         with mistakes(SimulationFailed, SimulatorMissing):
             if given is None:
@@ -177,9 +177,9 @@ def simulate(
                 facts = design_facts(design) | report.to_dict()
                 if output is not None:
                     index = {} if found.index is None else {"index": found.index}
-                    save_arrays(path_of[output], out=found.out, **index, is_empty=found.is_empty, cycles=found.cycles)
+                    files.save_arrays(output, out=found.out, **index, is_empty=found.is_empty, cycles=found.cycles)
         if json_file is not None:
-            save_json(path_of[json_file], facts)
+            files.save_json(json_file, facts)
     Console().print(simulation_table(report, passed=passed, missing=missing))
     if not passed:
         raise SystemExit(1)
@@ -198,7 +198,7 @@ def _simulate_vectors(design: Design, given: Vectors, update: Update, settings: 
     from sim.simulate import simulate as simulate_vectors
 
     def progress(done: int, total: int) -> None:
-        update(done / total, f"{done} of {total} queries")
+        update(done / max(1, total), f"{done} of {total} queries")
 
     arrays = {"n_valid": given.n_valid, "mask": given.mask}
     return simulate_vectors(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from hamming.cli.common import Mistake, file_option, mistakes, outputs, progress_bar, save_json
+from hamming.cli.common import Mistake, file_option, mistakes, outputs, progress_bar
 from hamming.tables import run_table
 
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ def _takes_widths(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--weight-bits", type=click.IntRange(1, 32), default=12, show_default=True, help="Table entries."),
         click.option("--value-bits", type=click.IntRange(2, 16), default=8, show_default=True, help="Value elements."),
         click.option(
-            "--out-frac-bits", type=click.IntRange(0), default=8, show_default=True, help="Fraction bits of outputs."
+            "--out-frac-bits",
+            type=click.IntRange(0, 58),
+            default=8,
+            show_default=True,
+            help="Fraction bits of outputs.",
         ),
         click.option(
             "--weight-form",
@@ -81,8 +85,7 @@ def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widt
       hamming evaluate sample_student
       hamming evaluate runs/fashion_mnist-0 --value-bits 6 --weight-form power_of_two --json six.json
     """
-    targets = [path for path in (json_file,) if path is not None]
-    with outputs(*targets) as temporary:
+    with outputs(json_file) as files:
         run = _load_student(run_folder)
 
         from distill.evaluate import evaluate_run
@@ -97,8 +100,8 @@ def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widt
                 limit=limit,
                 progress=lambda step, done, total: update(done / total, f"{step}: {done} of {total} items"),
             )
-        for path in temporary:
-            save_json(path, {"run": run.config.to_dict()} | found.to_dict() | {"versions": versions()})
+        if json_file is not None:
+            files.save_json(json_file, {"run": run.config.to_dict()} | found.to_dict() | {"versions": versions()})
     Console().print(evaluation_table(found))
 
 

@@ -73,6 +73,7 @@ def _memory_ports(design: StandardDesign) -> dict[str, Any]:
             "depth": port.depth,
             "bits_a_word": port.width,
             "lane_bits": port.granularity,
+            "read_latency": 1,
             **{way: {part: f"{name}_{way}__{part}" for part in ("addr", "en", "data")} for way in ("read", "write")},
         }
     return result

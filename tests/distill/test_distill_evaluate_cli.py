@@ -17,7 +17,7 @@ from distill.widths import main as widths_main
 from distill.widths import points, sweep
 from golden.attention import attend
 from hamming.cli import main
-from hamming.files import read_vectors
+from hamming.vector_file import read_vectors
 from rtl.design import load_design
 from tests.distill.noise import Noise, finished_runs
 

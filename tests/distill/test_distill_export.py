@@ -21,7 +21,7 @@ from distill.verilog import main as verilog_main
 from distill.verilog import simulate_layer
 from golden.attention import attend
 from hamming.cli import main
-from hamming.files import read_vectors
+from hamming.vector_file import read_vectors
 from rtl.design import load_design, preset_names
 
 WIDTHS = Widths(weight_bits=9, value_bits=6, out_frac_bits=5)

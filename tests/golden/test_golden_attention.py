@@ -214,8 +214,8 @@ def test_batches_equal_their_members(seed, monkeypatch):
     q = rng.integers(0, 2, (3, 1, 11, 20))
     k = rng.integers(0, 2, (4, 25, 20))
     v = rng.integers(-128, 128, (2, 1, 1, 25, 5))
-    n_valid = rng.integers(0, 26, (4, 11))
-    mask = rng.random((3, 1, 1, 25)) < 0.2
+    n_valid = rng.integers(0, 26, (1, 1, 4, 11))
+    mask = rng.random((1, 3, 1, 1, 25)) < 0.2
     monkeypatch.setattr(golden.attention, "SCORES_A_PART", [2**30, 700, 60, 1][seed])
     found = attend(spec, q, k, v, n_valid=n_valid, mask=mask)
     assert found.out.shape == (2, 3, 4, 11, 5)
@@ -223,7 +223,7 @@ def test_batches_equal_their_members(seed, monkeypatch):
     assert found.is_empty.shape == (2, 3, 4, 11)
     monkeypatch.undo()
     for a, b, c in np.ndindex(2, 3, 4):
-        alone = attend(spec, q[b, 0], k[c], v[a, 0, 0], n_valid=n_valid[c], mask=mask[b, 0])
+        alone = attend(spec, q[b, 0], k[c], v[a, 0, 0], n_valid=n_valid[0, 0, c], mask=mask[0, b, 0])
         for name in ("out", "index", "weight", "is_empty"):
             assert np.array_equal(getattr(found, name)[a, b, c], getattr(alone, name)), name
 
@@ -233,8 +233,35 @@ def test_limits_broadcast():
     q, k = rng.integers(0, 2, (2, 6, 4)), rng.integers(0, 2, (5, 4))
     mask = np.array([True, False, False, False, True])
     whole = attend(HAND, q, k, V, n_valid=np.full((2, 6), 4), mask=np.tile(mask, (2, 6, 1)))
-    for n_valid in (4, np.int8(4), [4], [[4], [4]], np.full(6, 4)):
+    for n_valid in (4, np.int8(4), [[4]], [[4], [4]], np.full((1, 6), 4)):
         assert np.array_equal(attend(HAND, q, k, V, n_valid=n_valid, mask=mask).out, whole.out)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64])
+def test_mask_of_integers_is_one_of_booleans(dtype):
+    mask = np.array([[0, 1, 0, 1, 0]])
+    assert np.array_equal(attend(HAND, Q, K, V, mask=mask.astype(dtype)).index, [[2, 0, 4]])
+
+
+@pytest.mark.parametrize("name", ["n_valid", "mask"])
+def test_an_axis_of_heads_is_never_taken_for_one_of_queries(name):
+    """Five heads of five queries of five keys: what lacks an axis could be of heads as well as of queries."""
+    rng = np.random.default_rng(4)
+    q, k, v = rng.integers(0, 2, (5, 5, 4)), rng.integers(0, 2, (5, 5, 4)), rng.integers(-128, 128, (5, 5, 2))
+    limit = np.arange(1, 6) if name == "n_valid" else rng.random((5, 5)) < 0.5
+    shape = (5, 5) if name == "n_valid" else (5, 5, 5)
+    short = "be one integer or have the shape" if name == "n_valid" else "have the shape (5,) or"
+    with pytest.raises(
+        ValueError, match=f"^{re.escape(f'{name} must {short} {shape}, where any axis may have')}"
+    ) as say:
+        attend(HAND, q, k, v, **{name: limit})
+    assert str(say.value).endswith(f"not {limit.shape}: with an axis left out, heads could be taken for queries")
+    of_heads = attend(HAND, q, k, v, **{name: limit[:, None]})
+    of_queries = attend(HAND, q, k, v, **{name: limit[None]})
+    for head in range(5):
+        one = limit[head]
+        assert np.array_equal(of_heads.index[head], attend(HAND, q[head], k[head], v[head], **{name: one}).index)
+        assert np.array_equal(of_queries.index[head], attend(HAND, q[head], k[head], v[head], **{name: limit}).index)
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.uint64, np.int64])
@@ -270,9 +297,17 @@ def test_arguments_are_left_alone():
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
-        ({"q": Q.astype(float)}, TypeError, "q must be integers, not float64"),
-        ({"k": K.astype(str)}, TypeError, "k must be integers, not <U21"),
-        ({"v": V / 2}, TypeError, "v must be integers, not float64"),
+        (
+            {"q": Q.astype(float)},
+            TypeError,
+            "q must be bits (0 and 1, or booleans), not float64; golden.score.binarize makes bits of real numbers",
+        ),
+        ({"k": K.astype(str)}, TypeError, "k must be bits (0 and 1, or booleans), not <U21"),
+        (
+            {"v": V / 2},
+            TypeError,
+            "v must be integers, not float64; golden.values.quantize makes integers of real numbers",
+        ),
         ({"v": V > 0}, TypeError, "v must be integers, not bool"),
         ({"q": Q[0]}, ValueError, "q must have a shape of (..., n_queries, d_head = 4), not (4,)"),
         ({"q": Q[:, :3]}, ValueError, "q must have a shape of (..., n_queries, d_head = 4), not (1, 3)"),
@@ -294,14 +329,33 @@ def test_arguments_are_left_alone():
         ({"n_valid": -1}, ValueError, "n_valid must be 0 to 7, not -1"),
         ({"n_valid": [8]}, ValueError, "n_valid must be 0 to 7, not 8"),
         ({"k": K[:4], "v": V[:4], "n_valid": [5]}, ValueError, "n_valid must be 0 to 4, not 5"),
-        ({"n_valid": [1, 2]}, ValueError, "n_valid must broadcast to (1,), not have a shape of (2,)"),
-        ({"mask": np.zeros((1, 5))}, TypeError, "mask must be booleans, true where a key is masked out, not float64"),
-        ({"mask": np.zeros((1, 4), bool)}, ValueError, "mask must broadcast to (1, 5), not have a shape of (1, 4)"),
-        ({"mask": np.zeros((2, 5), bool)}, ValueError, "mask must broadcast to (1, 5), not have a shape of (2, 5)"),
+        (
+            {"n_valid": [1, 2]},
+            ValueError,
+            "n_valid must be one integer or have the shape (1,), where any axis may have length 1, not (2,)",
+        ),
+        (
+            {"mask": np.zeros((1, 5))},
+            TypeError,
+            "mask must be booleans, or integers 0 and 1, true where a key is masked out, not float64",
+        ),
+        ({"mask": [[0, 2, 0, 0, 0]]}, ValueError, "mask must be 0 to 1, not 2"),
+        ({"q": [[1, 1, 1, 1], [1]]}, ValueError, "q must be an array; its rows differ in length"),
+        ({"q": Q.reshape((1,) * 40 + (1, 4))}, ValueError, "q must have at most 32 axes, not 42"),
+        (
+            {"mask": np.zeros((1, 4), bool)},
+            ValueError,
+            "mask must have the shape (5,) or (1, 5), where any axis may have length 1, not (1, 4)",
+        ),
+        (
+            {"mask": np.zeros((2, 5), bool)},
+            ValueError,
+            "mask must have the shape (5,) or (1, 5), where any axis may have length 1, not (2, 5)",
+        ),
         (
             {"mask": np.zeros((2, 1, 5), bool)},
             ValueError,
-            "mask must broadcast to (1, 5), not have a shape of (2, 1, 5)",
+            "mask must have the shape (5,) or (1, 5), where any axis may have length 1, not (2, 1, 5)",
         ),
     ],
 )

@@ -86,7 +86,7 @@ def test_bound_holds_on_random_specs(seed):
         out_frac_bits=int(rng.integers(0, 9)),
     )
     q, k, v = inputs(rng, spec, 20, (2,))
-    limits = {"n_valid": rng.integers(0, n_keys + 1, (2, 20)), "mask": rng.random((20, n_keys)) < 0.1}
+    limits = {"n_valid": rng.integers(0, n_keys + 1, (2, 20)), "mask": rng.random((1, 20, n_keys)) < 0.1}
     found = attend(spec, q, k, v, **limits)
     ideal = had_attention(q, k, v, logit_scale, spec.top_k, **limits)
     error = np.abs(found.out / 2**spec.out_frac_bits - ideal)

@@ -21,19 +21,23 @@ def spec_of(**change) -> AttentionSpec:
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
-        ({"d_head": 0}, ValueError, "d_head must be 1 or more, not 0"),
+        ({"d_head": 0}, ValueError, "d_head must be 1 to 4096, not 0"),
         ({"d_head": 3.0}, TypeError, "d_head must be an integer, not 3.0"),
         ({"d_head": True}, TypeError, "d_head must be an integer, not True"),
-        ({"d_value": 0}, ValueError, "d_value must be 1 or more, not 0"),
+        ({"d_head": 4097}, ValueError, "d_head must be 1 to 4096, not 4097"),
+        ({"d_value": 4097}, ValueError, "d_value must be 1 to 4096, not 4097"),
+        ({"n_keys": 10**9}, ValueError, "n_keys must be 1 to 131072, not 1000000000"),
+        ({"n_keys": 2**17, "top_k": 4097}, ValueError, "top_k must be 1 to 4096, not 4097"),
+        ({"d_value": 0}, ValueError, "d_value must be 1 to 4096, not 0"),
         ({"d_value": "2"}, TypeError, "d_value must be an integer, not '2'"),
-        ({"n_keys": 0}, ValueError, "n_keys must be 1 or more, not 0"),
+        ({"n_keys": 0}, ValueError, "n_keys must be 1 to 131072, not 0"),
         ({"top_k": 0}, ValueError, "top_k must be 1 to 5 (n_keys), not 0"),
         ({"top_k": 6}, ValueError, "top_k must be 1 to 5 (n_keys), not 6"),
         ({"value_bits": 1}, ValueError, "value_bits must be 2 to 16, not 1"),
         ({"value_bits": 17}, ValueError, "value_bits must be 2 to 16, not 17"),
         ({"weight_bits": 0}, ValueError, "weight_bits must be 1 to 32, not 0"),
         ({"weight_bits": 33}, ValueError, "weight_bits must be 1 to 32, not 33"),
-        ({"out_frac_bits": -1}, ValueError, "out_frac_bits must be 0 or more, not -1"),
+        ({"out_frac_bits": -1}, ValueError, "out_frac_bits must be 0 to 58, not -1"),
         ({"out_frac_bits": None}, TypeError, "out_frac_bits must be an integer, not None"),
         ({"weights": "7550"}, TypeError, "weights must be a list of integers, not '7550'"),
         ({"weights": 7}, TypeError, "weights must be a list of integers, not 7"),
@@ -61,6 +65,19 @@ def test_impossible_spec_is_refused(change, error, text):
         spec_of(**change)
 
 
+def test_longest_context_is_allowed():
+    spec = spec_of(n_keys=2**17, top_k=2**12)
+    assert (spec.n_keys, spec.top_k) == (131072, 4096)
+
+
+def test_table_that_would_be_huge_is_refused_before_it_is_made():
+    for weight_form in ("exponential", "power_of_two"):
+        with pytest.raises(ValueError, match=r"^d_head must be 1 to 4096, not 1000000000000$"):
+            AttentionSpec.from_logit_scale(
+                d_head=10**12, d_value=1, n_keys=2, top_k=1, logit_scale=1, weight_form=weight_form
+            )
+
+
 def test_widest_accumulator_is_allowed():
     assert spec_of(out_frac_bits=48).numerator_bits == 63
 
@@ -73,7 +90,7 @@ def test_widest_accumulator_is_allowed():
         ({"logit_scale": math.nan}, ValueError, "logit_scale must be finite and 0 or more, not nan"),
         ({"logit_scale": "1"}, TypeError, "logit_scale must be a number, not '1'"),
         ({"logit_scale": True}, TypeError, "logit_scale must be a number, not True"),
-        ({"d_head": 0}, ValueError, "d_head must be 1 or more, not 0"),
+        ({"d_head": 0}, ValueError, "d_head must be 1 to 4096, not 0"),
         ({"weight_bits": 40}, ValueError, "weight_bits must be 1 to 32, not 40"),
     ],
 )

@@ -68,15 +68,15 @@ def test_sums_by_hand():
     ("top_k", "weight", "value_bits", "expected"),
     [
         # top_k * weights[0] * 2**(value_bits - 1): at 2**24, just beyond, at 2**53, just beyond
-        (2**13, 2**4, 8, np.float32),
-        (2**13, 2**4 + 1, 8, np.float64),
-        (2**23, 2**15, 16, np.float64),
-        (2**23, 2**15 + 1, 16, np.int64),
+        (2**12, 2**5, 8, np.float32),
+        (2**12, 2**5 + 1, 8, np.float64),
+        (2**12, 2**26, 16, np.float64),
+        (2**12, 2**26 + 1, 16, np.int64),
     ],
 )
 def test_type_holds_every_sum(top_k, weight, value_bits, expected):
-    table = {"weights": (weight, 1, 0), "weight_bits": 16}
-    assert sum_type(spec_of(n_keys=2**23, top_k=top_k, value_bits=value_bits, out_frac_bits=0, **table)) is expected
+    table = {"weights": (weight, 1, 0), "weight_bits": 27}
+    assert sum_type(spec_of(n_keys=2**17, top_k=top_k, value_bits=value_bits, out_frac_bits=0, **table)) is expected
 
 
 @pytest.mark.parametrize(

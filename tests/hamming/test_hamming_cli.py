@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
+import os
+import resource
+import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -234,7 +240,7 @@ def test_mistake_in_the_configuration(command, options, config, message):
         ({"v": None}, "no array 'v'; it needs q, k, v, and may have n_valid, mask"),
         (
             {"q": np.zeros((2, 5, 8))},
-            "q must hold integers or booleans, not float64; golden.score.binarize makes bits of real numbers",
+            "q must be bits (0 and 1, or booleans), not float64; golden.score.binarize makes bits of real numbers",
         ),
         ({"q": np.zeros((5, 7), int)}, "q must have a shape of (..., n_queries, d_head = 8), not (5, 7)"),
         ({"k": np.zeros((2, 17, 8), int)}, "k must have at most n_keys = 16 keys, not 17"),
@@ -242,7 +248,18 @@ def test_mistake_in_the_configuration(command, options, config, message):
         ({"q": np.full((2, 5, 8), 2)}, "q must be 0 to 1, not 2"),
         ({"v": np.full((2, 16, 8), 128)}, "v must be -128 to 127, not 128"),
         ({"n_valid": np.array(17)}, "n_valid must be 0 to 16, not 17"),
-        ({"n_valid": np.zeros(4, int)}, "n_valid must broadcast to (2, 5), not have a shape of (4,)"),
+        (
+            {"n_valid": np.zeros(2, int)},
+            (
+                "n_valid must be one integer or have the shape (2, 5), where any axis may have length 1, not (2,): "
+                "with an axis left out, heads could be taken for queries"
+            ),
+        ),
+        (
+            {"mask": np.zeros((2, 5, 16))},
+            "mask must be booleans, or integers 0 and 1, true where a key is masked out, not float64",
+        ),
+        ({"mask": np.full((2, 5, 16), 2)}, "mask must be 0 to 1, not 2"),
     ],
 )
 def test_mistake_in_the_vectors(command, changed, message):
@@ -270,10 +287,169 @@ def test_output_that_cannot_be_written_is_found_before_the_work(command, monkeyp
     assert_mistake(result, "cannot write 'file/out.npz': Not a directory")
 
 
+# --- files that are read, written and full
+
+
+def test_arrays_that_are_not_used_are_named(tmp_path):
+    arrays = save_vectors(scale=np.ones(8), nvalid=np.array([3]))
+    result = call("run", "tiny", "--vectors", "vectors.npz", "--output", "out.npz")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "Note: vectors.npz: the array 'nvalid' is not used; did you mean 'n_valid'?\n"
+        "Note: vectors.npz: the array 'scale' is not used\n"
+    )
+    with np.load("out.npz") as found:
+        assert np.array_equal(found["out"], attend(TINY.spec, arrays["q"], arrays["k"], arrays["v"]).out)
+
+
+@pytest.mark.parametrize("command", ["run", "simulate"])
+def test_no_queries_are_an_empty_result(command):
+    save_vectors(q=np.zeros((2, 0, 8), int))
+    result = call(command, "tiny", "--vectors", "vectors.npz", "--output", "out.npz")
+    assert result.exit_code == 0, result.output
+    with np.load("out.npz") as found:
+        assert found["out"].shape == (2, 0, 8)
+    if command == "simulate":
+        assert "the vectors have no queries: nothing was simulated" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "simulate"])
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("vectors.npz", "cannot write 'vectors.npz': it is the input"),
+        ("link", "cannot write 'link': it is the input, by the name of 'vectors.npz'"),
+        ("mine.toml", "cannot write 'mine.toml': it is the input"),
+    ],
+)
+def test_output_that_is_an_input_is_refused(command, output, message):
+    save_vectors()
+    Path("link").symlink_to("vectors.npz")
+    Path("mine.toml").write_text(preset_text("tiny"))
+    before = {path: Path(path).read_bytes() for path in files()}
+    assert_mistake(call(command, "mine.toml", "--vectors", "vectors.npz", "--output", output), message)
+    assert {path: Path(path).read_bytes() for path in files()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "tiny", "--json", "s", "--html", "./s"], "cannot write 's' twice: two outputs are one file"),
+        (
+            ["simulate", "tiny", "--vectors", "vectors.npz", "--output", "s", "--json", "s"],
+            "cannot write 's' twice: two outputs are one file",
+        ),
+        (
+            ["simulate", "tiny", "--json", "s.vcd", "--waves", "s.vcd"],
+            "cannot write 's.vcd' twice: two outputs are one file",
+        ),
+        (
+            ["simulate", "tiny", "--vectors", "vectors.npz", "--waves", "vectors.npz"],
+            "cannot write 'vectors.npz': it is the input",
+        ),
+        (["synthesize", "tiny", "--library", "my.lib", "--json", "my.lib"], "cannot write 'my.lib': it is the input"),
+        (["synthesize", "mine.toml", "--json", "mine.toml"], "cannot write 'mine.toml': it is the input"),
+    ],
+)
+def test_outputs_that_are_one_file_are_refused(arguments, message):
+    save_vectors()
+    Path("mine.toml").write_text(preset_text("tiny"))
+    Path("my.lib").touch()
+    before = files()
+    assert_mistake(call(*arguments), message)
+    assert files() == before
+
+
+def command(*arguments: str, program: Sequence[str] = ("-m", "hamming"), **settings: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *program, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        **{"stdout": subprocess.DEVNULL, "env": os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}} | settings,
+    )
+
+
+def test_full_disk_is_one_line_and_leaves_nothing():
+    save_vectors()
+
+    def allow_few_bytes() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    arguments = ["run", "tiny", "--vectors", "vectors.npz", "--output", "new/out.npz"]
+    with command(*arguments, preexec_fn=allow_few_bytes) as process:
+        _, said = process.communicate()
+    assert (process.returncode, said) == (1, "Error: cannot write 'new/out.npz': File too large\n")
+    assert files() == {"vectors.npz"}
+
+
+def test_disk_that_fills_up_leaves_neither_of_two_files(monkeypatch):
+    def write(path: Path, text: str, **_: object) -> None:
+        path.write_bytes(text[:10].encode())
+        if text.startswith("{"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", write)
+    result = call("generate", "tiny", "-o", "new")
+    assert_mistake(result, "cannot write 'new/tiny.json': No space left on device")
+    assert files() == set()
+
+
+@pytest.mark.parametrize("arguments", [["presets"], ["presets", "tiny"], ["generate", "tiny", "-o", "out"]])
+def test_full_standard_output_is_one_line(arguments):
+    with Path("/dev/full").open("w") as full, command(*arguments, stdout=full) as process:
+        _, said = process.communicate()
+    assert (process.returncode, said) == (1, "Error: cannot write: No space left on device\n")
+
+
+def test_no_memory_is_one_line(monkeypatch):
+    save_vectors()
+
+    def attend_much(*_: object, **__: object) -> None:
+        np.zeros(2**62, np.uint8)
+
+    monkeypatch.setattr("golden.attention.attend", attend_much)
+    result = call("run", "tiny", "--vectors", "vectors.npz", "--output", "out.npz")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: not enough memory: Unable to allocate 4.00 EiB")
+    assert files() == {"vectors.npz"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signal_leaves_nothing(number):
+    """The command is held up in its work, by a golden model that does not return."""
+    save_vectors()
+    program = (
+        "import sys, time, golden.attention\n"
+        "golden.attention.attend = lambda *_, **__: (print('at work', file=sys.stderr, flush=True), time.sleep(60))\n"
+        "from hamming.cli import main\n"
+        "main(sys.argv[1:], prog_name='hamming')\n"
+    )
+    arguments = ["run", "tiny", "--vectors", "vectors.npz", "--output", "new/out.npz"]
+    with command(*arguments, program=["-c", program]) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "at work\n"
+        assert files() > {"vectors.npz", "new"}
+        process.send_signal(number)
+        _, said = process.communicate()
+    assert "Traceback" not in said
+    assert process.returncode == (1 if number == signal.SIGINT else 128 + number)
+    assert files() == {"vectors.npz"}
+
+
+@pytest.mark.parametrize("name", ["synthesize", "compare"])
+@pytest.mark.parametrize("clock", ["nan", "inf", "0", "-1", "1e-9", "1e9"])
+def test_clock_that_no_gate_has(name, clock):
+    result = call(name, "tiny", f"--clock={clock}", "--json", "out.json")
+    number = str(float(clock))
+    message = f"Invalid value for '--clock': {number} is not in the range 0.001<=x<=100."
+    assert_mistake(result, message, exit_code=2)
+    assert files() == set()
+
+
 # --- run
 
 
-@pytest.mark.parametrize("n_valid", [None, np.array([0, 1, 3, 4, 16])])
+@pytest.mark.parametrize("n_valid", [None, np.array([[0, 1, 3, 4, 16]])])
 def test_run_gives_what_the_golden_model_gives(n_valid):
     arrays = save_vectors(n_valid=n_valid)
     result = call("run", "tiny", "--vectors", "vectors.npz", "--output", "new/out")
@@ -288,7 +464,7 @@ def test_run_gives_what_the_golden_model_gives(n_valid):
 
 
 def test_run_takes_overrides_and_a_mask():
-    mask = np.random.default_rng(1).random((5, 16)) < 0.5
+    mask = np.random.default_rng(1).random((1, 5, 16)) < 0.5
     arrays = save_vectors(mask=mask)
     call("run", "tiny", "--vectors", "vectors.npz", "--output", "out.npz", "--set", "spec.top_k=2")
     spec = load_design("tiny", ["spec.top_k=2"]).spec
@@ -301,7 +477,7 @@ def test_run_takes_overrides_and_a_mask():
 
 @pytest.mark.parametrize("stalls", [[], ["--stalls", "--seed", "3"]])
 def test_simulate_gives_what_the_golden_model_gives(stalls):
-    arrays = save_vectors(n_valid=np.array([0, 1, 3, 4, 16]))
+    arrays = save_vectors(n_valid=np.array([[0, 1, 3, 4, 16]]))
     result = call("simulate", "tiny", "--vectors", "vectors.npz", "--output", "out", "--json", "new/r.json", *stalls)
     assert result.exit_code == 0, result.output
     expected = attend(TINY.spec, **arrays)
@@ -357,7 +533,7 @@ def test_simulate_ends_with_status_1_where_something_differs(monkeypatch):
         (["--output", "out.npz"], "--output goes with --vectors"),
         (["--no-stalls"], "--stalls and --no-stalls go with --vectors; random queries are sent both ways"),
         (["--vectors", "vectors.npz", "--queries", "9"], "--queries goes without --vectors"),
-        (["--queries", "0"], "Invalid value for '--queries': 0 is not in the range x>=1."),
+        (["--queries", "0"], "Invalid value for '--queries': 0 is not in the range 1<=x<=1000000."),
         (["--simulator", "vcs"], "Invalid value for '--simulator': 'vcs' is not one of 'verilator', 'icarus'."),
     ],
 )

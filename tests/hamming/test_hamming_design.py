@@ -227,7 +227,7 @@ ENGINE_MISTAKES = {
         "lanes = 2",
         (
             "unknown key 'lanes' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, score_stages, "
-            "n_dividers, product, memory, value_banks, table, mask, expose_index; did you mean 'n_lanes'?"
+            "n_dividers, product, memory, read_latency, value_banks, table, mask, expose_index; did you mean 'n_lanes'?"
         ),
     ),
 }
@@ -295,7 +295,68 @@ def test_unreadable_file_says_why(tmp_path):
         load_design(tmp_path / "binary.toml")
 
 
-def test_verilog_word_as_a_file_name_is_refused(tmp_path):
-    path = write(tmp_path, FILE, "always.toml")
-    with pytest.raises(ValueError, match=re.escape(f"{path}: name must be a Verilog identifier")):
+@pytest.mark.parametrize(
+    ("stem", "reason"),
+    [
+        ("always", "name must not be a reserved word of SystemVerilog (IEEE 1800-2017), as 'always' is"),
+        ("logic", "name must not be a reserved word of SystemVerilog (IEEE 1800-2017), as 'logic' is"),
+        ("2nd", "name must be a Verilog identifier (letters, digits, underscores; 64 at most), not '2nd'"),
+    ],
+)
+def test_file_name_that_no_module_may_have_is_refused_and_says_where_it_comes_from(tmp_path, stem, reason):
+    path = write(tmp_path, FILE, f"{stem}.toml")
+    message = f"{path}: {reason}; it comes from the file's name, and engine.name gives another"
+    with pytest.raises(ValueError, match=re.escape(message) + r"\Z"):
         load_design(path)
+    assert load_design(path, ["engine.name=other"]).config.name == "other"
+
+
+def test_byte_order_mark_is_no_part_of_the_file(tmp_path):
+    path = write(tmp_path, "\N{BYTE ORDER MARK}" + FILE)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert load_design(path).spec.d_head == 6
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("0.25", "1" + 400 * "0", "logit_scale must be finite and 0 or more, not (an integer of 1329 bits)"),
+        ("d_head = 6", "d_head = 0x" + 4000 * "f", "d_head must be 1 to 4096, not (an integer of 16000 bits)"),
+        ("d_head = 6", "d_head = " + 5000 * "9", "a number has too many digits"),
+        ("d_head = 6", "d_head = " + 5000 * "[" + 5000 * "]", "arrays or tables are nested too deeply"),
+        ("d_head = 6", "d_head = " + 90 * "[" + 90 * "]", "d_head must be an integer, not [[[[...]]]]"),
+        ("d_head = 6", f"d_head = '{500 * 'a'}'", f"d_head must be an integer, not '{47 * 'a'}...{48 * 'a'}'"),
+        ("d_head = 6", 'd_head = 6\n"a\\nb" = 7', None),
+    ],
+)
+def test_monstrous_value_is_one_short_line(tmp_path, old, new, message):
+    path = write(tmp_path, FILE.replace(old, new))
+    with pytest.raises(ValueError, match=re.escape(f"{path}: ")) as caught:
+        load_design(path)
+    said = str(caught.value).removeprefix(f"{path}: ")
+    assert "\n" not in said
+    assert len(said) < 400
+    if message is not None:
+        assert said == message
+
+
+def test_monstrous_override_is_one_short_line():
+    for value, message in {
+        5000 * "[" + 5000 * "]": "spec.top_k: arrays or tables are nested too deeply",
+        5000 * "9": "spec.top_k: a number has too many digits",
+        300 * "9": "top_k must be 1 to 128 (n_keys), not (an integer of 997 bits)",
+    }.items():
+        with pytest.raises(ValueError, match=re.escape(message) + r"\Z") as caught:
+            load_design("bert", [f"spec.top_k={value}"])
+        assert len(str(caught.value)) < 300
+
+
+def test_file_without_end_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"^cannot read '/dev/zero': longer than 1048576 bytes, so no design\Z"):
+        load_design("/dev/zero")
+
+
+def test_largest_scale_keeps_the_best_keys_alone(tmp_path):
+    for form in ("exponential", "power_of_two"):
+        path = write(tmp_path, FILE.replace("0.25", f'1e308\nweight_form = "{form}"'))
+        assert load_design(path).spec.weights[1:] == (0,) * 6

@@ -1,102 +1,18 @@
-"""Users' files: vectors that cannot be read say why; results are written whole or not at all."""
+"""Results are written whole or not at all, never twice, and never over what is read."""
 
 from __future__ import annotations
 
+import os
 import re
-import zipfile
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from hamming.files import check_writable, read_vectors, staged
-
-BITS = np.zeros((3, 8), np.uint8)
-GOOD = {"q": BITS, "k": BITS, "v": np.zeros((3, 4), np.int8)}
-
-
-def save(folder: Path, **arrays: Any) -> Path:
-    path = folder / "vectors.npz"
-    np.savez(path, **arrays)
-    return path
+from hamming.files import check_writable, staged
 
 
 def everything(folder: Path) -> dict[str, bytes | None]:
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
-
-
-def test_arrays_are_read_as_they_are(tmp_path):
-    mask = np.eye(3, dtype=bool)
-    n_valid = np.array([1, 2, 3])
-    vectors = read_vectors(save(tmp_path, **GOOD, n_valid=n_valid, mask=mask))
-    for given, read in zip((*GOOD.values(), n_valid, mask), vars(vectors).values(), strict=True):
-        assert read.dtype == given.dtype
-        assert np.array_equal(read, given)
-
-
-def test_optional_arrays_may_be_missing(tmp_path):
-    vectors = read_vectors(save(tmp_path, **GOOD))
-    assert vectors.n_valid is None
-    assert vectors.mask is None
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"q": BITS, "k": BITS}, "no array 'v'; it needs q, k, v, and may have n_valid, mask"),
-        (GOOD | {"nvalid": BITS}, "unknown array 'nvalid'; known: q, k, v, n_valid, mask; did you mean 'n_valid'?"),
-        (GOOD | {"zz": BITS}, "unknown array 'zz'; known: q, k, v, n_valid, mask"),
-        (
-            GOOD | {"q": BITS.astype(float)},
-            "q must hold integers or booleans, not float64; golden.score.binarize makes bits of real numbers",
-        ),
-        (
-            GOOD | {"v": np.zeros((3, 4), np.float32)},
-            "v must hold integers or booleans, not float32; golden.values.quantize makes integers of real numbers",
-        ),
-        (GOOD | {"k": np.array([["0", "1"]])}, "k must hold integers or booleans, not <U1"),
-    ],
-)
-def test_wrong_arrays_are_one_line(tmp_path, arrays, message):
-    path = save(tmp_path, **arrays)
-    with pytest.raises(ValueError, match=re.escape(f"{path}: {message}") + r"\Z"):
-        read_vectors(path)
-
-
-def test_objects_are_never_unpickled(tmp_path):
-    path = save(tmp_path, **GOOD | {"q": np.array([[{}]], dtype=object)})
-    with pytest.raises(ValueError, match=r"vectors\.npz: Object arrays cannot be loaded when allow_pickle=False\Z"):
-        read_vectors(path)
-
-
-def test_what_is_no_npz_says_so(tmp_path):
-    path = tmp_path / "vectors.npz"
-    for content in (b"", b"q = 1\n", b"\x93NUMPY\x01\x00"):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"vectors\.npz: not an \.npz file; numpy\.savez writes one\Z"):
-            read_vectors(path)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in ("q", "k", "v"):
-            archive.writestr(name, "text")
-    with pytest.raises(ValueError, match=r"vectors\.npz: q is no array; numpy\.savez writes them\Z"):
-        read_vectors(path)
-
-
-def test_damaged_file_is_one_line(tmp_path):
-    path = save(tmp_path, **GOOD)
-    content = bytearray(path.read_bytes())
-    content[content.index(b"\x93NUMPY") + 130] ^= 1  # an element of the first array: its checksum tells
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"vectors\.npz: Bad CRC-32 for file 'q\.npy'\Z"):
-        read_vectors(path)
-
-
-def test_missing_file_and_folder_are_one_line(tmp_path):
-    with pytest.raises(ValueError, match=r"^cannot read '.*none\.npz': No such file or directory\Z"):
-        read_vectors(tmp_path / "none.npz")
-    with pytest.raises(ValueError, match=r"^cannot read '.*': Is a directory\Z"):
-        read_vectors(tmp_path)
 
 
 def test_staged_files_appear_together_at_the_end(tmp_path):
@@ -152,3 +68,70 @@ def test_target_that_cannot_be_written_is_found_at_once(tmp_path, target, reason
 def test_check_writable_leaves_nothing(tmp_path):
     check_writable(tmp_path / "new" / "a")
     assert everything(tmp_path) == {}
+
+
+@pytest.mark.parametrize("other", ["a", "folder/../a", "soft", "hard"])
+def test_one_file_is_no_two_outputs_and_no_input(tmp_path, monkeypatch, other):
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("a").write_text("read")
+    Path("soft").symlink_to("a")
+    Path("hard").hardlink_to("a")
+    before = everything(tmp_path)
+    by = "" if other == "a" else f", by the name of {other!r}"
+    text = re.escape(f"cannot write 'a': it is the input{by}") + r"\Z"
+    with pytest.raises(ValueError, match=text), staged(Path("a"), inputs=[Path(other)]):
+        raise AssertionError("the work began")
+    text = re.escape(f"cannot write 'a' twice: two outputs are one file{by}") + r"\Z"
+    with pytest.raises(ValueError, match=text), staged(Path(other), Path("a")):
+        raise AssertionError("the work began")
+    assert everything(tmp_path) == before
+
+
+def test_two_outputs_that_are_not_there_yet_are_compared_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="two outputs are one file"), staged(Path("new/a"), tmp_path / "new" / "a"):
+        raise AssertionError("the work began")
+    with staged(Path("new/a"), Path("new/b"), inputs=[Path("new/none")]):
+        pass
+    assert everything(tmp_path) == {"new": None, "new/a": b"", "new/b": b""}
+
+
+def test_link_to_a_file_stays_a_link(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    with staged(tmp_path / "link") as (path,):
+        path.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+
+
+def test_links_in_a_circle_are_one_line(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(ValueError, match=r"^cannot write '.*/a': .*\Z"), staged(tmp_path / "a"):
+        raise AssertionError("the work began")
+
+
+def test_longest_name_is_written(tmp_path):
+    with staged(tmp_path / ("n" * 255)):
+        pass
+    assert everything(tmp_path) == {"n" * 255: b""}
+    with pytest.raises(ValueError, match="File name too long"), staged(tmp_path / ("n" * 256)):
+        pass
+
+
+def test_what_killed_processes_left_is_tidied_up(tmp_path):
+    gone = 2**30  # beyond the largest process number
+    names = {
+        "old, gone": f".hamming-{gone}-0.tmp",
+        "old, alive": f".hamming-{os.getpid()}-999.tmp",
+        "new, gone": f".hamming-{gone}-1.tmp",
+        "another's": f".hammer-{gone}-0.tmp",
+    }
+    for kind, name in names.items():
+        (tmp_path / name).touch()
+        if not kind.startswith("new"):
+            os.utime(tmp_path / name, (0, 0))
+    check_writable(tmp_path / "a")
+    assert sorted(everything(tmp_path)) == sorted(set(names.values()) - {names["old, gone"]})

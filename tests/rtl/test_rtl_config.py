@@ -6,6 +6,7 @@ import pytest
 
 from golden.spec import AttentionSpec
 from rtl.config import Dimensions, EngineConfig
+from rtl.names import RESERVED_WORDS
 
 SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, logit_scale=0.2)
 
@@ -14,21 +15,25 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
     ("fields", "error", "text"),
     [
         ({"name": "2nd"}, ValueError, "name must be a Verilog identifier .* not '2nd'"),
-        ({"name": "module"}, ValueError, "not 'module'"),
+        ({"name": "module"}, ValueError, "name must not be a reserved word of SystemVerilog .* as 'module' is"),
         ({"name": 7}, TypeError, "name must be a string, not 7"),
-        ({"name": "small"}, ValueError, "name must be a Verilog identifier .*, not 'small'"),
-        ({"n_lanes": 0}, ValueError, "n_lanes must be 1 or more, not 0"),
+        ({"name": "small"}, ValueError, "name must not be a reserved word .*, as 'small' is"),
+        ({"name": "logic"}, ValueError, "name must not be a reserved word .*, as 'logic' is"),
+        ({"name": "std"}, ValueError, "name must not be 'std', which is a package of SystemVerilog's own"),
+        ({"name": "hamming_memory"}, ValueError, "name must not be 'hamming_memory', which .* beside the engine"),
+        ({"name": "a" * 65}, ValueError, "name must be a Verilog identifier .*; 64 at most.*, not 'aaa"),
+        ({"n_lanes": 0}, ValueError, "n_lanes must be 1 to 512, not 0"),
         ({"n_lanes": 3}, ValueError, "n_lanes must be a power of two, .* not 3"),
         ({"n_lanes": 2.0}, TypeError, "n_lanes must be an integer, not 2.0"),
         ({"n_lanes": True}, TypeError, "n_lanes must be an integer, not True"),
-        ({"n_macs": 0}, ValueError, "n_macs must be 1 or more, not 0"),
+        ({"n_macs": 0}, ValueError, "n_macs must be 1 to 1024, not 0"),
         ({"selector": "sort"}, ValueError, "selector must be one of histogram, insertion, not 'sort'"),
         ({"scan_rows": 3}, ValueError, "scan_rows must be a power of two, not 3"),
         ({"scan_rows": 2, "selector": "insertion"}, ValueError, "scan_rows belongs to the histogram selector"),
         ({"score_stages": 9}, ValueError, "score_stages must be 0 to 8, not 9"),
-        ({"n_dividers": 0}, ValueError, "n_dividers must be 1 or more, not 0"),
+        ({"n_dividers": 0}, ValueError, "n_dividers must be 1 to 1024, not 0"),
         ({"memory": "sram"}, ValueError, "memory must be one of internal, external, not 'sram'"),
-        ({"value_banks": 0}, ValueError, "value_banks must be 1 or more, not 0"),
+        ({"value_banks": 0}, ValueError, "value_banks must be 1 to 65536, not 0"),
         ({"value_banks": 6}, ValueError, "value_banks must be a power of two, not 6"),
         ({"value_banks": 2, "memory": "external"}, ValueError, "value_banks belongs to internal memories"),
         ({"table": "ram"}, ValueError, "table must be one of rom, loadable, not 'ram'"),
@@ -56,10 +61,52 @@ def test_field_that_does_not_fit_the_spec(fields: dict, text: str) -> None:
         EngineConfig(**fields).dimensions(SPEC)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "fields", "text"),
+    [
+        ({"d_value": 4096}, {}, "n_macs must be at most 1024, and is d_value = 4096 where none is given"),
+        (
+            {"d_head": 1024},
+            {"n_lanes": 64},
+            r"a row of keys must have at most 65535 bits, not 65536 \(n_lanes 64 \* d_head 1024\)",
+        ),
+        (
+            {"d_value": 4096, "value_bits": 16},
+            {"n_macs": 8},
+            r"a key with its values must have at most 65535 bits, not 65551 \(7 \+ 8 \+ 4096 \* 16\)",
+        ),
+        ({"n_keys": 65537}, {}, r"at most 65536 words, and that of values has n_keys \* fold = 65537; .*external"),
+        ({"n_keys": 32769}, {"n_macs": 3}, r"at most 65536 words, and that of values has n_keys \* fold = 65538"),
+    ],
+)
+def test_beyond_what_is_supported(sizes: dict, fields: dict, text: str) -> None:
+    given = {"d_head": 8, "d_value": 6, "n_keys": 128, "top_k": 5, "logit_scale": 0.2} | sizes
+    spec = AttentionSpec.from_logit_scale(**given)
+    with pytest.raises(ValueError, match=text):
+        EngineConfig(**fields).dimensions(spec)
+    if "n_keys" in sizes:
+        assert EngineConfig(**fields, memory="external").dimensions(spec).n_rows == spec.n_keys
+
+
 @pytest.mark.parametrize(("n_banks", "depths"), [(1, (60,)), (2, (32, 28)), (4, (16, 16, 16, 12)), (8, (*[8] * 7, 4))])
 def test_banks_are_powers_of_two_and_the_rest(n_banks: int, depths: tuple[int, ...]) -> None:
     config = EngineConfig(n_macs=2, value_banks=n_banks)  # 20 keys of 3 slices
     assert config.dimensions(SPEC).value_bank_depths == depths
+
+
+def test_every_reserved_word_is_refused() -> None:
+    """IEEE 1800-2017 has 248; what SystemVerilog adds to Verilog is what an older tool would let through."""
+    assert len(RESERVED_WORDS) == 248
+    for word in ("accept_on", "bit", "do", "global", "interface", "s_until_with", "unique0", "within", "xnor"):
+        assert word in RESERVED_WORDS
+    for word in RESERVED_WORDS:
+        with pytest.raises(ValueError, match="reserved word"):
+            EngineConfig(name=word)
+
+
+def test_names_near_a_reserved_word_are_allowed() -> None:
+    for name in ("Logic", "bit_", "do1", "_", "x" * 64):
+        assert EngineConfig(name=name).name == name
 
 
 def test_dictionary_and_back() -> None:

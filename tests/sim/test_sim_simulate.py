@@ -56,10 +56,43 @@ def test_keys_shared_by_heads(vectors):
     assert np.array_equal(result.out, attend(TINY.spec, vectors.q, vectors.k[0], vectors.v[0]).out)
 
 
-def test_no_queries(vectors):
-    result = simulate(TINY.spec, TINY.config, vectors.q[0, :0], vectors.k[0], vectors.v[0])
+@pytest.mark.parametrize("lead", [(), (3,), (0,), (2, 0)])
+def test_no_queries(lead, monkeypatch):
+    """Nothing to simulate: an empty result that says so, without a build."""
+    monkeypatch.setattr("sim.simulate.EngineTestbench", None)
+    n_queries = 0 if 0 not in lead else 5
+    q = np.zeros((*lead, n_queries, 8), np.uint8)
+    result = simulate(TINY.spec, TINY.config, q, np.zeros((16, 8), np.uint8), np.zeros((16, 8), np.int8))
     assert result.report.passed
-    assert result.out.shape == (0, TINY.spec.d_value)
+    assert result.report.notes == ["the vectors have no queries: nothing was simulated"]
+    assert result.out.shape == (*lead, n_queries, TINY.spec.d_value)
+    assert result.index is not None
+    assert result.index.shape == (*lead, n_queries, TINY.spec.top_k)
+    assert result.is_empty.shape == result.cycles.shape == (*lead, n_queries)
+
+
+def test_no_keys(vectors):
+    result = simulate(TINY.spec, TINY.config, vectors.q, vectors.k[:, :0], vectors.v[:, :0])
+    assert result.report.passed
+    assert result.is_empty.all()
+    assert not result.out.any()
+
+
+def test_leading_axes_broadcast_and_come_back(rng):
+    """Two batches of four heads, each two of which share keys and values."""
+    q = rng.integers(0, 2, (2, 2, 2, 5, 8))
+    k = rng.integers(0, 2, (2, 2, 1, 16, 8))
+    v = rng.integers(-128, 128, (2, 1, 16, 8))
+    n_valid = rng.integers(0, 17, (1, 2, 1, 5))
+    result = simulate(TINY.spec, TINY.config, q, k, v, n_valid=n_valid)
+    expected = attend(TINY.spec, q, k, v, n_valid=n_valid)
+    assert result.report.passed
+    assert result.report.queries == 40
+    assert np.array_equal(result.out, expected.out)
+    assert np.array_equal(result.is_empty, expected.is_empty)
+    assert result.index is not None
+    assert np.array_equal(result.index, expected.index)
+    assert result.cycles.shape == (2, 2, 2, 5)
 
 
 def test_a_mask_turns_the_mask_on_and_is_noted(vectors):
@@ -122,11 +155,6 @@ def test_waves_lie_where_they_were_asked_for(vectors, tmp_path):
 def test_waves_named_as_another_format_are_refused(vectors):
     with pytest.raises(ValueError, match=r"verilator writes waves as \.vcd, so the file must not be named 'x\.fst'"):
         simulate(TINY.spec, TINY.config, vectors.q, vectors.k, vectors.v, waves=Path("x.fst"))
-
-
-def test_two_leading_axes_are_refused(vectors):
-    with pytest.raises(ValueError, match=r"one leading axis at most, for heads, not \(2, 3\)"):
-        simulate(TINY.spec, TINY.config, np.stack([vectors.q] * 2), vectors.k, vectors.v)
 
 
 def test_vectors_are_checked_before_anything_is_built(vectors):

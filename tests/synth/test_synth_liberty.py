@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
+import json
+import pickle
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from synth import liberty
+from synth import cell_file, liberty
 from synth.boolean import Function, parse_function
 from synth.cell_model import CellLibrary, Table
 from synth.liberty import load_cells, read_library
@@ -336,14 +340,72 @@ def test_a_library_is_read_once(tmp_path: Path, toy: Library, monkeypatch: pytes
         load_cells(library, cache=False)
 
 
-def test_a_broken_cache_is_read_over(tmp_path: Path, toy: Library):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda kept: kept[:100],
+        lambda kept: kept[:-20] + bytes(20),
+        lambda kept: kept[:40] + bytes([kept[40] ^ 255]) + kept[41:],
+        lambda _: pickle.dumps("a pickle"),
+        lambda _: gzip.compress(b"[]"),
+        lambda _: gzip.compress(b"[" * 10**5),
+        lambda _: gzip.compress(b'{"library": {}, "tables": [], "axes": []}'),
+        lambda kept: gzip.compress(gzip.decompress(kept).replace(b'"area": 3.0', b'"area": "3"')),
+        lambda kept: gzip.compress(gzip.decompress(kept).replace(b'"tables": [[', b'"tables": [[9')),
+    ],
+)
+def test_a_broken_cache_is_read_over(tmp_path: Path, toy: Library, damage: Callable[[bytes], bytes]):
     path = tmp_path / "other.lib"
     path.write_text(OTHER)
     library = dataclasses.replace(toy, path=path, sha256="1")
     load_cells(library)
-    (kept,) = (tmp_path / "cache" / "synth").glob("cells-*.pickle")
-    kept.write_bytes(kept.read_bytes()[:100])
+    (kept,) = (tmp_path / "cache" / "synth").glob("cells-*")
+    whole = kept.read_bytes()
+    kept.write_bytes(damage(whole))
+    assert kept.read_bytes() != whole
     assert load_cells(library).cells["GATE"].area == 3
+    assert kept.read_bytes() == whole
+
+
+def test_a_cache_runs_nothing():
+    """Nothing in the package reads pickles, by which a file in a shared folder could run code."""
+    for path in Path(liberty.__file__).parents[1].glob("*/**/*.py"):
+        if "tests" not in path.parts and ".venv" not in path.parts:
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"^\s*(import|from) (pickle|shelve|marshal|dill|joblib)\b", text, re.MULTILINE), path
+            assert "allow_pickle=True" not in text, path
+            assert text.count("torch.load(") == text.count("weights_only=True"), path
+
+
+def test_models_from_the_cache_are_those_that_were_read(nangate: CellLibrary):
+    cells = nangate
+    again = cell_file.from_json(json.loads(json.dumps(cell_file.to_json(cells))))
+
+    def compare(one: Any, other: Any) -> None:
+        assert type(one) is type(other)
+        if isinstance(one, np.ndarray):
+            assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
+        elif dataclasses.is_dataclass(one):
+            for field in dataclasses.fields(one):
+                compare(getattr(one, field.name), getattr(other, field.name))
+        elif isinstance(one, dict):
+            assert list(one) == list(other)
+            for key in one:
+                compare(one[key], other[key])
+        elif isinstance(one, tuple):
+            assert len(one) == len(other)
+            for pair in zip(one, other, strict=True):
+                compare(*pair)
+        else:
+            assert one == other
+
+    compare(cells, again)
+    arcs = [
+        (arc.rise, other.rise)
+        for name in cells.cells
+        for arc, other in zip(cells.cells[name].arcs, again.cells[name].arcs, strict=True)
+    ]
+    assert len({id(one) for one, _ in arcs}) == len({id(other) for _, other in arcs})
 
 
 def test_a_file_that_is_gone_is_said_in_one_line(tmp_path: Path, toy: Library):

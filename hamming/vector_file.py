@@ -1,0 +1,157 @@
+"""A user's vectors, NumPy's .npz: whatever is wrong with a file, and however large it says it is, is one line."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+
+__all__ = ["Vectors", "read_vectors"]
+
+_REQUIRED = ("q", "k", "v")
+_OPTIONAL = ("n_valid", "mask")
+
+#: Most bytes of an array. A file of a thousandth of that can hold as much, compressed.
+MAX_ARRAY_BYTES = 2**32
+
+#: Most bytes of the dictionary before an array: a hundred times what NumPy writes.
+MAX_HEADER_BYTES = 10_000
+
+#: Most axes that NumPy can read.
+MAX_AXES = 64
+
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What a vector file holds, shaped as `golden.attention.attend` takes it.
+
+    Attributes
+    ----------
+    q, k, v, n_valid, mask
+        The arrays, of whatever type and shape they are.
+    notes
+        What the user may not expect, in words: arrays that are not used.
+    """
+
+    q: np.ndarray
+    k: np.ndarray
+    v: np.ndarray
+    n_valid: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_vectors(path: Path) -> Vectors:
+    """Read the arrays `q`, `k`, `v`, and where present `n_valid` and `mask`, of an `.npz` file.
+
+    Other arrays may be there; they are named in the notes and not read. Types, shapes and values are
+    `golden.attention.attend`'s to check.
+
+    Raises
+    ------
+    ValueError
+        One line that names the file: unreadable, an array missing, damaged, or too large.
+    """
+    try:
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise ValueError("not an .npz file; numpy.savez writes one")
+            with zipfile.ZipFile(file) as archive:
+                return _vectors(archive)
+    except OSError as error:
+        raise ValueError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise ValueError(f"{path}: not enough memory to read it") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    except Exception as error:  # zipfile, its decompressors and NumPy's parser raise what they like at damaged bytes
+        raise ValueError(f"{path}: not a readable .npz file: {_first_line(error)}") from error
+
+
+def _vectors(archive: zipfile.ZipFile) -> Vectors:
+    known = (*_REQUIRED, *_OPTIONAL)
+    entries = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    unused = sorted(entries.keys() - set(known))
+    for name in _REQUIRED:
+        if name not in entries:
+            near = "".join(f"; is it {word!r}?" for word in difflib.get_close_matches(name, unused, 1))
+            raise ValueError(
+                f"no array {name!r}; it needs {', '.join(_REQUIRED)}, and may have {', '.join(_OPTIONAL)}{near}"
+            )
+    arrays = {}
+    for name in known:
+        if name in entries:
+            try:
+                arrays[name] = _array(archive, entries[name])
+            except (ValueError, MemoryError, OSError):
+                raise
+            except Exception as error:
+                raise ValueError(f"{name} cannot be read: {_first_line(error)}") from error
+    _check_n_valid(arrays)
+    return Vectors(**arrays, notes=tuple(_unused_note(name, known) for name in unused))
+
+
+def _check_n_valid(arrays: dict[str, np.ndarray]) -> None:
+    """Refuse more keys than there are: what hardware takes as all of them is a mistake in a file."""
+    n_valid, k = arrays.get("n_valid"), arrays["k"]
+    if n_valid is None or n_valid.dtype.kind not in "iu" or not n_valid.size or k.ndim < 2:
+        return  # `attend` says what is wrong
+    if n_valid.max() > k.shape[-2]:
+        raise ValueError(f"n_valid must be 0 to {k.shape[-2]}, not {n_valid.max()}")
+
+
+def _unused_note(name: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"the array {name!r} is not used" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    """Read one array, once its header and the bytes that the archive holds agree."""
+    name = info.filename.removesuffix(".npy")
+    if info.flag_bits & 1:
+        raise ValueError(f"{name} is encrypted")
+    with archive.open(info) as file:
+        shape, dtype = _header(name, file)
+        n_bytes = math.prod(shape) * dtype.itemsize
+        if n_bytes > MAX_ARRAY_BYTES:
+            raise ValueError(f"{name} must have at most {MAX_ARRAY_BYTES >> 30} GiB, not a shape of {shape} of {dtype}")
+        if n_bytes + file.tell() != info.file_size:
+            raise ValueError(f"{name} is damaged: its header and its length disagree")
+    with archive.open(info) as file:
+        array = npy.read_array(file, allow_pickle=False, max_header_size=MAX_HEADER_BYTES)
+        file.read(1)  # its checksum is compared at the end
+    return array
+
+
+def _header(name: str, file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    try:
+        version = npy.read_magic(file)
+    except ValueError:
+        raise ValueError(f"{name} is no array; numpy.savez writes them") from None
+    if version not in _HEADERS:
+        raise ValueError(f"{name} is in version {version[0]}.{version[1]} of NumPy's format, which integers never need")
+    try:
+        shape, _, dtype = _HEADERS[version](file, max_header_size=MAX_HEADER_BYTES)
+    except Exception:  # of whatever its parser stumbles on
+        raise ValueError(f"{name} has a header that is not understood") from None
+    if dtype.hasobject:
+        raise ValueError(f"{name} must not hold Python objects, which can run code when they are read")
+    if len(shape) > MAX_AXES:
+        raise ValueError(f"{name} has too many axes: {len(shape)}")
+    if any(length < 0 for length in shape):
+        raise ValueError(f"{name} is damaged: a shape of {shape}")
+    return shape, dtype
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    line = text[0].rstrip(".,;: ") if text else type(error).__name__
+    return line if len(line) <= 160 else f"{line[:157]}..."
