@@ -67,7 +67,7 @@ def test_n_valid_above_n_keys_is_n_keys(rng):
 def test_row_beyond_the_last_changes_no_other(n_keys, index, rng):
     few = design(f"spec.n_keys={n_keys}", "spec.top_k=5")
     some = vectors(few, rng, 8, n_keys)
-    rows = [*range(n_keys)] or [*range(n_keys), index, *range(n_keys, index), index]
+    rows = [*range(n_keys), index, *range(n_keys, index), index]
     assert play(few, some, rows, n_needed=len(rows), n_valid=n_keys) == []
 
 
