@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from sim.payloads import Stream
 
-__all__ = ["TOP", "Port", "harness", "library"]
+__all__ = ["TOP", "Port", "harness", "instance", "library", "memory_instances", "range_of"]
 
 #: Name of the harness's module.
 TOP = "hamming_harness"
@@ -63,9 +63,9 @@ def harness(
     ]
 
     lines = [f"module {TOP} ("]
-    lines += [",\n".join(f"  {port['direction']} {_range(port['bits'])}{port['name']}" for port in outside), ");"]
-    lines += [f"  wire {_range(widths[name])}{name};" for name in sorted(inside)]
-    lines += [_instance(module, "dut", {port["name"]: port["name"] for port in ports})]
+    lines += [",\n".join(f"  {port['direction']} {range_of(port['bits'])}{port['name']}" for port in outside), ");"]
+    lines += [f"  wire {range_of(widths[name])}{name};" for name in sorted(inside)]
+    lines += [instance(module, "dut", {port["name"]: port["name"] for port in ports})]
     for name, stream in streams.items():
         connections = {
             "clk": "clk",
@@ -74,7 +74,14 @@ def harness(
             "ready": stream.ready,
             "payload": stream.payload,
         }
-        lines += [_instance("hamming_stream_monitor", monitor(name), connections, {"BITS": stream.bits})]
+        lines += [instance("hamming_stream_monitor", monitor(name), connections, {"BITS": stream.bits})]
+    lines += memory_instances(memories, widths)
+    return "\n".join([*lines, "endmodule", ""])
+
+
+def memory_instances(memories: Mapping[str, Mapping[str, Any]], widths: Mapping[str, int]) -> list[str]:
+    """Return an instance of `hamming_memory` for each of a manifest's `memory_ports`, of ports of these `widths`."""
+    lines = []
     for name, memory in memories.items():
         connections = {"clk": "clk"}
         connections |= {f"{side}_{part}": memory[side][part] for side in ("read", "write") for part in memory[side]}
@@ -85,17 +92,19 @@ def harness(
             "LANES": widths[memory["write"]["en"]],
             "LANE_BITS": memory["lane_bits"],
         }
-        lines += [_instance("hamming_memory", f"{name}_memory", connections, parameters)]
-    return "\n".join([*lines, "endmodule", ""])
+        lines += [instance("hamming_memory", f"{name}_memory", connections, parameters)]
+    return lines
 
 
-def _range(bits: int) -> str:
+def range_of(bits: int) -> str:
+    """Return the range of a vector, nothing for a single bit."""
     return f"[{bits - 1}:0] " if bits > 1 else ""
 
 
-def _instance(
-    module: str, name: str, connections: Mapping[str, str], parameters: Mapping[str, int] | None = None
+def instance(
+    module: str, name: str, connections: Mapping[str, str], parameters: Mapping[str, Any] | None = None
 ) -> str:
+    """Return an instance of a module, its ports and parameters connected by name."""
     settings = ", ".join(f".{key}({value})" for key, value in (parameters or {}).items())
     wires = ", ".join(f".{port}({wire})" for port, wire in connections.items())
     return f"  {module} {f'#({settings}) ' if settings else ''}{name} ({wires});"

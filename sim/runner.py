@@ -355,6 +355,7 @@ def run(
     folder: Path,
     *,
     waves: Path | None = None,
+    arguments: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Run a cocotb bench on a build.
@@ -369,6 +370,8 @@ def run(
         Where the bench finds its case and leaves its results (`sim.case`), and where `simulation.log` is written.
     waves
         File of the trace: VCD from Verilator, FST from Icarus. The build must be one with waves.
+    arguments
+        Further arguments of the simulation, `+NAME=VALUE`.
     progress
         Called now and then with what the bench has counted in `PROGRESS_FILE`.
 
@@ -387,7 +390,7 @@ def run(
             progress(done := now)
 
     call(
-        _run_command(build, trace if waves is not None else None),
+        [*_run_command(build, trace if waves is not None else None), *arguments],
         folder,
         _bench(build, bench, folder),
         log,
