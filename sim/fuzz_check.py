@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -239,20 +240,21 @@ class _Errors:
         self._names = [entry["name"] for entry in manifest["errors"]]
         self._log = log
         self._table = table
+        self._cycles = [cycle for cycle, _ in log.errors]
 
     def hold(self, epoch: Epoch, queries: _Queries, found: Findings) -> None:
         """Hold an epoch."""
         spec = self._design.spec
         rises: dict[str, int] = {}
         value = 0
-        for cycle, now in self._log.errors:
-            if epoch.begin <= cycle < epoch.end:
-                if value & ~now:
-                    found.wrong(f"cycle {cycle}: error is 0x{now:x} after 0x{value:x}: a bit fell without a reset")
-                for bit, name in enumerate(self._names):
-                    if now >> bit & 1:
-                        rises.setdefault(name, cycle)
-                value = now
+        first, last = (bisect.bisect_left(self._cycles, cycle) for cycle in (epoch.begin, epoch.end))
+        for cycle, now in self._log.errors[first:last]:
+            if value & ~now:
+                found.wrong(f"cycle {cycle}: error is 0x{now:x} after 0x{value:x}: a bit fell without a reset")
+            for bit, name in enumerate(self._names):
+                if now >> bit & 1:
+                    rises.setdefault(name, cycle)
+            value = now
         causes = {"n_valid": queries.at[queries.n_asked > spec.n_keys]}
         rows = epoch.taken["i_row"]
         causes["row_index"] = rows.end[rows.field(self._log.streams["i_row"], "index") >= spec.n_keys]

@@ -33,7 +33,8 @@ def fuzz_harness(manifest: Mapping[str, Any], top: str) -> str:
     ports: list[Port] = manifest["ports"]
     noise_bits = 32 * -(-(max(stream.bits for stream in streams.values()) + 8 * manifest["spec"]["d_head"] + 64) // 32)
     n_dice = len(streams) + 1
-    length = max(256, min(4096, 2 * manifest["spec"]["n_keys"] * manifest["dimensions"]["fold"]))
+    latency = manifest["cycles"]["latency"]["cycles"]
+    length = max(256, 4 * latency, min(4096, 2 * manifest["spec"]["n_keys"] * manifest["dimensions"]["fold"]))
     lines = [
         f"module {top} (input clk /* verilator public_flat_rw */, output reg done /* verilator public_flat_rd */);",
         *(f"  wire {range_of(port['bits'])}{port['name']};" for port in ports if port["name"] not in ("clk", "rst")),
@@ -243,7 +244,7 @@ def _clocked(
         end
         3: begin  // queries one by one, at full rate
           i_row_rate = 0;
-          i_query_rate = 1;
+          i_query_rate = {max(1, 128 // manifest["cycles"]["latency"]["cycles"])};
           {"i_weight_rate = 0;" if table else ""}
 {quiet}
 {taking}

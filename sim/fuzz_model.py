@@ -84,7 +84,8 @@ class Table:
         self._is_shift = design.config.product == "shift"
         self._stream = log.streams.get("i_weight")
         self._d_head = spec.d_head
-        self._times = [-1]
+        times = [-1]
+        self._times = np.array(times)
         self._tables: list[NDArray[np.int64] | None] = [np.asarray(spec.weights, np.int64)]
         self._states = ["good"]
         if self._stream is None:
@@ -99,11 +100,12 @@ class Table:
                 continue
             table = table.copy()
             table[place] = entry
-            self._times.append(cycle)
+            times.append(cycle)
             is_known = bool((table >= 0).all())
             is_good = is_known and table[0] > 0 and bool((np.diff(table) <= 0).all())
             self._states.append("good" if is_good else "bad" if is_known else "unknown")
             self._tables.append(table if is_known else None)
+        self._times = np.array(times)
 
     def _stored(self, weight: NDArray[np.int64]) -> NDArray[np.int64]:
         if not self._is_shift:
