@@ -15,7 +15,7 @@ BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint verilog sim synth bench regression mutants areas compare sweep distill clean
+.PHONY: help demo test lint verilog sim synth bench regression fuzz mutants prove areas compare sweep distill clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,8 +87,15 @@ regression: $(VENV)/base.stamp ## 100,000 random queries through 40 random engin
 	@$(BIN)/python -m sim.regression --queries 100000 --configurations 40 --seed 0 --processes $(WORKERS) \
 	  --output $(BUILD)/regression.json
 
+fuzz: $(VENV)/base.stamp ## anything on every port of 20 random engines, a million cycles each
+	@$(BIN)/python -m sim.fuzz --cycles 1000000 --configurations 20 --seed 0 --processes $(WORKERS) \
+	  --output $(BUILD)/fuzz.json
+
 mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a test must fail
 	@$(BIN)/python -m tests.mutants
+
+prove: $(VENV)/base.stamp ## proofs of the components, for all inputs and stalls, at small sizes: docs/proofs.md
+	@$(BIN)/python -m formal --workers $(WORKERS) --json $(BUILD)/proofs.json
 
 bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model, areas against published ones
 	@$(BIN)/python -m rtl.bench
@@ -112,4 +119,4 @@ distill: $(VENV)/distill.stamp ## teachers and students of three tasks, SEED=0: 
 
 clean: ## remove what was built; .venv stays
 	@rm -rf $(BUILD) .pytest_cache .ruff_cache *.egg-info
-	@find golden rtl sim synth distill hamming tests -name __pycache__ -prune -exec rm -rf {} +
+	@find golden rtl sim synth formal distill hamming tests -name __pycache__ -prune -exec rm -rf {} +

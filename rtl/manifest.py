@@ -136,6 +136,13 @@ def _errors(engine: Engine) -> list[dict[str, Any]]:
     ]
 
 
+#: What the bits of a read port's `en` do.
+_READ_ENABLES = [
+    "en[0] reads the array at addr; where it is 0, what was read holds",
+    "en[i] lets register i behind the array take the word before it; where it is 0, it holds; data is the last one's",
+]
+
+
 def _memory_ports(engine: Engine) -> dict[str, Any]:
     if engine.config.memory != "external":
         return {}
@@ -147,8 +154,11 @@ def _memory_ports(engine: Engine) -> dict[str, Any]:
             memory[way] = {port: f"{name}__{port}" for port in ("addr", "en", "data")}
             if isinstance(member.signature, ReadPort):
                 memory["read_latency"] = member.signature.latency
+                memory["read_enables"] = _READ_ENABLES[: 1 if member.signature.latency == 1 else 2]
             if isinstance(member.signature, WritePort):
-                memory["lane_bits"] = member.signature.granularity
+                bits = member.signature.granularity
+                memory["lane_bits"] = bits
+                memory["write_enables"] = f"en[i] writes bits i * {bits} to i * {bits} + {bits - 1} of the word at addr"
     return result
 
 

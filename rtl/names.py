@@ -34,8 +34,8 @@ RESERVED_WORDS = frozenset(
     "wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor".split()
 )
 
-#: Modules that a simulation puts beside the engine.
-_TAKEN = ("hamming_harness", "hamming_memory", "hamming_stream_monitor", "hamming_waves")
+#: Modules that a simulation, or memories outside, put beside the engine.
+_TAKEN = ("hamming_harness", "hamming_ram_1r1w", "hamming_stream_monitor", "hamming_waves")
 
 
 def require_module_name(name: Any) -> str:
@@ -52,5 +52,5 @@ def require_module_name(name: Any) -> str:
     if name == "std":
         raise ValueError("name must not be 'std', which is a package of SystemVerilog's own")
     if name in _TAKEN:
-        raise ValueError(f"name must not be {name!r}, which is a module that a simulation puts beside the engine")
+        raise ValueError(f"name must not be {name!r}, which is a module that is put beside the engine")
     return name

@@ -21,7 +21,9 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     Arrays of the case: `q` (n_heads, n_queries, d_head), `k`, `v`, `n_valid` (n_heads, n_queries), optionally `mask`;
     `expected_out`, `expected_is_empty`, and of the kept keys `expected_index` (-1 where fewer), `expected_deficit`.
     Fields: `spec`, `engine`, and `append`: a query waits only for the rows that it sees, and rows are written while
-    earlier queries are in flight, as in decoding. Otherwise a head's queries wait for all of its rows.
+    earlier queries are in flight, as in decoding. Otherwise a head's queries wait for all of its rows. With `beyond`,
+    inputs are out of range now and then: `n_valid` for all keys is more than that, and there are rows and entries of
+    the table whose index is too large.
 
     Arrays of the result, shaped as golden's: `out`, `index` (where exposed), `is_empty`; and `cycles`, of each query
     from the completion of the one before, or its first offer if that is later, to its own completion.
@@ -52,25 +54,28 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     # A head's rows overwrite those of the head before, once all its queries are through.
     order, n_needed = row_schedule(n_valid, n_keys, append=bench.fields["append"], rng=rng)
     head, index = np.repeat(np.arange(n_heads), n_keys), order.ravel()
-    rows = bench.source(
-        "i_row",
-        bench.streams["i_row"].encode(index=index, key=k[head, index], value=v[head, index]),
-        [Gate(sink, (head * n_queries).tolist()) for sink in sinks],
-    )
-    gates = [Gate(rows, n_needed.ravel().tolist())]
+    beyond = bench.fields.get("beyond", False)
+    row_beats = bench.streams["i_row"].encode(index=index, key=k[head, index], value=v[head, index])
+    n_offered, n_seen = n_needed.ravel(), n_valid.ravel()
+    if beyond:
+        head, n_offered, row_beats = with_dropped_rows(bench.streams["i_row"], spec, head, n_offered, row_beats, rng)
+        n_seen = beyond_all(bench.streams["i_query"], spec, n_seen, rng)
+    rows = bench.source("i_row", row_beats, [Gate(sink, (head * n_queries).tolist()) for sink in sinks])
+    gates = [Gate(rows, n_offered.tolist())]
+    entries: list[int] = []
     if config.table == "loadable":
-        entries = table_beats(bench.streams["i_weight"], spec, rng)
+        entries = table_beats(bench.streams["i_weight"], spec, rng, product=config.product, beyond=beyond)
         gates.append(Gate(bench.source("i_weight", entries), [len(entries)] * n_valid.size))
     queries = bench.source(
-        "i_query",
-        bench.streams["i_query"].encode(query=q.reshape(-1, spec.d_head), n_valid=n_valid.ravel()),
-        gates,
+        "i_query", bench.streams["i_query"].encode(query=q.reshape(-1, spec.d_head), n_valid=n_seen), gates
     )
     if config.mask:
         bench.source("i_mask", mask_beats(config.n_lanes, n_keys, n_valid, bench.arrays.get("mask"), rng))
 
     await bench.run()
 
+    if bench.fields.get("last_cycle") is None:
+        check_errors(bench, spec, config, n_seen, row_beats, entries)
     bench.coverage["row_beside_query"] = n_rows_beside_queries(rows, queries, out)
     got = bench.streams["o_out"].decode(out_board.payloads)
     results = {
@@ -155,12 +160,86 @@ def row_schedule(
     return order, seen + n_keys * np.arange(n_heads)[:, None]
 
 
-def table_beats(stream: Stream, spec: AttentionSpec, rng: np.random.Generator) -> list[int]:
-    """Return the beats of `i_weight`: every entry, in random order, written over something else."""
-    deficit = np.concatenate([rng.permutation(spec.d_head + 1) for _ in range(2)])
+def table_beats(
+    stream: Stream, spec: AttentionSpec, rng: np.random.Generator, *, product: str = "multiply", beyond: bool = False
+) -> list[int]:
+    """Return the beats of `i_weight`: every entry, in random order, written over something else.
+
+    With `beyond`, what is written over may be no power of two for `product = "shift"`, and entries come between whose
+    index is above `d_head`.
+    """
+    n_entries = spec.d_head + 1
+    deficit = np.concatenate([rng.permutation(n_entries) for _ in range(2)])
     weight = np.asarray(spec.weights)[deficit]
-    weight[: spec.d_head + 1] = rng.integers(0, 2**spec.weight_bits, spec.d_head + 1)
+    weight[:n_entries] = rng.integers(0, 2**spec.weight_bits, n_entries)
+    if product == "shift" and not beyond:
+        weight[:n_entries] = 1 << rng.integers(0, spec.weight_bits, n_entries)
+    most = (1 << stream.field("index").bits) - 1
+    if beyond and most > spec.d_head:
+        places = rng.integers(0, len(deficit) + 1, 4)
+        deficit = np.insert(deficit, places, rng.integers(spec.d_head + 1, most + 1, len(places)))
+        weight = np.insert(weight, places, rng.integers(0, 2**spec.weight_bits, len(places)))
     return stream.encode(index=deficit, weight=weight)
+
+
+def with_dropped_rows(
+    stream: Stream,
+    spec: AttentionSpec,
+    head: NDArray[np.int64],
+    n_needed: NDArray[np.int64],
+    beats: list[int],
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], list[int]]:
+    """Put beats of rows among others whose index is `n_keys` or more, if there is such an index.
+
+    Returned are the head of each beat, and how many each query waits for, of which `n_needed` is without them.
+    """
+    most = (1 << stream.field("index").bits) - 1 if "index" in (field.name for field in stream.fields) else 0
+    if most < spec.n_keys:
+        return head, n_needed, beats
+    places = np.sort(rng.integers(0, len(beats), max(1, len(beats) // 8)))
+    dropped = stream.encode(
+        index=rng.integers(spec.n_keys, most + 1, len(places)),
+        key=rng.integers(0, 2, (len(places), spec.d_head)),
+        value=rng.integers(-(1 << spec.value_bits - 1), 1 << spec.value_bits - 1, (len(places), spec.d_value)),
+    )
+    whole = list(beats)
+    for place, beat in zip(places[::-1], dropped, strict=True):
+        whole.insert(place, beat)
+    # A query that waits for n rows now waits for those inserted before them, too.
+    return np.insert(head, places, head[places]), n_needed + np.searchsorted(places, n_needed), whole
+
+
+def beyond_all(
+    stream: Stream, spec: AttentionSpec, n_valid: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return `n_valid` with something larger for all keys, half of the time."""
+    most = (1 << stream.field("n_valid").bits) - 1
+    larger = rng.integers(spec.n_keys, most + 1, n_valid.size)
+    return np.where((n_valid == spec.n_keys) & (rng.random(n_valid.size) < 0.5), larger, n_valid)
+
+
+def check_errors(
+    bench: Bench,
+    spec: AttentionSpec,
+    config: EngineConfig,
+    n_valid: NDArray[np.int64],
+    rows: list[int],
+    entries: list[int],
+) -> None:
+    """Hold the port `error` against what was sent."""
+    index = bench.streams["i_row"].decode(rows).get("index", np.zeros(1, np.int64))
+    expected = {"n_valid": (n_valid > spec.n_keys).any(), "row_index": (index >= spec.n_keys).any()}
+    if config.table == "loadable":
+        sent = bench.streams["i_weight"].decode(entries)
+        is_inside = sent["index"] <= spec.d_head
+        weight = sent["weight"][is_inside]
+        expected["weight_index"] = not is_inside.all()
+        expected["weight_table"] = config.product == "shift" and bool(np.any(weight & (weight - 1)))
+    got = int(bench.dut.error.value)
+    for bit, (name, is_set) in enumerate(expected.items()):
+        if got >> bit & 1 != is_set:
+            bench.fail(f"error: bit {bit}, {name}, is {got >> bit & 1}, not {int(is_set)}")
 
 
 def mask_beats(

@@ -159,7 +159,9 @@ class _Queries:
         have = min(len(self.at), len(beats))
         inside = first[:-1] < len(beats)
         if not inside.all() or (beats.end[first[:-1][inside]] != self.at[inside]).any():
-            found.wrong(f"i_mask: a beat is taken without its query, between cycles {self.epoch.begin} and {self.epoch.end}")
+            found.wrong(
+                f"i_mask: a beat is taken without its query, between cycles {self.epoch.begin} and {self.epoch.end}"
+            )
         elif len(beats) > first[-1]:
             found.wrong(f"i_mask: more beats than queries need, between cycles {self.epoch.begin} and {self.epoch.end}")
         for n in range(have):
@@ -167,9 +169,7 @@ class _Queries:
             self.mask[n, : len(bits)] = bits
 
 
-def _hold_waits(
-    design: Design, log: Log, epoch: Epoch, queries: _Queries, latency: int, found: Findings
-) -> None:
+def _hold_waits(design: Design, log: Log, epoch: Epoch, queries: _Queries, latency: int, found: Findings) -> None:
     """Nothing waits longer than it may; a lone query with nothing in its way takes the stated latency at most."""
     fold = design.dimensions.fold
     rows = epoch.offers["i_row"]
@@ -197,6 +197,8 @@ def _hold_waits(
     def free_cycles(start: int, end: int) -> int:
         return int(free[min(end, epoch.end - 1) - epoch.begin + 1] - free[start - epoch.begin])
 
+    # A reset leaves the cells of an insertion selector to be shifted out.
+    settled = epoch.begin + (design.spec.top_k if design.config.selector == "insertion" else 0)
     most = _MOST_WAITS * latency + _MORE_CYCLES
     offers = epoch.offers["i_query"]
     for n in np.flatnonzero(offers.end - offers.start > most):
@@ -211,7 +213,7 @@ def _hold_waits(
         if is_complete:
             start = int(queries.offered[n])
             nothing_in_the_way = held[end - epoch.begin + 1] == held[start - epoch.begin]
-            if before < start and nothing_in_the_way:
+            if before < start and nothing_in_the_way and start >= settled:
                 found.count("lone queries")
                 stated = design.dimensions.latency(int(queries.n_valid[n]))
                 if end - start > stated:

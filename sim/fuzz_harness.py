@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sim.harness import Port, instance, memory_instances, range_of
+from rtl.memory_wrapper import wrapper_name, wrapper_ports
+from sim.harness import instance
 from sim.payloads import Stream, read_streams
 
 __all__ = ["EVENTS", "fuzz_harness"]
@@ -24,37 +25,26 @@ def fuzz_harness(manifest: Mapping[str, Any], top: str) -> str:
     Its ports are `clk` and `done`; `+cycles=N` and `+seed=N` say how long it runs, and with what.
     """
     streams = read_streams(manifest["streams"])
-    inside = {
-        name
-        for memory in manifest["memory_ports"].values()
-        for side in ("read", "write")
-        for name in memory[side].values()
-    }
-    ports: list[Port] = manifest["ports"]
+    ports = wrapper_ports(manifest)
+    module = wrapper_name(manifest) if manifest["memory_ports"] else manifest["name"]
     noise_bits = 32 * -(-(max(stream.bits for stream in streams.values()) + 8 * manifest["spec"]["d_head"] + 64) // 32)
     n_dice = len(streams) + 1
     latency = manifest["cycles"]["latency"]["cycles"]
     length = max(256, 4 * latency, min(4096, 2 * manifest["spec"]["n_keys"] * manifest["dimensions"]["fold"]))
     lines = [
         f"module {top} (input clk /* verilator public_flat_rw */, output reg done /* verilator public_flat_rd */);",
-        *(f"  wire {range_of(port['bits'])}{port['name']};" for port in ports if port["name"] not in ("clk", "rst")),
+        *(f"  wire [{port['bits'] - 1}:0] {port['name']};" for port in ports if port["name"] not in ("clk", "rst")),
         "  reg rst;",
         f"  reg [{noise_bits - 1}:0] noise;",
         f"  reg [{32 * n_dice - 1}:0] dice;",
         f"  wire [31:0] die = dice[{32 * n_dice - 1}:{32 * n_dice - 32}];",
-        _instance_of_engine(manifest, ports),
-        *memory_instances(manifest["memory_ports"], {port["name"]: port["bits"] for port in ports}),
+        instance(module, "dut", {port["name"]: port["name"] for port in ports}),
         _state(streams, manifest),
     ]
     for number, stream in enumerate(streams.values()):
         lines += _stream(number, stream, manifest)
-    assert inside <= {port["name"] for port in ports}
     lines += [_clocked(streams, manifest, noise_bits, n_dice, length), "endmodule", ""]
     return "\n".join(lines)
-
-
-def _instance_of_engine(manifest: Mapping[str, Any], ports: list[Port]) -> str:
-    return instance(manifest["name"], "dut", {port["name"]: port["name"] for port in ports})
 
 
 def _state(streams: Mapping[str, Stream], manifest: Mapping[str, Any]) -> str:

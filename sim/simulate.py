@@ -50,6 +50,8 @@ class Traffic:
         Queries wait for the rows that they see, not for all: as in decoding.
     seed
         Of pauses and of the order of rows.
+    beyond
+        Inputs are out of range now and then (`sim.bench_engine`); what they then mean is expected.
     last_cycle
         Break off after this cycle, in the middle of things; nothing may be wrong until then.
     """
@@ -58,6 +60,7 @@ class Traffic:
     expected: Attention | None = None
     stall: float | dict[str, float] = 0.0
     append: bool = False
+    beyond: bool = False
     seed: int = 0
     last_cycle: int | None = None
 
@@ -73,15 +76,22 @@ class EngineTestbench:
         One of `sim.runner.SIMULATORS`.
     waves
         File in which to leave a trace, slower: VCD from Verilator, FST from Icarus. None: no trace.
+    points
+        File in which to leave the points of the Verilog that were met (Verilator's code coverage). None: none.
+
     power_up
         One of `sim.worst_case.POWER_UPS`.
+    change
+        What to make of Verilog and manifest before they are compiled (`audit.mutation`). None: nothing.
 
     Attributes
     ----------
     design
         As given.
-    manifest
+    verilog, manifest
         The engine's.
+    testbench
+        What plays its cases.
     version
         What the simulator calls itself.
     """
@@ -92,23 +102,29 @@ class EngineTestbench:
         *,
         simulator: str = "verilator",
         waves: Path | None = None,
+        points: Path | None = None,
         power_up: str = "unknown",
+        change: Callable[[str, dict[str, Any]], tuple[str, dict[str, Any]]] | None = None,
     ) -> None:
         # What can be wrong, before the work.
         self.version = runner.simulator_version(simulator)
         if waves is not None:
             runner.check_waves(simulator, waves)
         self._waves = waves
+        self._points = points
         self.design = design
         engine = Engine(design.spec, design.config)
-        verilog = emit(engine, design.config.name)
-        self.manifest = manifest(engine, verilog)
-        self._bench = Testbench(
-            verilog,
+        self.verilog = emit(engine, design.config.name)
+        self.manifest = manifest(engine, self.verilog)
+        if change is not None:
+            self.verilog, self.manifest = change(self.verilog, self.manifest)
+        self.testbench = Testbench(
+            self.verilog,
             self.manifest,
             "sim.bench_engine",
             simulator=simulator,
             waves=waves is not None,
+            coverage=points is not None,
             power_up=power_up,
         )
 
@@ -141,8 +157,8 @@ class EngineTestbench:
             The vectors do not fit the spec.
         """
         expected = [part.expected or self._attend(part.vectors) for part in traffic]
-        cases = [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
-        results = self._bench.run(cases, waves=self._waves, progress=progress)
+        cases = self.cases(traffic, expected)
+        results = self.testbench.run(cases, waves=self._waves, coverage=self._points, progress=progress)
         return [
             dataclasses.replace(
                 result, coverage=coverage.of_queries(self.design, part.vectors, attention) | result.coverage
@@ -151,6 +167,11 @@ class EngineTestbench:
             else result
             for result, part, attention in zip(results, traffic, expected, strict=True)
         ]
+
+    def cases(self, traffic: Sequence[Traffic], expected: Sequence[Attention] | None = None) -> list[Case]:
+        """Return what the bench plays for each traffic."""
+        expected = expected or [part.expected or self._attend(part.vectors) for part in traffic]
+        return [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
 
     def _attend(self, vectors: Vectors) -> Attention:
         return attend(self.design.spec, vectors.q, vectors.k, vectors.v, n_valid=vectors.n_valid, mask=vectors.mask)
@@ -169,6 +190,7 @@ class EngineTestbench:
                 "seed": traffic.seed,
                 "stall": traffic.stall,
                 "append": traffic.append,
+                "beyond": traffic.beyond,
                 "last_cycle": traffic.last_cycle,
             },
             arrays=vectors.arrays()

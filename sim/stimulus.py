@@ -45,8 +45,8 @@ def random_vectors(
     """Draw vectors: each head, and each query, of one of several kinds.
 
     Keys are uniform, or near a few prototypes (many ties), or all equal, or one key and its complement (the largest
-    deficits). Values are uniform, or the extremes, or constant. `n_valid` is anything, small, all, near `top_k`, or
-    rises by one a query.
+    deficits, and with queries between the two all others). Values are uniform, or the extremes, or constant. `n_valid`
+    is anything, small, all, near `top_k`, or rises by one a query.
 
     Parameters
     ----------
@@ -82,12 +82,17 @@ def _head(spec: AttentionSpec, rng: np.random.Generator, n_queries: int) -> tupl
             k = some[rng.integers(0, 2, spec.n_keys)] ^ (rng.random((spec.n_keys, spec.d_head)) < 0.05)
         case 3:
             k = np.repeat(some[:1], spec.n_keys, axis=0)
-        case _:  # a key, often fewer times than are kept, and its complement
-            k = some[0] ^ (rng.random((spec.n_keys, 1)) < rng.choice([0.5, 0.5 * spec.top_k / spec.n_keys]))
+        case _:  # a key, often fewer times than are kept, and its complement, of which half is a bit off
+            is_far = rng.random((spec.n_keys, 1)) < rng.choice([0.5, 1 - 0.5 * spec.top_k / spec.n_keys])
+            is_other = np.arange(spec.d_head) != np.where(rng.random((spec.n_keys, 1)) < 0.5, 0, spec.d_head)
+            k = some[0] ^ (is_far & is_other)
     k = k.astype(np.uint8)
 
     near = k[rng.integers(0, spec.n_keys, n_queries)] ^ rng.integers(0, 2, (n_queries, 1), np.uint8)
-    noise = rng.random((n_queries, spec.d_head)) < rng.choice([0.0, 0.05, 0.5], (n_queries, 1))
+    share = np.where(
+        rng.random((n_queries, 1)) < 0.25, rng.random((n_queries, 1)), rng.choice([0, 0.05, 0.5], (n_queries, 1))
+    )
+    noise = rng.random((n_queries, spec.d_head)) < share
     q = near ^ noise.astype(np.uint8)
 
     low, high = -(1 << (spec.value_bits - 1)), (1 << (spec.value_bits - 1)) - 1

@@ -14,6 +14,7 @@ from amaranth.lib import wiring
 from numpy.typing import NDArray
 
 from rtl.manifest import ports, streams
+from rtl.memory_wrapper import memory_wrapper, wrapper_name, wrapper_ports
 from rtl.verilog import emit
 from sim import case, runner
 from sim.harness import TOP, harness, library
@@ -73,7 +74,7 @@ class Testbench:
         Of a manifest: `name`, `ports`, `streams` and, for memories outside, `memory_ports`.
     bench
         Module of the bench, `sim.bench_engine` say.
-    simulator, waves
+    simulator, waves, coverage
         As of `sim.runner.build`.
     power_up
         One of `sim.worst_case.POWER_UPS`: what registers and memories hold before the first reset.
@@ -101,26 +102,28 @@ class Testbench:
         *,
         simulator: str = "verilator",
         waves: bool = False,
+        coverage: bool = False,
         power_up: str = "unknown",
     ) -> None:
         require_power_up(power_up)
-        name = description["name"]
+        name, ports = description["name"], description["ports"]
         self.description = description
         self._bench = bench
-        # A module without registers has no clock, whatever its description says.
-        header = re.search(rf"^module {name}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
-        declared = set(re.findall(r"\w+", header[1])) if header else set()
-        top = harness(
-            name,
-            [port for port in description["ports"] if port["name"] in declared],
-            read_streams(description["streams"]),
-            description.get("memory_ports"),
-        )
         simulated = with_macros(verilog)
         if power_up == "unknown":
             simulated = without_initial_values(simulated)
-        sources = {f"{name}.v": simulated, f"{TOP}.v": top, **library()}
-        self.build = runner.build(sources, TOP, simulator=simulator, waves=waves)
+        sources = {f"{name}.v": simulated}
+        if description.get("memory_ports"):
+            # Connected as its users get it, to the memory of `library`.
+            name, ports = wrapper_name(description), wrapper_ports(description)
+            verilog = memory_wrapper(description)
+            sources |= {f"{name}.v": verilog}
+        # A module without registers has no clock, whatever its description says.
+        header = re.search(rf"^module {name}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
+        declared = set(re.findall(r"\w+", header[1])) if header else set()
+        top = harness(name, [port for port in ports if port["name"] in declared], read_streams(description["streams"]))
+        sources |= {f"{TOP}.v": top, **library()}
+        self.build = runner.build(sources, TOP, simulator=simulator, waves=waves, coverage=coverage)
 
     @classmethod
     def of(cls, component: wiring.Component, name: str, bench: str, **options: Any) -> Testbench:
@@ -135,6 +138,7 @@ class Testbench:
         cases: Sequence[Case],
         *,
         waves: Path | None = None,
+        coverage: Path | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> list[Result]:
         """Play each case, from a reset on, in one run of the simulator.
@@ -143,8 +147,8 @@ class Testbench:
         ----------
         cases
             One after the other; the streams are added to each one's fields.
-        waves
-            File of the trace (`sim.runner.run`).
+        waves, coverage
+            Files of the trace and of the points that were met (`sim.runner.run`).
         progress
             Called with what the bench has counted.
 
@@ -158,7 +162,7 @@ class Testbench:
             for number, one in enumerate(cases):
                 fields = {"streams": self.description["streams"], **one.fields}
                 case.save(folder, f"case_{number}", fields, one.arrays)
-            runner.run(self.build, self._bench, folder, waves=waves, progress=progress)
+            runner.run(self.build, self._bench, folder, waves=waves, coverage=coverage, progress=progress)
             results = []
             for number in range(len(cases)):
                 report, arrays = case.load(folder, f"result_{number}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from rtl.memory_wrapper import RAM
+
 __all__ = ["POWER_UPS", "require_power_up", "with_macros", "without_initial_values"]
 
 #: What registers and memories hold before the first reset: anything, or the initial values that the file states.
@@ -37,7 +39,7 @@ def require_power_up(power_up: str) -> None:
 
 
 def with_macros(verilog: str) -> str:
-    """Replace each inferred memory of two ports by an instance of `sim/verilog/hamming_memory.v`.
+    """Replace each inferred memory of two ports by an instance of `sim/verilog/hamming_ram_1r1w.v`.
 
     Those are the memories of `rtl.memory.DualPortMemory`, each in a module of its own, of which the ports stay. Lists
     and tables, which are read at once, remain what they are: registers.
@@ -64,12 +66,14 @@ def _with_macro(module: re.Match[str]) -> str:
     lows = [int(low or high or 0) for _, _, high, low, _ in parts]
     lane_bits = width // len(parts)
     if lows != [lane_bits * lane for lane in range(len(parts))]:
-        raise ValueError(f"the memory of module {module[1].strip()} is written in parts that sim.worst_case does not know")
+        raise ValueError(
+            f"the memory of module {module[1].strip()} is written in parts that sim.worst_case does not know"
+        )
     data, enable, read_addr = read[1], read[2], read[3]
     parameters = {
         "DEPTH": depth,
         "ADDR_BITS": max(1, (depth - 1).bit_length()),
-        "LANES": len(parts),
+        "WIDTH": width,
         "LANE_BITS": lane_bits,
     }
     connections = {
@@ -83,7 +87,7 @@ def _with_macro(module: re.Match[str]) -> str:
     }
     settings = ", ".join(f".{name}({value})" for name, value in parameters.items())
     wires = ", ".join(f".{port}({wire})" for port, wire in connections.items())
-    macro = f"  wire [{width - 1}:0] {data};\n  hamming_memory #({settings}) macro ({wires});\n"
+    macro = f"  wire [{width - 1}:0] {data};\n  {RAM} #({settings}) macro ({wires});\n"
     for found in (declared, initial, writes):
         text = text.replace(found[0], "", 1)
     return text.replace(read[0], macro, 1)

@@ -29,6 +29,7 @@ RUN_ELSEWHERE = {
     "make lint test": "lint",
     "make regression": "regression",
     "make mutants": "mutants",
+    "make prove": "prove",
     "make bench": "bench",
     "make compare": "compare",
     "make sweep": "sweep",

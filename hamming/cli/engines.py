@@ -24,6 +24,7 @@ from hamming.cli.common import (
 from hamming.tables import manifest_table, presets_table, simulation_table
 from hamming.vector_file import Vectors
 from rtl.design import Design, load_design, preset_names, preset_text
+from rtl.memory_wrapper import RAM, memory_wrapper, ram_verilog
 
 if TYPE_CHECKING:
     from sim.regression import RegressionReport
@@ -56,12 +57,14 @@ def presets(name: str | None) -> None:
 
 @click.command()
 @takes_design
-@file_option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder for NAME.v and NAME.json.")
+@file_option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder for the files.")
 def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
     """Write an engine's Verilog and manifest.
 
     CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The Verilog is Verilog-2005; the
-    manifest, JSON, states spec, configuration, ports, memories, cycles and tool versions.
+    manifest, JSON, states spec, configuration, ports, memories, cycles and tool versions. They are NAME.v and
+    NAME.json in DIR. With external memories there are NAME_memories.v, which connects one to each memory port, and
+    hamming_ram_1r1w.v, a model of it whose place macros take; one that is there already is left as it is.
 
     \b
     Examples:
@@ -70,7 +73,12 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
     """
     design = read_design(config, overrides)
     name = design.config.name
-    targets = folder / f"{name}.v", folder / f"{name}.json"
+    targets = [folder / f"{name}.v", folder / f"{name}.json"]
+    wrapper, ram = folder / f"{name}_memories.v", folder / f"{RAM}.v"
+    is_external = design.config.memory == "external"
+    if is_external:
+        # Whoever has put macros in place of the model keeps them.
+        targets += [wrapper] if ram.is_file() else [wrapper, ram]
     with outputs(*targets, inputs=read_files(config)) as files:
         from rtl.engine import Engine
         from rtl.manifest import manifest
@@ -81,8 +89,15 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
         facts = manifest(engine, verilog)
         files.save_text(targets[0], verilog)
         files.save_json(targets[1], facts)
+        if is_external:
+            files.save_text(wrapper, memory_wrapper(facts))
+        if ram in targets:
+            files.save_text(ram, ram_verilog())
     click.echo(f"{targets[0]}: {len(verilog.splitlines())} lines of Verilog")
     click.echo(f"{targets[1]}: the manifest")
+    if is_external:
+        click.echo(f"{wrapper}: the engine with a memory at each memory port")
+        click.echo(f"{ram}: {'the memory, a model' if ram in targets else 'left as it was'}")
     Console().print(manifest_table(facts))
 
 

@@ -42,7 +42,7 @@ def test_help_lists_every_target():
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "lint", "verilog", "sim", "synth", "bench", "regression", "mutants"]
+    "target", ["demo", "test", "lint", "verilog", "sim", "synth", "bench", "regression", "mutants", "prove"]
 )
 def test_every_target_can_be_planned_on_a_fresh_machine(target, tmp_path):
     plan = make("--dry-run", target, f"VENV={tmp_path}/venv")

@@ -20,7 +20,7 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"name": "small"}, ValueError, "name must not be a reserved word .*, as 'small' is"),
         ({"name": "logic"}, ValueError, "name must not be a reserved word .*, as 'logic' is"),
         ({"name": "std"}, ValueError, "name must not be 'std', which is a package of SystemVerilog's own"),
-        ({"name": "hamming_memory"}, ValueError, "name must not be 'hamming_memory', which .* beside the engine"),
+        ({"name": "hamming_ram_1r1w"}, ValueError, "name must not be 'hamming_ram_1r1w', which .* beside the engine"),
         ({"name": "a" * 65}, ValueError, "name must be a Verilog identifier .*; 64 at most.*, not 'aaa"),
         ({"n_lanes": 0}, ValueError, "n_lanes must be 1 to 512, not 0"),
         ({"n_lanes": 3}, ValueError, "n_lanes must be a power of two, .* not 3"),

@@ -1,31 +1,28 @@
-// Model of a memory macro, one read and one write port, as bad as a macro may be. It stands for an engine's external
-// memories, and in simulation for the inferred ones (`sim.worst_case`).
+// The memory of `rtl/hamming_ram_1r1w.v`, as bad as a macro may be. In simulation it stands for an engine's external
+// memories, and for the inferred ones (`sim.worst_case`).
 //
-// An enabled read's data come `LATENCY` cycles later, and hold: `read_en[0]` reads the array, `read_en[i]` lets
-// register i take the word of the stage before. `write_en` has a bit for each of `LANES` parts of a word.
 // Anything (X, or in two-state simulation random bits) is what a read gives
 //   * of a word that is written in the same cycle, all of it, whatever parts are written,
 //   * of a word that was never written, or of no word (an address of `DEPTH` or more),
 // and what all words become by a write to no word.
-module hamming_memory #(
+module hamming_ram_1r1w #(
   parameter DEPTH = 2,
   parameter ADDR_BITS = 1,
-  parameter LANES = 1,
+  parameter WIDTH = 1,
   parameter LANE_BITS = 1,
   parameter LATENCY = 1
 ) (
   input clk,
   input [ADDR_BITS-1:0] read_addr,
   input [LATENCY-1:0] read_en,
-  output [LANES*LANE_BITS-1:0] read_data,
+  output [WIDTH-1:0] read_data,
   input [ADDR_BITS-1:0] write_addr,
-  input [LANES-1:0] write_en,
-  input [LANES*LANE_BITS-1:0] write_data
+  input [WIDTH/LANE_BITS-1:0] write_en,
+  input [WIDTH-1:0] write_data
 );
-  localparam BITS = LANES * LANE_BITS;
-  localparam PARTS = (BITS + 31) / 32;
-  reg [BITS-1:0] words [0:DEPTH-1];
-  reg [BITS-1:0] stages [0:LATENCY-1];
+  localparam PARTS = (WIDTH + 31) / 32;
+  reg [WIDTH-1:0] words [0:DEPTH-1];
+  reg [WIDTH-1:0] stages [0:LATENCY-1];
   reg [32*PARTS-1:0] anything;
   integer lane, part, stage, word;
 
@@ -46,16 +43,16 @@ module hamming_memory #(
 `else
         anything[32*part +: 32] = 32'bx;
 `endif
-    if (is_read) stages[0] <= collides || !reads_word ? anything[BITS-1:0] : words[read_addr];
+    if (is_read) stages[0] <= collides || !reads_word ? anything[WIDTH-1:0] : words[read_addr];
     for (stage = 1; stage < LATENCY; stage = stage + 1)
       if (read_en[stage]) stages[stage] <= stages[stage-1];
     if (is_written) begin
       if (writes_word) begin
-        for (lane = 0; lane < LANES; lane = lane + 1)
+        for (lane = 0; lane < WIDTH / LANE_BITS; lane = lane + 1)
           if (write_en[lane])
             words[write_addr][lane*LANE_BITS +: LANE_BITS] <= write_data[lane*LANE_BITS +: LANE_BITS];
       end else
-        for (word = 0; word < DEPTH; word = word + 1) words[word] <= anything[BITS-1:0];
+        for (word = 0; word < DEPTH; word = word + 1) words[word] <= anything[WIDTH-1:0];
     end
   end
 endmodule

@@ -1,0 +1,235 @@
+"""`python -m audit.mutation`: random mutants of every component, each to be found by a bench or proved to be none.
+
+A build carries all mutants of a component (`audit.mutate`). Each is at work in turn, on the component's own bench and
+then on the engine's, until a case finds it. What no case finds is given to a proof (`audit.equivalence`). What is left
+is alive: a hole in the benches, or a mutant that takes an argument about its neighbours to see that it is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from audit.bench_mutants import PORT
+from audit.designs import DESIGNS
+from audit.equivalence import is_equivalent
+from audit.mutate import MODULE, Mutants, mutate
+from rtl.design import Design
+from rtl.engine import Engine
+from rtl.manifest import ports, streams
+from rtl.verilog import emit
+from sim import case, runner
+from sim.component import COMPONENTS, case_of
+from sim.regression import traffic_of
+from sim.simulate import EngineTestbench
+from sim.stimulus import random_vectors
+from sim.testbench import Case, Testbench
+
+__all__ = ["COMPONENT_DESIGNS", "Outcome", "audit"]
+
+
+class Target(NamedTuple):
+    """A component to mutate: its module in the engine, a design that has it, and its own bench (None: it has none)."""
+
+    module: str
+    design: str
+    bench: str | None
+
+
+#: By name.
+COMPONENT_DESIGNS: dict[str, Target] = {
+    "loader": Target("loader", "tiny", "loader"),
+    "fetch": Target("fetch", "tiny", "fetch"),
+    "turns": Target("turns", "tiny", None),
+    "score": Target("score", "insertion", "score"),
+    "histogram": Target("selector", "tiny", "selector"),
+    "insertion": Target("selector", "insertion", "selector"),
+    "replay_list": Target("replay", "tiny", "replay"),
+    "replay_register": Target("replay", "plain", "replay"),
+    "softmax_rom": Target("softmax", "tiny", "softmax"),
+    "softmax_loadable": Target("softmax", "insertion", "softmax"),
+    "multiply": Target("weighted_sum", "tiny", "weighted_sum"),
+    "shift": Target("weighted_sum", "shift", "weighted_sum"),
+    "normalizer": Target("normalizer", "tiny", "normalizer"),
+    "fork": Target("fork", "tiny", None),
+    "key_memory": Target("key_memory", "tiny", None),
+    "value_banks": Target("value_memory", "shift", None),
+}
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What became of a component's mutants, by number.
+
+    Attributes
+    ----------
+    commands
+        Yosys' description of each.
+    own, engine
+        What the component's own bench, and the engine's, found, in words.
+    equivalent, alive
+        What neither found: proved to be no mutants, and the others.
+    """
+
+    commands: list[str]
+    own: dict[int, str] = field(default_factory=dict)
+    engine: dict[int, str] = field(default_factory=dict)
+    equivalent: list[int] = field(default_factory=list)
+    alive: list[int] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return counts, and the mutants that are alive, as JSON's types."""
+        return {
+            "tried": len(self.commands),
+            "killed_by_its_bench": len(self.own),
+            "killed_by_the_engine": len(self.engine),
+            "equivalent": len(self.equivalent),
+            "alive": {number: _short(self.commands[number - 1]) for number in self.alive},
+        }
+
+
+def audit(name: str, n_mutants: int, seed: int) -> Outcome:
+    """Make mutants of a component and see what becomes of them.
+
+    Parameters
+    ----------
+    name
+        One of `COMPONENT_DESIGNS`.
+    n_mutants, seed
+        How many mutants, and the seed by which they and the cases are drawn.
+
+    Raises
+    ------
+    RuntimeError
+        A bench finds something wrong where no mutant is at work.
+    """
+    target = COMPONENT_DESIGNS[name]
+    design = DESIGNS[target.design]
+    top = design.config.name
+    verilog = emit(Engine(design.spec, design.config), top)
+    mutants = mutate(verilog, f"{top}.{target.module}", n_mutants, seed)
+    outcome = Outcome(commands=mutants.commands)
+    left = list(range(1, len(mutants.commands) + 1))
+    if target.bench is not None:
+        outcome.own = _found(*_component(design, target.bench, mutants, seed), left)
+        left = [number for number in left if number not in outcome.own]
+    if left:
+        outcome.engine = _found(*_engine(design, target.module, mutants, seed), left)
+        left = [number for number in left if number not in outcome.engine]
+    for number in left:
+        is_none = is_equivalent(verilog, f"{top}.{target.module}", mutants, number)
+        (outcome.equivalent if is_none else outcome.alive).append(number)
+    return outcome
+
+
+def _component(design: Design, bench: str, mutants: Mutants, seed: int) -> tuple[Testbench, str, list[Case]]:
+    component = COMPONENTS[bench](design.dimensions)
+    description = {
+        "name": MODULE,
+        "ports": [*ports(component), {"name": PORT, "direction": "input", "bits": mutants.bits}],
+        "streams": streams(component),
+    }
+    rng = np.random.default_rng(seed)
+    cases = []
+    for number, stall in enumerate([0.0, 0.5, 0.9, {"i": 0.8}, {"o": 0.8}, 0.0]):
+        vectors = random_vectors(design.spec, rng, n_heads=1, n_queries=60, has_mask=design.config.mask)
+        cases.append(case_of(design, vectors, stall=stall, seed=number))
+    module = f"sim.bench_{bench}"
+    return Testbench(mutants.verilog, description, module), module, cases
+
+
+def _engine(design: Design, module: str, mutants: Mutants, seed: int) -> tuple[Testbench, str, list[Case]]:
+
+    def change(verilog: str, description: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        port = {"name": PORT, "direction": "input", "bits": mutants.bits}
+        changed = _with_mutants(verilog, design.config.name, module, mutants)
+        return changed, description | {"ports": [*description["ports"], port]}
+
+    bench = EngineTestbench(design, change=change)
+    return bench.testbench, "sim.bench_engine", bench.cases(traffic_of(design, 300, seed))
+
+
+def _with_mutants(verilog: str, top: str, module: str, mutants: Mutants) -> str:
+    """Return the engine with the mutated module in the place of its own, and the port that names the mutant."""
+    name = rf"\{top}.{module} "
+    start = verilog.index(f"module {name}(")
+    end = verilog.index("endmodule\n", start) + len("endmodule\n")
+    mutated = re.sub(rf"^module {MODULE}\(", lambda _: f"module {name}(", mutants.verilog, flags=re.MULTILINE)
+    verilog = verilog[:start] + mutated + verilog[end:]
+    # The instance, in the top module or, for parts of the memory, below it.
+    verilog, n_instances = re.subn(
+        rf"^(  {re.escape(name)} \S+ \()$", rf"\1\n    .{PORT}({PORT}),", verilog, flags=re.MULTILINE
+    )
+    verilog, n_modules = re.subn(
+        rf"^module {top}\((.*)\);$",
+        rf"module {top}({PORT}, \1);\n  input [{mutants.bits - 1}:0] {PORT};",
+        verilog,
+        flags=re.MULTILINE,
+    )
+    assert n_instances == n_modules == 1, (n_instances, n_modules)
+    return verilog
+
+
+def _found(testbench: Testbench, bench: str, cases: Sequence[Case], mutants: Sequence[int]) -> dict[int, str]:
+    """Play the cases on each of the mutants; return what was found, by mutant."""
+    folder = Path(tempfile.mkdtemp(prefix="hamming-"))
+    for number, one in enumerate(cases):
+        case.save(folder, f"case_{number}", {"streams": testbench.description["streams"], **one.fields}, one.arrays)
+    (folder / "mutants.json").write_text(json.dumps({"bench": bench, "mutants": list(mutants)}), encoding="utf-8")
+    runner.run(testbench.build, "audit.bench_mutants", folder)
+    found: Mapping[str, str] = case.load(folder, "result_0")[0]["found"]
+    shutil.rmtree(folder)
+    if "0" in found:
+        raise RuntimeError(f"{bench} finds fault with what is not broken: {found['0']}")
+    return {int(number): what for number, what in found.items()}
+
+
+def _short(command: str) -> str:
+    """Return what a mutant does, without the places in a file that is not kept."""
+    return re.sub(r" -src \S+| -module \S+|^mutate ", "", command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status, 1 if a mutant is alive."""
+    parser = argparse.ArgumentParser(prog="python -m audit.mutation", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("components", nargs="*", metavar="COMPONENT", help="(default: all)")
+    parser.add_argument("--mutants", type=int, default=200, help="of each component (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of mutants and cases (default: %(default)s)")
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.components if name not in COMPONENT_DESIGNS]:
+        parser.error(f"no component {unknown[0]!r}; there are {', '.join(COMPONENT_DESIGNS)}")
+    table = Table(title=f"Mutants, seed {options.seed}")
+    for heading in ("component", "tried", "its bench", "the engine's", "equivalent", "alive", "s"):
+        table.add_column(heading, justify="left" if heading == "component" else "right")
+    told = {}
+    for name in options.components or COMPONENT_DESIGNS:
+        began = time.monotonic()
+        one = audit(name, options.mutants, options.seed).to_dict()
+        told[name] = one
+        counts = [str(len(value)) if isinstance(value, dict) else str(value) for value in one.values()]
+        table.add_row(name, *counts, f"{time.monotonic() - began:.0f}")
+        print(name, *counts, f"{time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+        if options.output is not None:
+            options.output.parent.mkdir(parents=True, exist_ok=True)
+            everything = {"mutants": options.mutants, "seed": options.seed, "components": told}
+            options.output.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
+    Console().print(table)
+    return 1 if any(one["alive"] for one in told.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Arithmetic without state, at the sizes of the presets: each circuit against `+`, `*` and `==`."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat
+
+from formal.designs import small
+from formal.harness import Harness
+from formal.order import total
+from formal.proof import Proof
+from rtl.multiply import Multiply
+from rtl.popcount import XnorPopcount, count_ones, thermometer
+from rtl.quotient import carry_select_difference
+from rtl.shift import Shift
+
+__all__ = ["PROOFS"]
+
+
+def xnor_popcount(d_head: int) -> Harness:
+    """The count of equal bits is their sum."""
+    unit = XnorPopcount(d_head=d_head)
+    h = Harness(unit, has_state=False)
+    q, k = h.free("q", d_head), h.free("k", d_head)
+    h.m.d.comb += [unit.q.eq(q), unit.k.eq(k)]
+    h.claim("count is the sum of equal bits", unit.count == total(q[b] == k[b] for b in range(d_head)))
+    return h
+
+
+def ones(n_words: int, width: int) -> Harness:
+    """Each position's count is the sum of its bits."""
+    h = Harness(has_state=False)
+    words = [h.free(f"word_{n}", width) for n in range(n_words)]
+    counts = count_ones(h.m, words, width)
+    for p in range(width):
+        h.claim(f"count {p} is the sum", Cat(count[p] for count in counts) == total(word[p] for word in words))
+    return h
+
+
+def thermometers(n_bits: int) -> Harness:
+    """Bit `i` is whether the number is above `i`."""
+    h = Harness(has_state=False)
+    number = h.free("number", n_bits)
+    word = thermometer(h.m, number, "word")
+    h.claim("as many bits as there are numbers", len(word) == 2**n_bits - 1)
+    h.claim("bit i says whether the number is above i", Cat(number > i for i in range(len(word))) == word)
+    return h
+
+
+def products(kind: type[Multiply] | type[Shift], value_bits: int, weight_bits: int) -> Harness:
+    """The rows of a product, and what they are too large by, are weight times value."""
+    h = Harness(has_state=False)
+    name = "shift" if kind is Shift else "multiply"
+    weights = (1 << weight_bits - 1, 0, 0)
+    dims = small(value_bits=value_bits, weight_bits=weight_bits, weights=weights, product=name)
+    weight, value = h.free("weight", weight_bits), h.free("value", value_bits)
+    product = kind(dims)
+    lines = product.lines(h.m, weight)
+    columns = product.rows(h.m, lines, [value[b] for b in range(value_bits)])
+    modulus = 1 << dims.spec.acc_bits
+    rows = total(bit << place for place, column in enumerate(columns) for bit in column)
+    negated = product.negated(lines)
+    if kind is Shift:
+        h.assume((weight & (weight - 1))[:weight_bits] == 0)
+    else:
+        digits = total(
+            (lines[3 * i] + 2 * lines[3 * i + 1] - lines[3 * i + 2]) << 2 * i for i in range(len(product.tops))
+        )
+        h.claim("the digits' sum is the weight", digits == weight)
+        places = total(lines[3 * i + 2] << 2 * i for i in range(len(product.tops)))
+        h.claim("what is counted are the digits of -1", negated == places)
+    wanted = weight * value + (2**value_bits - 1) * negated
+    h.claim("rows add up to weight times value", (rows - wanted) % modulus == 0)
+    return h
+
+
+def difference(width: int) -> Harness:
+    """Carry-select subtraction is subtraction."""
+    h = Harness(has_state=False)
+    a, b = h.free("a", width + 1), h.free("b", width)
+    found = carry_select_difference(h.m, "d", a, b)
+    h.claim("the difference, a bit wider", found == (a - b)[: len(found)])
+    return h
+
+
+def _proof(name: str, component: str, what: str, size: str, build, *, is_small: bool = False) -> Proof:
+    return Proof(
+        name=f"arithmetic.{name}",
+        component=component,
+        what=what,
+        size=size,
+        build=build,
+        engine="cec",
+        is_small=is_small,
+    )
+
+
+PROOFS = (
+    _proof("popcount_16", "XnorPopcount", "equals a sum", "16 bits", lambda: xnor_popcount(16), is_small=True),
+    _proof("popcount_64", "XnorPopcount", "equals a sum", "64 bits", lambda: xnor_popcount(64)),
+    _proof("popcount_128", "XnorPopcount", "equals a sum", "128 bits", lambda: xnor_popcount(128)),
+    _proof("ones", "count_ones", "equals a sum", "16 words of 2 bits", lambda: ones(16, 2)),
+    _proof("thermometer", "thermometer", "equals comparisons", "8 bits", lambda: thermometers(8), is_small=True),
+    *(
+        _proof(
+            f"multiply_{v}_{w}",
+            "Multiply",
+            "digits add up to the weight, rows to weight times value",
+            f"values of {v} bits, weights of {w}",
+            lambda v=v, w=w: products(Multiply, v, w),
+            is_small=(v, w) == (4, 4),
+        )
+        for v, w in ((4, 4), (4, 5), (8, 8), (8, 12))
+    ),
+    _proof(
+        "shift_8_12",
+        "Shift",
+        "the row is weight times value, for weights that are a power of two or 0",
+        "values of 8 bits, weights of 12",
+        lambda: products(Shift, 8, 12),
+        is_small=True,
+    ),
+    _proof("difference", "carry_select_difference", "equals `-`", "24 bits", lambda: difference(24), is_small=True),
+)

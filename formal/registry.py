@@ -1,0 +1,49 @@
+"""All proofs, by component in the order of the data path."""
+
+from __future__ import annotations
+
+from formal import (
+    arithmetic,
+    fetch,
+    fork,
+    loader,
+    normalizer,
+    replay,
+    score,
+    selectors,
+    softmax,
+    turns,
+    weighted_sum,
+)
+from formal.proof import Proof
+
+__all__ = ["PROOFS", "chosen"]
+
+PROOFS: tuple[Proof, ...] = (
+    *arithmetic.PROOFS,
+    *loader.PROOFS,
+    *fetch.PROOFS,
+    *turns.PROOFS,
+    *score.PROOFS,
+    *selectors.PROOFS,
+    *fork.PROOFS,
+    *replay.PROOFS,
+    *softmax.PROOFS,
+    *weighted_sum.PROOFS,
+    *normalizer.PROOFS,
+)
+
+
+def chosen(words: tuple[str, ...]) -> tuple[Proof, ...]:
+    """Return the proofs whose names begin with one of `words`; all of them where there is none.
+
+    Raises
+    ------
+    ValueError
+        No name begins with a word.
+    """
+    for word in words:
+        if not any(proof.name.startswith(word) for proof in PROOFS):
+            known = ", ".join(dict.fromkeys(proof.name.partition(".")[0] for proof in PROOFS))
+            raise ValueError(f"no proof's name begins with {word!r}; --list shows them, of {known}")
+    return tuple(proof for proof in PROOFS if not words or proof.name.startswith(words))
