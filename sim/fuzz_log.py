@@ -68,7 +68,8 @@ def _read(path: Path, n_bits: int) -> Records:
     places = 16 ** np.arange(7, -1, -1, dtype=np.int64)
     nibbles = numbers[:, 17:][:, ::-1]
     bits = (nibbles[:, :, None] >> np.arange(4, dtype=np.uint8) & 1).reshape(len(numbers), 4 * n_digits)[:, :n_bits]
-    return Records(numbers[:, 0].astype(np.int64), numbers[:, 1:9] @ places, numbers[:, 9:17] @ places, bits)
+    end, start = (numbers[:, a : a + 8] @ places for a in (1, 9))
+    return Records(numbers[:, 0].astype(np.int64), end, start, bits.astype(np.uint8))
 
 
 class Log:

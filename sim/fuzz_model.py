@@ -94,7 +94,7 @@ class Table:
         index = entries.field(self._stream, "index")
         weight = self._stored(entries.field(self._stream, "weight"))
         table = np.full(spec.d_head + 1, -1)
-        self._tables, self._states = [None], ["unknown"]
+        self._tables[0], self._states[0] = None, "unknown"
         for place, entry, cycle in zip(index.tolist(), weight.tolist(), entries.end.tolist(), strict=True):
             if place > spec.d_head:
                 continue
