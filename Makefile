@@ -15,7 +15,7 @@ BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint verilog sim synth bench regression fuzz mutants prove areas compare sweep distill clean
+.PHONY: help demo test lint verilog sim synth bench regression fuzz mutants coverage mutation prove areas compare sweep distill clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,12 @@ mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a tes
 
 prove: $(VENV)/base.stamp ## proofs of the components, for all inputs and stalls, at small sizes: docs/proofs.md
 	@$(BIN)/python -m formal --workers $(WORKERS) --json $(BUILD)/proofs.json
+
+coverage: $(VENV)/base.stamp ## which points of small engines' Verilog a regression meets; build/coverage.json
+	@$(BIN)/python -m audit.coverage --output $(BUILD)/coverage.json
+
+mutation: $(VENV)/base.stamp ## 200 random mutants of each component: found, proved to be none, or alive; build/mutation.json
+	@$(BIN)/python -m audit.mutation --output $(BUILD)/mutation.json
 
 bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model, areas against published ones
 	@$(BIN)/python -m rtl.bench

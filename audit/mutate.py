@@ -15,6 +15,10 @@ __all__ = ["Mutants", "mutate"]
 #: Name of the mutated module in what `mutate` returns.
 MODULE = "audited"
 
+#: Ports of a memory that Yosys asks to be as they are, and how many more mutants are listed, so that enough are left.
+_NOT_MEMORY = r"-port (RD_EN|RD_CLK|RD_ARST|RD_SRST|WR_CLK)\b"
+_SPARE = 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mutants:
@@ -36,7 +40,7 @@ class Mutants:
 
 
 def prepare(top: str) -> list[str]:
-    """Return the commands that read `engine.v` and leave its module `top`, flat, as `MODULE`: what mutants are made of."""
+    """Return the commands that read `engine.v` and leave its module `top`, flat, as `MODULE`."""
     return [
         "read_verilog engine.v",
         f"hierarchy -top {top}",
@@ -72,18 +76,12 @@ def mutate(verilog: str, module: str, n_mutants: int, seed: int) -> Mutants:
     with tempfile.TemporaryDirectory(prefix="hamming-") as name:
         folder = Path(name)
         (folder / "engine.v").write_text(readable(verilog), encoding="utf-8")
-        commands = [
-            *prepare(module),
-            f"mutate -list {n_mutants} -seed {seed} -ctrl {PORT} {bits} 1 -o mutants.ys",
-            "script mutants.ys",
-            "opt_clean",
-            "write_verilog -noattr mutants.v",
-        ]
-        yosys.run(commands, folder)
-        lines = (folder / "mutants.ys").read_text(encoding="utf-8").splitlines()
+        yosys.run([*prepare(module), f"mutate -list {n_mutants + _SPARE} -seed {seed} -o list.ys"], folder)
+        lines = (folder / "list.ys").read_text(encoding="utf-8").splitlines()
+        lines = [line for line in lines if not re.search(_NOT_MEMORY, line)][:n_mutants]
+        made = [f"{line} -ctrl {PORT} {bits} {number}" for number, line in enumerate(lines, 1)]
+        yosys.run([*prepare(module), *made, "splitnets", "opt_clean", "write_verilog -noattr mutants.v"], folder)
         text = (folder / "mutants.v").read_text(encoding="utf-8")
-    return Mutants(verilog=text, commands=[_without_control(line) for line in lines], bits=bits)
-
-
-def _without_control(command: str) -> str:
-    return re.sub(r" -ctrl \S+ \d+ \d+", "", command)
+    # Mutants that are not at work may close loops of wires.
+    text = f"/* verilator lint_off UNOPTFLAT */\n{text}"
+    return Mutants(verilog=text, commands=lines, bits=bits)

@@ -41,6 +41,18 @@ from sim.testbench import Case, Testbench
 __all__ = ["COMPONENT_DESIGNS", "Outcome", "audit"]
 
 
+#: A port in a module that was emitted.
+_PORT = r"^  (input|output) (\[\d+:0\] )?(\S+) ?;"
+
+#: Ports of components that go, in an engine, by the name of what they are equal to.
+_ALIASES = [
+    ("moves|go", "i__ready"),
+    (r"must_give|valid_\d+", "o__valid"),
+    ("row", "keys__addr"),
+    ("reads", "keys__en"),
+]
+
+
 class Target(NamedTuple):
     """A component to mutate: its module in the engine, a design that has it, and its own bench (None: it has none)."""
 
@@ -53,7 +65,7 @@ class Target(NamedTuple):
 COMPONENT_DESIGNS: dict[str, Target] = {
     "loader": Target("loader", "tiny", "loader"),
     "fetch": Target("fetch", "tiny", "fetch"),
-    "turns": Target("turns", "tiny", None),
+    "turns": Target("turns", "insertion", None),
     "score": Target("score", "insertion", "score"),
     "histogram": Target("selector", "tiny", "selector"),
     "insertion": Target("selector", "insertion", "selector"),
@@ -79,7 +91,8 @@ class Outcome:
     commands
         Yosys' description of each.
     own, engine
-        What the component's own bench, and the engine's, found, in words.
+        What the component's own bench, and the engine's, found, in words. One that changes nothing but cycles has words
+        that begin with `cycles`.
     equivalent, alive
         What neither found: proved to be no mutants, and the others.
     """
@@ -96,6 +109,7 @@ class Outcome:
             "tried": len(self.commands),
             "killed_by_its_bench": len(self.own),
             "killed_by_the_engine": len(self.engine),
+            "of_these_by_cycles_alone": sum("cycles: " in what for what in (*self.own.values(), *self.engine.values())),
             "equivalent": len(self.equivalent),
             "alive": {number: _short(self.commands[number - 1]) for number in self.alive},
         }
@@ -118,9 +132,12 @@ def audit(name: str, n_mutants: int, seed: int) -> Outcome:
     """
     target = COMPONENT_DESIGNS[name]
     design = DESIGNS[target.design]
-    top = design.config.name
-    verilog = emit(Engine(design.spec, design.config), top)
-    mutants = mutate(verilog, f"{top}.{target.module}", n_mutants, seed)
+    if target.bench is None:
+        top = design.config.name
+        verilog, module = emit(Engine(design.spec, design.config), top), f"{top}.{target.module}"
+    else:
+        verilog, module = emit(COMPONENTS[target.bench](design.dimensions), target.bench), target.bench
+    mutants = mutate(verilog, module, n_mutants, seed)
     outcome = Outcome(commands=mutants.commands)
     left = list(range(1, len(mutants.commands) + 1))
     if target.bench is not None:
@@ -130,7 +147,7 @@ def audit(name: str, n_mutants: int, seed: int) -> Outcome:
         outcome.engine = _found(*_engine(design, target.module, mutants, seed), left)
         left = [number for number in left if number not in outcome.engine]
     for number in left:
-        is_none = is_equivalent(verilog, f"{top}.{target.module}", mutants, number)
+        is_none = is_equivalent(verilog, module, mutants, number)
         (outcome.equivalent if is_none else outcome.alive).append(number)
     return outcome
 
@@ -159,7 +176,11 @@ def _engine(design: Design, module: str, mutants: Mutants, seed: int) -> tuple[T
         return changed, description | {"ports": [*description["ports"], port]}
 
     bench = EngineTestbench(design, change=change)
-    return bench.testbench, "sim.bench_engine", bench.cases(traffic_of(design, 300, seed))
+    return (
+        bench.testbench,
+        "sim.bench_engine",
+        bench.cases(traffic_of(design, list(bench.manifest["streams"]), 300, seed)),
+    )
 
 
 def _with_mutants(verilog: str, top: str, module: str, mutants: Mutants) -> str:
@@ -167,20 +188,29 @@ def _with_mutants(verilog: str, top: str, module: str, mutants: Mutants) -> str:
     name = rf"\{top}.{module} "
     start = verilog.index(f"module {name}(")
     end = verilog.index("endmodule\n", start) + len("endmodule\n")
-    mutated = re.sub(rf"^module {MODULE}\(", lambda _: f"module {name}(", mutants.verilog, flags=re.MULTILINE)
-    verilog = verilog[:start] + mutated + verilog[end:]
+    ports_there = re.findall(_PORT, verilog[start:end], re.MULTILINE)
+    ports_here = {port for _, _, port in re.findall(_PORT, mutants.verilog, re.MULTILINE)}
+    links = {
+        port: next((own for alias, own in _ALIASES if re.fullmatch(alias, port)), port) for *_, port in ports_there
+    }
+    links = {port: port if port in ports_here else own for port, own in links.items()} | {PORT: PORT}
+    lines = [f"module {name}({', '.join(links)});", f"  input [{mutants.bits - 1}:0] {PORT};"]
+    lines += [f"  {direction} {bits}{port};" for direction, bits, port in ports_there]
+    lines += [f"  {MODULE} mutated ({', '.join(f'.{own}({port})' for port, own in links.items())});", "endmodule", ""]
+    verilog = verilog[:start] + "\n".join(lines) + verilog[end:] + mutants.verilog
     # The instance, in the top module or, for parts of the memory, below it.
     verilog, n_instances = re.subn(
-        rf"^(  {re.escape(name)} \S+ \()$", rf"\1\n    .{PORT}({PORT}),", verilog, flags=re.MULTILINE
+        rf"^(  {re.escape(name)} \S+ +\()", rf"\1.{PORT}({PORT}), ", verilog, flags=re.MULTILINE
     )
     verilog, n_modules = re.subn(
-        rf"^module {top}\((.*)\);$",
+        rf"^module {top}\(([^;]*)\);$",
         rf"module {top}({PORT}, \1);\n  input [{mutants.bits - 1}:0] {PORT};",
         verilog,
         flags=re.MULTILINE,
     )
     assert n_instances == n_modules == 1, (n_instances, n_modules)
-    return verilog
+    # An engine leaves out the ports that it does not need.
+    return f"/* verilator lint_off PINMISSING */\n{verilog}"
 
 
 def _found(testbench: Testbench, bench: str, cases: Sequence[Case], mutants: Sequence[int]) -> dict[int, str]:
@@ -213,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in options.components if name not in COMPONENT_DESIGNS]:
         parser.error(f"no component {unknown[0]!r}; there are {', '.join(COMPONENT_DESIGNS)}")
     table = Table(title=f"Mutants, seed {options.seed}")
-    for heading in ("component", "tried", "its bench", "the engine's", "equivalent", "alive", "s"):
+    for heading in ("component", "tried", "its bench", "the engine's", "by cycles", "equivalent", "alive", "s"):
         table.add_column(heading, justify="left" if heading == "component" else "right")
     told = {}
     for name in options.components or COMPONENT_DESIGNS:

@@ -54,8 +54,8 @@ class Point:
 def read_points(file: Path, verilog: str, top: str) -> list[Point]:
     """Read the points of the module under test.
 
-    Left out are lines, branches and edges that are there for simulators alone (`START_FLAG`), and edges of the words that
-    Yosys numbers (`$12`): parts of an expression, which has terms of its own and ends in a signal with a name.
+    Left out are lines, branches and edges that are there for simulators alone (`START_FLAG`), and edges of the words
+    that Yosys numbers (`$12`): parts of an expression, which has terms of its own and ends in a signal with a name.
 
     Parameters
     ----------

@@ -46,9 +46,9 @@ def unreachable(verilog: str, top: str, points: Iterable[Point]) -> set[Point]:
     """Return those of the points that the engine cannot meet from power-up on, whatever its inputs do.
 
     A term is unreachable if its signals never have the values at once, a branch if its condition never holds, an edge
-    if the bit never leaves the value it begins with. Each becomes an output of a netlist of the whole engine whose memories may hold, and answer, anything;
-    ABC's induction over equivalent signals (`scorr`) or property-directed reachability (`pdr`) shows that it stays 0.
-    What is not proved within the time that it is given may be reachable or not.
+    if the bit never leaves the value it begins with. Each becomes an output of a netlist of the whole engine, whose
+    memories may hold, and answer, anything; ABC's induction over equivalent signals (`scorr`) or property-directed
+    reachability (`pdr`) shows that it stays 0. What is not proved within the time that it is given may be reachable.
 
     Parameters
     ----------

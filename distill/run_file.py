@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from distill.config import RunConfig, nearest
+from golden.words import shown
+from rtl.toml_file import parse_toml, read_toml
 
 __all__ = ["load_run_file", "preset_names"]
 
@@ -45,33 +47,32 @@ def load_run_file(name_or_path: str | os.PathLike[str], overrides: Iterable[str]
             _apply(override, tables)
         return RunConfig.from_dict(tables)
     except (TypeError, ValueError) as error:
-        changed = f", changed by {', '.join(map(repr, overrides))}" if overrides else ""
+        changed = f", changed by {', '.join(map(shown, overrides))}" if overrides else ""
         raise ValueError(f"{name}{changed}: {error}") from error
 
 
 def _read(name: str, folder: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     """Return the tables of a run file over those of its base; `above` are the files that it is the base of."""
     path = _PRESETS / f"{name}.toml" if name in preset_names() else folder / name
-    if path in above:
+    if path.resolve() in above:
         raise ValueError(f"{name}: base must not be a run file that is based on this one")
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = parse_toml(read_toml(path))
     except FileNotFoundError:
         raise ValueError(
             f"no run file {name!r}, and none of this name in the package: {', '.join(preset_names())}"
             f"{nearest(name, preset_names())}"
         ) from None
-    except OSError as error:
-        raise ValueError(f"cannot read {name!r}: {error.strerror}") from error
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
+        said = str(error)
+        raise ValueError(said if said.startswith("cannot read") else f"{name}: {said}") from error
     tables.setdefault("name", path.stem)
     base = tables.pop("base", None)
     if base is None:
         return tables
     if not isinstance(base, str):
         raise ValueError(f"{name}: base must be a run file's name or path, not {base!r}")
-    return _merged(_read(base, path.parent, (*above, path)), tables)
+    return _merged(_read(base, path.parent, (*above, path.resolve())), tables)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -90,9 +91,12 @@ def _apply(override: str, tables: dict[str, Any]) -> None:
     if not equals or not key or len(section) > 1:
         raise ValueError(f"{override!r} must be KEY=VALUE or SECTION.KEY=VALUE, as in student.top_n=5")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value = parse_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         if not re.fullmatch(r"[\w./-]+", text):
             raise ValueError(f"{target} must be a TOML value (5, 0.1, true) or a word, not {text!r}") from None
         value = text
-    (tables.setdefault(section[0], {}) if section else tables)[key] = value
+    values = tables.setdefault(section[0], {}) if section else tables
+    if not isinstance(values, dict):
+        raise ValueError(f"{override!r}: {section[0]} is a value, and no section with keys")
+    values[key] = value

@@ -76,8 +76,12 @@ class RunFolder:
         path = self.path / "run.json"
         try:
             return RunConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ValueError(f"{self.path} is not a run's folder: it has no run.json") from None
+        except OSError as error:
+            raise ValueError(f"cannot read {str(path)!r}: {error.strerror}") from error
+        except RecursionError:
+            raise ValueError(f"{path}: nested too deeply") from None
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}: {error}") from error
 
@@ -88,7 +92,7 @@ class RunFolder:
     def load_checkpoint(self) -> dict[str, Any] | None:
         """Return the state that was saved last, or None."""
         path = self.path / "checkpoint.pt"
-        return torch.load(path, weights_only=True) if path.exists() else None
+        return _loaded(path) if path.exists() else None
 
     def save_log(self, rows: Sequence[Sequence[Any]]) -> None:
         """Write `log.csv`, whole."""
@@ -115,7 +119,7 @@ class RunFolder:
         path = self.path / "weights.pt"
         if not path.exists():
             raise ValueError(f"{self.path} has no weights.pt: its run is not finished; hamming distill goes on with it")
-        return torch.load(path, weights_only=True)
+        return _loaded(path)
 
     def metrics(self) -> dict[str, Any] | None:
         """Return a finished run's metrics, or None."""
@@ -204,6 +208,13 @@ def find_teacher(config: RunConfig, runs: Path) -> Run:
     command = f"hamming distill {name} -o {runs}" + (f" --set seed={seed}" if seed else "")
     hint = f"; make it: {command}" if name in preset_names() else ""
     raise ValueError(f"no run of the teacher {name!r}, seed {seed}, in {runs}{hint}")
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        return torch.load(path, weights_only=True)
+    except Exception as error:  # PyTorch and its unpickler raise what they like at damaged bytes
+        raise ValueError(f"{path} cannot be read; hamming distill makes it anew once it is removed") from error
 
 
 def versions() -> dict[str, str]:

@@ -12,11 +12,12 @@ from typing import NamedTuple
 __all__ = ["ENGINES", "Answer", "ask"]
 
 #: How a question is answered. `pdr` (property-directed reachability) is about any number of cycles, `bmc` about those
-#: up to a depth, `cec` about circuits without state.
+#: up to a depth, `cec` (by simulation and SAT) and `bdd` (by a decision diagram) about circuits without state.
 ENGINES = {
     "pdr": "pdr -T {timeout}",
     "bmc": "bmc3 -F {depth} -T {timeout}",
     "cec": "&get; &cec -m -T {timeout}",
+    "bdd": "collapse -B 100000000; strash; iprove",
 }
 
 #: What `pdr` says of an output that is 0 for reasons that it need not search for; `int` (interpolation) proves those.
@@ -72,16 +73,16 @@ def _ask(path: Path, output: int, solve: str, depth: int, timeout: float) -> tup
             cwd=path.parent,
             capture_output=True,
             text=True,
-            timeout=timeout + 30,
+            timeout=timeout + 20,
             check=False,
         )
     except subprocess.TimeoutExpired:
         return Answer(None, time.monotonic() - start, None), ""
     seconds = time.monotonic() - start
     text = done.stdout
-    if re.search(r"was asserted in frame|are NOT EQUIVALENT|Networks are NOT", text):
+    if re.search(r"was asserted in frame|are NOT EQUIVALENT|^SATISFIABLE|Networks are NOT", text, re.M):
         return Answer(False, seconds, _inputs(witness)), text
-    if re.search(r"Property proved|Networks are equivalent", text):
+    if re.search(r"Property proved|UNSATISFIABLE|Networks are equivalent", text):
         return Answer(True, seconds, None), text
     if found := re.search(r"No output asserted in (\d+) frames", text):
         return Answer(True if int(found[1]) >= depth else None, seconds, None), text

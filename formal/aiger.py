@@ -17,7 +17,7 @@ __all__ = ["Circuit", "write_aiger"]
 _COMMANDS = (
     "read_verilog proof.v",
     "hierarchy -top proof",
-    "proc -noopt",
+    "proc -noopt -norom",
     "flatten",
     "delete t:$meminit t:$meminit_v2",
     "memory_map",

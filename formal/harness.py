@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import ClockDomain, Module, Shape, Signal, Value, ValueCastable
+from amaranth.hdl import ClockDomain, Fragment, Module, Shape, Signal, Value, ValueCastable
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,12 +49,19 @@ class Harness:
         self.has_state = has_state
         self.started = Signal(name="started", init=not has_state)
         self.reset = Signal()
-        m.d.comb += [sync.clk.eq(self.clk), always.clk.eq(self.clk), sync.rst.eq(self.reset)]
+        m.d.comb += [sync.clk.eq(self.clk), always.clk.eq(self.clk), Value.cast(sync.rst).eq(self.reset)]
         if has_state:
             m.d.always += self.started.eq(1)
         m.d.comb += self.reset.eq(~self.started | (self.free("reset_now") if resets else 0))
+        self._signals: dict[str, Signal] = {}
         if component is not None:
-            m.submodules.component = component
+            m.submodules.component = fragment = Fragment.get(component, None)
+            for statements in fragment.statements.values():
+                self._signals |= {signal.name: signal for signal in statements._lhs_signals()}
+
+    def within(self, name: str) -> Signal:
+        """Return the component's own signal of that name, where a claim is about what does not show outside."""
+        return self._signals[name]
 
     def free(self, name: str, shape: Any = 1) -> Any:
         """Return a signal that may have any value in any cycle."""
@@ -92,6 +99,12 @@ class Harness:
         """Return what `value` was a cycle before (0 after a reset)."""
         earlier = Signal(Value.cast(value).shape(), name=f"{name}_before")
         self.m.d.sync += earlier.eq(Value.cast(value))
+        return earlier
+
+    def before_always(self, value: Any, name: str) -> Signal:
+        """Return what `value` was a cycle before, whatever was reset."""
+        earlier = Signal(Value.cast(value).shape(), name=f"{name}_earlier")
+        self.m.d.always += earlier.eq(Value.cast(value))
         return earlier
 
     def _holds(self, interface: Any, name: str) -> Value:

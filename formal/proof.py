@@ -68,7 +68,7 @@ class Proof:
             for n, text in enumerate(harness.claims):
                 claims.append(answered(text, f"bad_{n}", self.engine))
             for n, text in enumerate(harness.reached):
-                claim = answered(text, f"reached_{n}", "cec" if self.engine == "cec" else "pdr")
+                claim = answered(text, f"reached_{n}", self.engine if self.engine in ("cec", "bdd") else "pdr")
                 holds = None if claim.holds is None else not claim.holds
                 claims.append(Claim(f"reached: {text}", holds, claim.seconds, []))
         return Outcome(self, claims, time.monotonic() - start)

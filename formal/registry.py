@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from formal import (
     arithmetic,
+    engine,
     fetch,
     fork,
     loader,
@@ -31,6 +32,7 @@ PROOFS: tuple[Proof, ...] = (
     *softmax.PROOFS,
     *weighted_sum.PROOFS,
     *normalizer.PROOFS,
+    *engine.PROOFS,
 )
 
 

@@ -9,6 +9,7 @@ from formal.harness import Harness
 from formal.order import claim_within
 from formal.proof import Proof
 from rtl.config import Dimensions
+from rtl.payload import kept_key
 from rtl.replay import Replay
 
 __all__ = ["PROOFS"]
@@ -70,8 +71,9 @@ def passes(dims: Dimensions) -> Harness:
         m.d.sync += beat.eq(Mux(replay.o.p.last, 0, beat + 1))
         with m.If(replay.o.p.last):
             m.d.sync += [slice_number.eq(slice_number + 1), done.eq(slice_number == dims.fold - 1)]
+    layout = kept_key(dims)
     for name in fields:
-        words = [getattr(replay.i.payload.shape()(key), name) for key in keys]
+        words = [getattr(layout(key), name) for key in keys]
         word = words[-1]
         for n, other in enumerate(words[:-1]):
             word = Mux(beat == n, other, word)

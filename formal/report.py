@@ -10,7 +10,7 @@ from typing import Any
 
 from formal.proof import Claim, Outcome
 
-__all__ = ["as_json", "as_table", "read", "table_in", "trace_text", "write"]
+__all__ = ["as_json", "as_table", "keep", "read", "table_in", "trace_text", "write"]
 
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).parents[1] / "docs" / "proofs.md"
@@ -41,10 +41,18 @@ def as_table(results: Sequence[Mapping[str, Any]]) -> str:
     """Return results as a table in Markdown."""
     rows = ["| proof | of | what | size | by | cycles | s | |", "|---|---|---|---|---|---|---:|---|"]
     for result in results:
-        cycles = {"pdr": "any", "cec": "none"}.get(result["engine"]) or f"to {result['depth']}"
+        cycles = {"pdr": "any", "cec": "none", "bdd": "none"}.get(result["engine"]) or f"to {result['depth']}"
         row = (result["name"], f"`{result['component']}`", result["what"], result["size"], result["engine"], cycles)
         rows.append(f"| {' | '.join(row)} | {result['seconds']:.1f} | {result['result']} |")
     return "\n".join(rows) + "\n"
+
+
+def keep(results: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    """Put results among those that are kept, of the proofs `names` and in their order, and into the page."""
+    known = {result["name"]: result for result in [*(read() if RESULTS.exists() else []), *results]}
+    kept = [known[name] for name in names if name in known]
+    write(kept, RESULTS)
+    PAGE.write_text(table_in(PAGE.read_text(encoding="utf-8"), as_table(kept)), encoding="utf-8")
 
 
 def read() -> list[dict[str, Any]]:

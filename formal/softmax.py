@@ -57,7 +57,7 @@ def loaded(h: Harness, table: SoftmaxTable, dims: Dimensions, is_used: Value) ->
                 m.d.sync += [entries[t].eq(stored), written[t].eq(1)]
     h.assume(~table.i.valid | written.all())
 
-    # Two errors: an index out of range; a table that is none, some cycles after a key that uses it, or a weight changed.
+    # Errors: an index out of range; a table that is none, soon after a key that uses it, or a weight that is changed.
     outside, wrong, waited = Signal(), Signal(), Signal(range(n_entries + 3))
     is_bad = (entries[0] == 0) | Cat(entries[t + 1] > entries[t] for t in range(n_entries - 1)).any()
     uses = Signal()  # a key has used this table

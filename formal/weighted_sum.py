@@ -98,7 +98,7 @@ def sums(dims: Dimensions) -> Harness:
     return h
 
 
-def _proof(name: str, *, is_small: bool = False, **sizes) -> Proof:
+def _proof(name: str, *, depth: int = 0, is_small: bool = False, **sizes) -> Proof:
     dims = small(**sizes)
     return Proof(
         name=f"weighted_sum.{name}",
@@ -106,6 +106,8 @@ def _proof(name: str, *, is_small: bool = False, **sizes) -> Proof:
         what="sums equal those of plain products, in order; offers hold; none is lost; no wait beyond the latency",
         size=size_of(dims, "top_k", "n_keys", "value_bits", "weight_bits", "fold", "n_macs", "product", "read_latency"),
         build=lambda: sums(dims),
+        engine="bmc" if depth else "pdr",
+        depth=depth,
         is_small=is_small,
     )
 
@@ -114,6 +116,6 @@ PROOFS = (
     _proof("one_key", n_keys=2, weight_bits=2, top_k=1, is_small=True),
     _proof("digits", n_keys=2, weight_bits=2),
     _proof("slow_memory", n_keys=2, top_k=1, memory="external", read_latency=3),
-    _proof("three_keys", n_keys=3, top_k=3, weight_bits=3, d_value=2, n_macs=1),
+    _proof("three_keys", n_keys=3, top_k=3, weight_bits=3, d_value=2, n_macs=1, depth=12),
     _proof("shift", n_keys=2, weight_bits=3, weights=(4, 2, 0), product="shift", d_value=2),
 )

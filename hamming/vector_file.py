@@ -61,6 +61,8 @@ def read_vectors(path: Path) -> Vectors:
         One line that names the file: unreadable, an array missing, damaged, or too large.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise OSError(None, "not a regular file")  # no end, or no way back to its beginning
         with path.open("rb") as file:
             if not zipfile.is_zipfile(file):
                 raise ValueError("not an .npz file; numpy.savez writes one")

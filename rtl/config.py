@@ -24,6 +24,7 @@ TABLES = ("rom", "loadable")
 MAX_LANES = 512
 MAX_MACS = 1024
 MAX_WORD_BITS = 2**16 - 1
+MAX_INSERTION = 1024
 MAX_INTERNAL_WORDS = 2**16
 
 #: Widest group of scores that the histogram selector scans in one cycle unless told otherwise: 128 fit 1 GHz in 45 nm,
@@ -229,6 +230,11 @@ class Dimensions:
         ):
             if bits > MAX_WORD_BITS:
                 raise ValueError(f"{name} must have at most {MAX_WORD_BITS} bits, not {bits} ({factors})")
+        if self.config.selector == "insertion" and spec.top_k > MAX_INSERTION:
+            raise ValueError(
+                f"top_k must be at most {MAX_INSERTION} for selector 'insertion', not {spec.top_k}; "
+                "'histogram' does not grow with it"
+            )
         words = spec.n_keys * self.fold
         if self.config.memory == "internal" and words > MAX_INTERNAL_WORDS:
             raise ValueError(

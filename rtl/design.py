@@ -17,11 +17,9 @@ from golden.spec import AttentionSpec
 from golden.words import shown
 from rtl.config import Dimensions, EngineConfig
 from rtl.names import require_module_name
+from rtl.toml_file import parse_toml, read_toml
 
 __all__ = ["Design", "load_design", "preset_names", "preset_text"]
-
-#: Most bytes of a file: many times a spec with a table of the longest kind.
-MAX_FILE_BYTES = 1 << 20
 
 _PRESETS = Path(__file__).parent / "presets"
 
@@ -103,7 +101,7 @@ def load_design(name_or_path: str | os.PathLike[str], overrides: Iterable[str] =
     overrides = tuple(overrides)
     origin, stem, text = _source(os.fspath(name_or_path))
     try:
-        sections = _checked_sections(_parsed(text))
+        sections = _checked_sections(parse_toml(text))
         for section, values in _parsed_overrides(overrides).items():
             dropped = _TABLES if _TABLES & values.keys() else set()
             dropped = dropped | {"weight_form"} if "weights" in values else dropped
@@ -120,20 +118,12 @@ def _source(name: str) -> tuple[str, str, str]:
     """Find a design: words that name it in messages, the engine's default name, and the TOML."""
     if name in preset_names():
         return f"preset {name}", name, preset_text(name)
-    path = Path(name)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise ValueError(f"cannot read {name!r}: longer than {MAX_FILE_BYTES} bytes, so no design")
-        return name, path.stem, content.decode("utf-8-sig")  # some editors begin a file with a mark of its encoding
+        return name, Path(name).stem, read_toml(name)
     except FileNotFoundError:
         raise ValueError(
             f"no preset or file {name!r}; presets: {', '.join(preset_names())}{_nearest(name, preset_names())}"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ValueError(f"cannot read {name!r}: {reason}") from error
 
 
 def _default_name(stem: str) -> str:
@@ -143,18 +133,6 @@ def _default_name(stem: str) -> str:
         return require_module_name(name)
     except ValueError as error:
         raise ValueError(f"{error}; it comes from the file's name, and engine.name gives another") from None
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    """Read TOML."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        raise
-    except ValueError:  # Python's limit on the conversion of decimal digits
-        raise ValueError("a number has too many digits") from None
-    except RecursionError:
-        raise ValueError("arrays or tables are nested too deeply") from None
 
 
 def _checked_sections(tables: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -193,7 +171,7 @@ def _parsed_value(target: str, text: str) -> Any:
     if re.fullmatch(r"[A-Za-z_]\w*", text) and text not in ("true", "false", "inf", "nan"):
         return text
     try:
-        parsed = _parsed(f"value = {text}")
+        parsed = parse_toml(f"value = {text}")
     except tomllib.TOMLDecodeError:
         parsed = {}
     except ValueError as error:

@@ -34,8 +34,17 @@ RESERVED_WORDS = frozenset(
     "wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor".split()
 )
 
-#: Modules that a simulation, or memories outside, put beside the engine.
-_TAKEN = ("hamming_harness", "hamming_ram_1r1w", "hamming_stream_monitor", "hamming_waves")
+_BESIDE = "a module that a simulation, or memories outside, put beside the engine"
+
+#: Other names that something else has.
+_TAKEN = {
+    "std": "a package of SystemVerilog's own",
+    "TOP": "a module of Verilator's own",
+    "hamming_harness": _BESIDE,
+    "hamming_ram_1r1w": _BESIDE,
+    "hamming_stream_monitor": _BESIDE,
+    "hamming_waves": _BESIDE,
+}
 
 
 def require_module_name(name: Any) -> str:
@@ -49,8 +58,6 @@ def require_module_name(name: Any) -> str:
         )
     if name in RESERVED_WORDS:
         raise ValueError(f"name must not be a reserved word of SystemVerilog (IEEE 1800-2017), as {name!r} is")
-    if name == "std":
-        raise ValueError("name must not be 'std', which is a package of SystemVerilog's own")
     if name in _TAKEN:
-        raise ValueError(f"name must not be {name!r}, which is a module that is put beside the engine")
+        raise ValueError(f"name must not be {name!r}, which is {_TAKEN[name]}")
     return name

@@ -58,9 +58,13 @@ class Bench:
         Layouts by name.
     coverage
         Counts of situations, for the report.
+    is_quiet_in_reset
+        Whether the module has promised that no stream has a `ready` or a `valid` while it is reset.
     dut, fields, arrays
         As given.
     """
+
+    is_quiet_in_reset = False
 
     def __init__(self, dut: Any, fields: dict[str, Any], arrays: dict[str, NDArray], count: Callable[[], None]) -> None:
         self.dut = dut
@@ -151,8 +155,15 @@ class Bench:
         """Reset, and run all streams to the end; what goes wrong is noted, not raised."""
         edge = self.dut.clk.rising_edge
         self.dut.rst.value = 1
-        for _ in range(_RESET_CYCLES):
+        if self.is_quiet_in_reset:
+            for source in self._sources:
+                source.insist()
+        for cycle in range(_RESET_CYCLES):
             await edge
+            if self.is_quiet_in_reset and cycle:
+                self._fail_unless_quiet()
+        for source in self._sources:
+            source.rest()
         self.dut.rst.value = 0
         last_cycle = self.fields.get("last_cycle")
         try:
@@ -172,6 +183,14 @@ class Bench:
         if last_cycle is None:
             for board in self._boards:
                 board.finish()
+
+    def _fail_unless_quiet(self) -> None:
+        """Note streams that would transfer something in a reset."""
+        answers = [(source.stream.name, "ready", source.stream.ready) for source in self._sources]
+        answers += [(sink.stream.name, "valid", sink.stream.valid) for sink in self._sinks]
+        for name, what, port in answers:
+            if int(getattr(self.dut, port).value):
+                self.fail(f"{name}: {what} is 1 in a reset")
 
     def report(self) -> dict[str, Any]:
         """Return what happened: failures in words, and for each stream what its monitor saw."""

@@ -20,8 +20,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from rtl.design import Design
-from rtl.engine import Engine
-from rtl.manifest import streams
 from sim import coverage, runner
 from sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
 from sim.stimulus import random_design, random_vectors
@@ -92,10 +90,10 @@ def regress(
 ) -> RegressionReport:
     """Run random stimulus through a design's Verilog.
 
-    A reset breaks off a first traffic somewhere. Then come, each from a reset on: queries with all streams pausing;
-    with each stream pausing at its own rate, output hardly ever or nearly always ready; at full rate; and queries
-    that see all keys, back to back, whose cycles are measured. Rows are appended between queries in the first two;
-    inputs are out of range now and then in the second.
+    Resets break off first traffics somewhere, two of them while rows are loaded. Then come, each from a reset on:
+    queries with all streams pausing; with each stream pausing at its own rate, output hardly ever or nearly always
+    ready; at full rate; and queries that see all keys, back to back, whose cycles are measured. Rows are appended
+    between queries in the first two; inputs are out of range now and then in the second.
 
     Parameters
     ----------
@@ -124,7 +122,7 @@ def regress(
     began = time.monotonic()
     bench = EngineTestbench(design, simulator=simulator, waves=waves, points=points, power_up=power_up)
     built = time.monotonic()
-    traffic = traffic_of(design, n_queries, seed)
+    traffic = traffic_of(design, list(bench.manifest["streams"]), n_queries, seed)
     results = bench.run(traffic, progress=None if progress is None else lambda done: progress(min(done, n_queries)))
 
     report = Report(
@@ -139,14 +137,17 @@ def regress(
     return RegressionReport(design=design, report=report, missing=coverage.missing(report.coverage, design))
 
 
-def traffic_of(design: Design, n_queries: int, seed: int) -> list[Traffic]:
-    """Return what `regress` plays."""
+def traffic_of(design: Design, streams: Sequence[str], n_queries: int, seed: int) -> list[Traffic]:
+    """Return what `regress` plays on an engine with these streams."""
     rng = np.random.default_rng(seed)
-    names = list(streams(Engine(design.spec, design.config)))
-    own_rates = {name: float(rng.choice([0.0, 0.2, 0.8, 0.95], p=[0.3, 0.3, 0.3, 0.1])) for name in names}
-    last_cycle = int(rng.integers(1, 40 * QUERIES_A_HEAD))
+    own_rates = {name: float(rng.choice([0.0, 0.2, 0.8, 0.95], p=[0.3, 0.3, 0.3, 0.1])) for name in streams}
+    loading = 2 * design.spec.n_keys * design.dimensions.fold
+    broken_off = [int(rng.integers(1, limit)) for limit in (loading, loading, 40 * QUERIES_A_HEAD, 40 * QUERIES_A_HEAD)]
     return [
-        _traffic(design, rng, QUERIES_A_HEAD, stall=0.3, beyond=True, last_cycle=last_cycle),
+        *(
+            _traffic(design, rng, QUERIES_A_HEAD, stall=0.3, beyond=True, last_cycle=last_cycle)
+            for last_cycle in broken_off
+        ),
         _traffic(design, rng, round(0.4 * n_queries), stall=0.5, append=True),
         _traffic(design, rng, round(0.2 * n_queries), stall=own_rates, append=True, beyond=True),
         _traffic(design, rng, round(0.3 * n_queries)),

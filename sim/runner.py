@@ -24,7 +24,8 @@ import cocotb_tools.config
 import find_libpython
 
 from rtl.cache import cache_folder
-from sim.tools import call, environment, nameable_folder, nameable_link
+from rtl.environment import environment
+from sim.tools import call, nameable_folder, nameable_link
 
 __all__ = [
     "PROGRESS_FILE",
@@ -228,16 +229,10 @@ def build(
     kind = [str(waves), str(coverage)]
     tools = [simulator, version, *kind, *(f"{name}={value}" for name, value in make_variables.items())]
     bench = [top, cocotb.__version__, *arguments]
-    folder = cache_folder() / _digest([*tools, *bench, *(text for item in sorted(files.items()) for text in item)])
-    runtime = cache_folder() / f"runtime-{_digest(tools)}"
     began = time.monotonic()
-    try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SimulationFailed(
-            f"the folder of cached builds, {cache_folder()}, cannot be made: {_in_words(error)}; "
-            "set HAMMING_CACHE to a folder that can"
-        ) from None
+    cache = _cache()
+    folder = cache / _digest([*tools, *bench, *(text for item in sorted(files.items()) for text in item)])
+    runtime = cache / f"runtime-{_digest(tools)}"
     # Processes that need the same build, or are the first ever, wait for the one that makes it.
     with _lock(folder if runtime.is_dir() or simulator == "icarus" else runtime):
         if folder.is_dir():
@@ -262,6 +257,24 @@ def build(
             raise SimulationFailed(f"{simulator} cannot build {top}: {_in_words(error)}") from error
     _forget_old_builds()
     return Build(simulator, version, top, folder, waves, coverage, time.monotonic() - began)
+
+
+def _cache() -> Path:
+    """Return the cache, which is there."""
+    try:
+        folder = cache_folder()
+    except OSError as error:
+        raise SimulationFailed(_in_words(error)) from error
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(None, "Permission denied")
+    except OSError as error:
+        raise SimulationFailed(
+            f"the folder of cached builds, {folder}, cannot be made: {_in_words(error)}; "
+            "set HAMMING_CACHE to a folder that can"
+        ) from error
+    return folder
 
 
 def _verilate(
@@ -461,7 +474,7 @@ def _bench(build: Build, bench: str, folder: Path) -> dict[str, str]:
         LD_LIBRARY_PATH=os.pathsep.join([libraries, *([kept] if kept else [])]),
         GPI_USERS=f"{python};{cocotb_tools.config.pygpi_entry_point()}",
         PYGPI_PYTHON_BIN=sys.executable,
-        PYTHONPATH=os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
+        PYTHONPATH=os.pathsep.join(map(os.path.abspath, sys.path)),
         TOPLEVEL_LANG="verilog",
         COCOTB_TOPLEVEL=build.top,
         COCOTB_TEST_MODULES=bench,

@@ -82,9 +82,11 @@ def _head(spec: AttentionSpec, rng: np.random.Generator, n_queries: int) -> tupl
             k = some[rng.integers(0, 2, spec.n_keys)] ^ (rng.random((spec.n_keys, spec.d_head)) < 0.05)
         case 3:
             k = np.repeat(some[:1], spec.n_keys, axis=0)
-        case _:  # a key, often fewer times than are kept, and its complement, of which half is a bit off
+        case _:  # a key, often fewer times than are kept, and its complement, of which half may be a bit off
             is_far = rng.random((spec.n_keys, 1)) < rng.choice([0.5, 1 - 0.5 * spec.top_k / spec.n_keys])
-            is_other = np.arange(spec.d_head) != np.where(rng.random((spec.n_keys, 1)) < 0.5, 0, spec.d_head)
+            is_other = np.arange(spec.d_head) != np.where(
+                rng.random((spec.n_keys, 1)) < rng.choice([0, 0.5]), 0, spec.d_head
+            )
             k = some[0] ^ (is_far & is_other)
     k = k.astype(np.uint8)
 

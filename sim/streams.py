@@ -108,6 +108,14 @@ class Source:
         self._valid.value = 0
         self._payload.value = self._all_ones
 
+    def insist(self) -> None:
+        """Set `valid`, whatever stands before the first beat: a reset must not care."""
+        self._valid.value = 1
+
+    def rest(self) -> None:
+        """Undo `insist`."""
+        self._valid.value = 0
+
     @property
     def count(self) -> int:
         """Beats transferred."""

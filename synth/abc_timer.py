@@ -8,7 +8,6 @@ first of which has the inputs' capacitance.
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import tempfile
@@ -21,7 +20,7 @@ from synth.cell_model import Arc, Cell, CellLibrary, Table
 from synth.library import Library
 from synth.netlist import ONE, ZERO, Netlist
 from synth.timing import Environment, Timing
-from synth.yosys import SynthesisError
+from synth.yosys import SynthesisError, abc_program
 
 __all__ = ["AbcReport", "AbcStep", "time_with_abc"]
 
@@ -94,18 +93,10 @@ def time_with_abc(
         (folder / "design.blif").write_text(network.blif(), encoding="utf-8")
         constraint = f"set_driving_cell {environment.driving_cell}\nset_load 0.0\n"
         (folder / "design.constr").write_text(constraint, encoding="utf-8")
-        call = [str(_abc()), "-c", "; ".join(commands)]
+        call = [str(abc_program()), "-c", "; ".join(commands)]
         done = subprocess.run(call, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     log = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
     return _report(log, network.ends)
-
-
-def _abc() -> Path:
-    found = importlib.util.find_spec("pyosys")
-    path = Path(found.origin).with_name("yosys-abc") if found is not None and found.origin else None
-    if path is None or not path.is_file():
-        raise SynthesisError("timing by ABC needs the one in pyosys: pip install pyosys")
-    return path
 
 
 _STEP = re.compile(

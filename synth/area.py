@@ -75,13 +75,15 @@ def synthesize(verilog: Path | str, *, flat: bool = True, **options: Any) -> Are
     return AreaReport.from_dict(found["report"])
 
 
-def map_design(verilog: Path | str, **options: Any) -> Mapped:
+def map_design(verilog: Path | str, *, flat: bool = False, **options: Any) -> Mapped:
     """Map a design onto a cell library.
 
     Parameters
     ----------
     verilog
         Path of a Verilog file, or Verilog text.
+    flat
+        Whether to flatten the design too, for a second total in the report; the netlist keeps its hierarchy.
     top
         Module to synthesize.
     library
@@ -109,7 +111,7 @@ def map_design(verilog: Path | str, **options: Any) -> Mapped:
     SynthesisError
         The file cannot be read, Yosys refuses the design, or the library lacks a kind of cell that it needs.
     """
-    found = _synthesize(verilog, flat=False, has_netlist=True, **options)
+    found = _synthesize(verilog, flat=require_bool("flat", flat), has_netlist=True, **options)
     return Mapped(**{**found, "report": AreaReport.from_dict(found["report"])})
 
 

@@ -32,8 +32,8 @@ def load(kind: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def store(kind: str, request: Mapping[str, Any], result: Mapping[str, Any]) -> None:
     """Keep `result` for `request`, whole or not at all; a cache that cannot be written is no error."""
-    path = _path(kind, request)
     try:
+        path = _path(kind, request)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix="storing-") as folder:
             file = Path(folder) / path.name

@@ -1,12 +1,13 @@
 """What the presets' memories become on FPGAs, kept in `synth/fpga_memories.csv` so that a change shows them moving.
 
-`python -m synth.fpga_memories` maps them again and rewrites the file, `--check` only compares, `--whole` maps whole
-designs in place of the memories by themselves.
+`python -m synth.fpga_memories` maps them again and rewrites the file, `--check` only compares, `--whole` compares with
+whole designs in place of the memories by themselves.
 """
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import re
 import tempfile
@@ -117,8 +118,8 @@ class MemoryRow:
 def measure(design: Design, families: Iterable[str] = FAMILIES, *, whole: bool = False) -> list[MemoryRow]:
     """Map a design's memories, and return a row a memory and family.
 
-    Read ports are told that nothing depends on a word that is read and written in one cycle (`-no-rw-check`), as is
-    the contract of `rtl.memory.DualPortMemory`: else Yosys puts registers and a comparison beside each block RAM.
+    Yosys is told that nothing depends on a word that is read and written in one cycle (`no_rw_check`), as is the
+    contract of `rtl.memory.DualPortMemory`: else it puts registers and a comparison beside each block RAM.
 
     Parameters
     ----------
@@ -149,15 +150,16 @@ def measure(design: Design, families: Iterable[str] = FAMILIES, *, whole: bool =
         folder = Path(folder_name)
         source = text if whole else _only(modules, text)
         (folder / "design.v").write_text(source, encoding="utf-8")
-        commands = ["read_verilog design.v", *([] if whole else ["proc", "opt", "memory -nomap -no-rw-check", "opt"])]
+        commands = ["read_verilog design.v", "setattr -set no_rw_check 1 */m:*"]
+        commands += [] if whole else ["proc", "opt", "memory -nomap", "opt"]
         for key in families:
             family = FAMILIES[key]
-            first = f"-no-rw-check -top {name} -run begin" if whole else f"-run {family.label}"
+            first = f"-top {name} -run begin" if whole else f"-run {family.label}"
             commands += [
                 "design -push-copy",
                 f"{family.command} {first}:map_ffram",
-                "setattr -unset src t:*",
-                f"write_json {key}.json",
+                f"select {' '.join([name] if whole else modules)}",
+                f"write_json -selected {key}.json",
                 "design -pop",
             ]
         yosys.run(commands, folder)
@@ -221,10 +223,14 @@ def measure_presets(presets: Iterable[str], *, whole: bool = False) -> list[Memo
 
 def read(path: Path = TABLE) -> list[MemoryRow]:
     """Return the rows of a file that `write` wrote."""
-    kinds = [int if field.type == "int" else str for field in fields(MemoryRow)]
+    names = [field.name for field in fields(MemoryRow)]
+    numbers = {field.name for field in fields(MemoryRow) if field.type == "int"}
     with path.open(encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file)
-    return [MemoryRow(*(kind(value) for kind, value in zip(kinds, row, strict=True))) for row in rows]
+    named: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+    for row in named:
+        row |= {name: int(row[name]) for name in numbers}
+    return [MemoryRow(**row) for row in named]
 
 
 def write(rows: Iterable[MemoryRow], path: Path = TABLE) -> None:
@@ -259,7 +265,7 @@ def markdown(rows: Sequence[MemoryRow]) -> str:
 @click.command()
 @click.argument("presets", nargs=-1, metavar="[PRESET]...")
 @click.option("--check", is_flag=True, help="Compare with the file and change nothing; status 1 if something moved.")
-@click.option("--whole", is_flag=True, help="Map whole designs, not memories by themselves; flagship takes minutes.")
+@click.option("--whole", is_flag=True, help="Compare with whole designs, not memories by themselves; minutes.")
 @click.option("--markdown", "only_print", is_flag=True, help="Print the file for a document, and map nothing.")
 def main(presets: tuple[str, ...], check: bool, whole: bool, only_print: bool) -> None:
     """Map the memories of PRESETs (all by default), say what moved, and update synth/fpga_memories.csv."""
@@ -274,8 +280,12 @@ def main(presets: tuple[str, ...], check: bool, whole: bool, only_print: bool) -
         rows = measure_presets(presets, whole=whole)
     except yosys.SynthesisError as error:
         raise click.ClickException(str(error)) from error
-    before = {(row.preset, row.family, row.memory): row for row in known if row.preset in presets}
-    after = {(row.preset, row.family, row.memory): row for row in rows}
+
+    def by_memory(rows: Iterable[MemoryRow]) -> dict[tuple[str, str, str], MemoryRow]:
+        changes = {"extra_bits": 0} if whole else {}
+        return {(row.preset, row.family, row.memory): dataclasses.replace(row, **changes) for row in rows}
+
+    before, after = by_memory(row for row in known if row.preset in presets), by_memory(rows)
     moved = [key for key in before | after if before.get(key) != after.get(key)]
     for key in moved:
         rows_of = (before.get(key), after.get(key))
@@ -283,7 +293,7 @@ def main(presets: tuple[str, ...], check: bool, whole: bool, only_print: bool) -
         click.echo(f"{' '.join(key)}: {' -> '.join(sides)}")
     if not moved:
         click.echo(f"nothing moved: {', '.join(presets)}")
-    if not check:
+    if not (check or whole):
         write(sorted([*(row for row in known if row.preset not in presets), *rows], key=lambda row: row.preset))
     elif moved:
         raise click.exceptions.Exit(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtl.cache import cache_folder
+from rtl.environment import environment
 from synth.netlist import Netlist
 from synth.yosys import SynthesisError
 
@@ -149,7 +151,7 @@ def expression(n_inputs: int, table: int) -> str:
     return f"(({x} & {expression(n, high)}) | (~{x} & {expression(n, low)}))"
 
 
-def _native(compiler: str) -> tuple[list[str], str]:
+def _native(compiler: list[str]) -> tuple[list[str], str]:
     """Return flags for this machine's own instructions, and what tells it from others (a cache may be shared).
 
     Raises
@@ -160,10 +162,16 @@ def _native(compiler: str) -> tuple[list[str], str]:
     flags = ["-march=native"]
     try:
         done = subprocess.run(
-            [compiler, *flags, "-dM", "-E", "-x", "c++", "-"], stdin=subprocess.DEVNULL, capture_output=True, text=True
+            [*compiler, *flags, "-dM", "-E", "-x", "c++", "-"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=environment(),
         )
     except OSError as error:
-        raise SynthesisError(f"simulating gates needs a C++ compiler: {compiler}: {error.strerror}") from error
+        raise SynthesisError(
+            f"simulating gates needs a C++ compiler: {shlex.join(compiler)}: {error.strerror}"
+        ) from error
     return ([], "") if done.returncode else (flags, done.stdout)
 
 
@@ -172,20 +180,24 @@ def _library(functions: Sequence[tuple[int, int]]) -> ctypes.CDLL:
     """Compile `gates.cpp` for these functions, or take what was compiled before."""
     cases = "\n".join(f"    case {n}: return {expression(*function)};" for n, function in enumerate(functions))
     source = _SOURCE.read_text(encoding="utf-8").replace("FUNCTIONS\n", cases.lstrip() + "\n", 1)
-    compiler = os.environ.get("CXX", "c++")
-    command = [compiler, "-std=c++17", "-O2", "-shared", "-fPIC"]
+    compiler = shlex.split(os.environ.get("CXX", "")) or ["c++"]
+    command = [*compiler, "-std=c++17", "-O2", "-shared", "-fPIC"]
     native, machine = _native(compiler)
     command += native
     key = hashlib.sha256("\n".join([source, *command, machine]).encode()).hexdigest()
-    path = cache_folder() / "synth" / f"gates-{key}.so"
+    try:
+        path = cache_folder() / "synth" / f"gates-{key}.so"
+    except OSError:  # none: it is made for this process alone
+        path = Path(f"gates-{key}.so")
     with tempfile.TemporaryDirectory(prefix="hamming-") as name:
         if not path.is_file():
             built = Path(name) / "gates.so"
             file = Path(name) / "gates.cpp"
             file.write_text(source, encoding="utf-8")
-            done = subprocess.run([*command, str(file), "-o", str(built)], capture_output=True, text=True)
+            arguments = [*command, str(file), "-o", str(built)]
+            done = subprocess.run(arguments, capture_output=True, text=True, env=environment())
             if done.returncode:
-                raise SynthesisError(f"{compiler} cannot compile {_SOURCE.name}", done.stderr)
+                raise SynthesisError(f"{shlex.join(compiler)} cannot compile {_SOURCE.name}", done.stderr)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 own = path.with_name(f"{path.stem}-{os.getpid()}-{threading.get_ident()}.so")

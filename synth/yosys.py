@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["SynthesisError", "run", "version"]
+from rtl.environment import environment
+
+__all__ = ["SynthesisError", "abc_program", "run", "version"]
 
 _MARK = "@command "
 _WORKER = Path(__file__).with_name("_worker.py")
@@ -43,6 +46,21 @@ def version() -> str:
         raise SynthesisError("synthesis needs Yosys: pip install pyosys") from None
 
 
+def abc_program() -> Path:
+    """Return the ABC that pyosys brings, a program.
+
+    Raises
+    ------
+    SynthesisError
+        It is not installed.
+    """
+    found = importlib.util.find_spec("pyosys")
+    path = Path(found.origin).with_name("yosys-abc") if found is not None and found.origin else None
+    if path is None or not path.is_file():
+        raise SynthesisError("this needs the ABC in pyosys: pip install pyosys")
+    return path
+
+
 def run(commands: Sequence[str], folder: Path, *, progress: Callable[[int], None] | None = None) -> str:
     """Run Yosys commands in `folder` and return the log.
 
@@ -72,7 +90,7 @@ def run(commands: Sequence[str], folder: Path, *, progress: Callable[[int], None
         subprocess.Popen(
             worker,
             cwd=folder,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
+            env=environment(PYTHONHASHSEED="0", PYTHONPATH=os.pathsep.join(map(os.path.abspath, sys.path))),
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.PIPE,

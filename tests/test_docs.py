@@ -92,7 +92,7 @@ def test_a_page_works_from_top_to_bottom(page, shell, vectors, tmp_path, monkeyp
     """In one folder that holds nothing but the reader's `vectors.npz`, as the reader would go through it."""
     monkeypatch.chdir(tmp_path)
     np.savez("vectors.npz", **vectors)
-    names: dict[str, object] = {**vectors, "n_valid": np.arange(1, 129)}
+    names: dict[str, object] = {**vectors, "n_valid": np.arange(1, 129)[None]}
     for language, code in fenced(page):
         if language == "python":
             exec(compile(code, page.name, "exec"), names)

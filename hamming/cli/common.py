@@ -20,6 +20,7 @@ from hamming.vector_file import Vectors, read_vectors
 from rtl.design import Design, load_design, preset_names
 
 __all__ = [
+    "FilePath",
     "Gigahertz",
     "Mistake",
     "Outputs",
@@ -122,6 +123,19 @@ def check_trace(waves: Path, others: Sequence[Path | None], inputs: Sequence[Pat
         check_writable(waves)
 
 
+class FilePath(click.Path):
+    """A path; nothing at all, as of a variable that is not set, is none."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a `Path`."""
+        if not str(value):
+            self.fail("it is empty; a path is needed.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Gigahertz(click.FloatRange):
     """A clock's frequency, for which gates can be sized."""
 
@@ -162,4 +176,4 @@ def takes_design(command: Callable[..., None]) -> Callable[..., None]:
 
 def file_option(*names: str, **settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return an option that is a path."""
-    return click.option(*names, type=click.Path(path_type=Path), **settings)
+    return click.option(*names, type=FilePath(), **settings)

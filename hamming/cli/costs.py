@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from hamming.cli.common import (
     Gigahertz,
+    Mistake,
     design_facts,
     file_option,
     mistakes,
@@ -35,6 +37,7 @@ __all__ = ["compare", "synthesize"]
     help="How adders are made: by ABC, of adder cells, as ripple chains of these; auto: what is smallest.",
 )
 @click.option("--clock", type=Gigahertz(), help="GHz to size gates for; the smallest without.")
+@click.option("--prove", "is_proved", is_flag=True, help="Prove the netlist equal to the Verilog, block by block.")
 @file_option("--json", "json_file", metavar="FILE", help="Write the report as JSON.")
 def synthesize(
     config: str,
@@ -42,6 +45,7 @@ def synthesize(
     library: str,
     mapping: str,
     clock: float | None,
+    is_proved: bool,
     json_file: Path | None,
 ) -> None:
     """Print an engine's area, block by block.
@@ -49,9 +53,13 @@ def synthesize(
     CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. It is synthesized to the cells of a
     library; memories are counted apart, in bits.
 
+    With --prove the netlist that was measured is proved equal to the Verilog. Where it is not, the exit status is 1,
+    and the message a case in which they differ.
+
     \b
     Examples:
       hamming synthesize tiny
+      hamming synthesize tiny --clock 1 --prove
       hamming synthesize bert --set engine.selector=insertion --json bert.json
       hamming synthesize tiny --clock 0.5
       hamming synthesize tiny --library my_cells.lib
@@ -60,27 +68,41 @@ def synthesize(
     with outputs(json_file, inputs=read_files(config, library)) as files:
         from rtl.engine import Engine
         from rtl.verilog import emit
-        from synth.area import SynthesisError
+        from synth.area import SynthesisError, map_design
         from synth.area import synthesize as synthesize_verilog
+        from synth.equivalence import prove
         from synth.library import load_library
-        from synth.report import area_table
+        from synth.report import area_table, equivalence_table, refutation
 
         with mistakes(ValueError):
             cells = load_library(library)
         name = design.config.name
         with progress_bar(f"emitting {name}") as update, mistakes(SynthesisError, ValueError):
             verilog = emit(Engine(design.spec, design.config), name)
-            report = synthesize_verilog(
-                verilog,
-                top=name,
-                library=cells,
-                mapping=mapping,
-                clock_ns=None if clock is None else 1 / clock,
-                progress=lambda now: update(now.done, now.step),
-            )
+            options: dict[str, Any] = {
+                "top": name,
+                "library": cells,
+                "mapping": mapping,
+                "clock_ns": None if clock is None else 1 / clock,
+                "progress": lambda now: update(now.done, now.step),
+            }
+            proof = None
+            if is_proved:
+                # The proof is of the netlist whose cells the report counts, not of another one.
+                mapped = map_design(verilog, flat=True, **options)
+                report = mapped.report
+                proof = prove(verilog, mapped, library=cells, progress=options["progress"])
+            else:
+                report = synthesize_verilog(verilog, **options)
         if json_file is not None:
-            files.save_json(json_file, design_facts(design) | {"area": report.to_dict()})
-    Console().print(area_table(report))
+            proved = {} if proof is None else {"equivalence": proof.to_dict()}
+            files.save_json(json_file, design_facts(design) | {"area": report.to_dict()} | proved)
+    console = Console()
+    console.print(area_table(report))
+    if proof is not None:
+        console.print(equivalence_table(proof))
+        if not proof.equal:
+            raise Mistake(refutation(proof))
 
 
 @click.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from hamming.cli.common import Mistake, file_option, mistakes, outputs, progress_bar
+from hamming.cli.common import FilePath, Mistake, file_option, mistakes, outputs, progress_bar
 from hamming.tables import run_table
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _takes_widths(command: Callable[..., None]) -> Callable[..., None]:
     )
     for option in reversed(options):
         command = option(command)
-    return click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))(command)
+    return click.argument("run_folder", metavar="RUN", type=FilePath())(command)
 
 
 def _load_student(folder: Path) -> Run:
@@ -150,7 +150,7 @@ def export(run_folder: Path, folder: Path, items: int, name: str | None, **width
 @file_option(
     "-o", "--output", "runs", default=Path("runs"), show_default=True, metavar="DIR", help="Folder that holds runs."
 )
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of PyTorch.")
+@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Threads of PyTorch.")
 def distill(config: str, overrides: tuple[str, ...], runs: Path, threads: int) -> None:
     """Train a teacher, or distill a student from one.
 

@@ -53,6 +53,11 @@ def test_a_run_is_done_once_and_shown_again(run, tmp_path):
         (["nothing.toml"], "Error: no run file 'nothing.toml'"),
         (["t.toml", "--set", "train.epoch=2"], "unknown key 'epoch' in [train]; known: epochs"),
         (["fashion_mnist"], "Error: no run of the teacher 'fashion_mnist_teacher', seed 0, in runs; make it: hamming"),
+        (["t.toml", "--set", "name.d=8"], "'name.d=8': name is a value, and no section with keys"),
+        (["t.toml", "--set", "seed=" + 5000 * "[" + 5000 * "]"], "arrays or tables are nested too deeply"),
+        (["t.toml", "--set", "seed=" + 5000 * "9"], "a number has too many digits"),
+        (["t.toml", "--set", "train.soft=1" + 400 * "0"], "soft must be 0 or more, not (an integer of 1329 bits)"),
+        (["/dev/zero"], "cannot read '/dev/zero': longer than 1048576 bytes"),
         (["t.toml", "--set", "model.d_modl=8"], "unknown key 'd_modl' in [model]; known: "),
     ],
 )

@@ -75,6 +75,8 @@ def test_a_file_has_its_bases_values_where_it_says_nothing(read, tmp_path):
     ("base", "message"),
     [
         ('"mine.toml"', "mine.toml: base must not be a run file that is based on this one"),
+        ('"../mine.toml"', "no run file '../mine.toml'"),
+        ('"./././mine.toml"', "./././mine.toml: base must not be a run file that is based on this one"),
         ('"revews"', "no run file 'revews', .*; did you mean 'reviews'?"),
         ("3", "mine.toml: base must be a run file's name or path, not 3"),
     ],

@@ -179,3 +179,13 @@ def test_the_sweep_is_a_command(student, monkeypatch, capsys):
         widths_main()
     assert left.value.code == 1
     assert capsys.readouterr().err == "Error: nowhere is not a run's folder: it has no run.json\n"
+
+
+def test_a_file_is_no_run_and_damaged_weights_are_one_line(student):
+    Path("file").touch()
+    assert_mistake(call("evaluate", "file"), "file is not a run's folder: it has no run.json")
+    path = student / "weights.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    assert_mistake(
+        call("evaluate", student), f"{path} cannot be read; hamming distill makes it anew once it is removed"
+    )

@@ -25,6 +25,7 @@ import hamming
 from golden.attention import Attention, attend
 from hamming.cli import main
 from rtl.design import load_design, preset_names, preset_text
+from rtl.memory_wrapper import RAM
 from sim.runner import simulator_version
 
 TINY = load_design("tiny")
@@ -121,6 +122,22 @@ def test_generate_writes_verilog_and_manifest():
     assert f"new/folder/tiny.v: {verilog.count(10)} lines of Verilog" in result.stdout
     for expected in (*facts["streams"], *(memory["name"] for memory in facts["memories"])):
         assert expected in result.stdout
+
+
+def test_generate_with_memories_outside_writes_what_connects_them():
+    arguments = ("generate", "tiny", "--set", "engine.memory=external", "-o", "out")
+    result = call(*arguments)
+    assert result.exit_code == 0
+    assert files() == {"out", *(f"out/{name}" for name in ("tiny.v", "tiny.json", "tiny_memories.v", f"{RAM}.v"))}
+    assert "module tiny_memories(" in Path("out/tiny_memories.v").read_text()
+    assert f"module {RAM} #(" in Path(f"out/{RAM}.v").read_text()
+    assert f"out/{RAM}.v: the memory, a model\n" in result.stdout
+    # Macros that have taken the model's place stay.
+    Path(f"out/{RAM}.v").write_text("macros")
+    Path("out/tiny_memories.v").write_text("old")
+    assert f"out/{RAM}.v: left as it was\n" in call(*arguments).stdout
+    assert Path(f"out/{RAM}.v").read_text() == "macros"
+    assert "module tiny_memories(" in Path("out/tiny_memories.v").read_text()
 
 
 def test_generate_gives_identical_bytes_for_identical_input():
@@ -434,6 +451,20 @@ def test_signal_leaves_nothing(number):
     assert "Traceback" not in said
     assert process.returncode == (1 if number == signal.SIGINT else 128 + number)
     assert files() == {"vectors.npz"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["generate", "tiny", "-o", ""], "'-o' / '--output'"),
+        (["run", "tiny", "--vectors", "", "--output", "o"], "'--vectors'"),
+        (["simulate", "tiny", "--json", ""], "'--json'"),
+        (["evaluate", ""], "'RUN'"),
+    ],
+)
+def test_empty_path_is_refused(arguments, option):
+    message = f"Invalid value for {option}: it is empty; a path is needed."
+    assert_mistake(call(*arguments), message, exit_code=2)
 
 
 @pytest.mark.parametrize("name", ["synthesize", "compare"])

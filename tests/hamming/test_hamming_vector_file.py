@@ -197,3 +197,8 @@ def test_damage_anywhere_is_read_or_one_line(tmp_path, compressed):
         said.add(str(caught.value))
     assert not any("\n" in text for text in said)
     assert len(said) > 10
+
+
+def test_what_has_no_end_is_refused():
+    with pytest.raises(ValueError, match=r"^cannot read '/dev/zero': not a regular file\Z"):
+        read_vectors(Path("/dev/zero"))

@@ -20,6 +20,7 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"name": "small"}, ValueError, "name must not be a reserved word .*, as 'small' is"),
         ({"name": "logic"}, ValueError, "name must not be a reserved word .*, as 'logic' is"),
         ({"name": "std"}, ValueError, "name must not be 'std', which is a package of SystemVerilog's own"),
+        ({"name": "TOP"}, ValueError, "name must not be 'TOP', which is a module of Verilator's own"),
         ({"name": "hamming_ram_1r1w"}, ValueError, "name must not be 'hamming_ram_1r1w', which .* beside the engine"),
         ({"name": "a" * 65}, ValueError, "name must be a Verilog identifier .*; 64 at most.*, not 'aaa"),
         ({"n_lanes": 0}, ValueError, "n_lanes must be 1 to 512, not 0"),
@@ -75,6 +76,11 @@ def test_field_that_does_not_fit_the_spec(fields: dict, text: str) -> None:
             {"n_macs": 8},
             r"a key with its values must have at most 65535 bits, not 65551 \(7 \+ 8 \+ 4096 \* 16\)",
         ),
+        (
+            {"n_keys": 2048, "top_k": 1025},
+            {"selector": "insertion"},
+            "top_k must be at most 1024 for selector 'insertion', not 1025; 'histogram' does not grow with it",
+        ),
         ({"n_keys": 65537}, {}, r"at most 65536 words, and that of values has n_keys \* fold = 65537; .*external"),
         ({"n_keys": 32769}, {"n_macs": 3}, r"at most 65536 words, and that of values has n_keys \* fold = 65538"),
     ],
@@ -84,7 +90,7 @@ def test_beyond_what_is_supported(sizes: dict, fields: dict, text: str) -> None:
     spec = AttentionSpec.from_logit_scale(**given)
     with pytest.raises(ValueError, match=text):
         EngineConfig(**fields).dimensions(spec)
-    if "n_keys" in sizes:
+    if "words" in text:
         assert EngineConfig(**fields, memory="external").dimensions(spec).n_rows == spec.n_keys
 
 

@@ -1,4 +1,4 @@
-"""The wrapper that connects memories: its text and its ports. What it computes, tests/sim/test_sim_memories.py shows."""
+"""The wrapper that connects memories: its text and its ports. tests/sim/test_sim_memories.py runs it."""
 # amaranth: UnusedElaboratable=no
 
 from __future__ import annotations
@@ -44,13 +44,9 @@ def test_ports_are_those_of_the_engine_with_memories_inside(engine: dict) -> Non
 def test_a_memory_gets_its_sizes(read_latency: int) -> None:
     text = memory_wrapper(facts_of(memory="external", n_lanes=4, n_macs=2, read_latency=read_latency))
     # 12 keys of 8 bits, 4 a row; 2 slices a value vector, of 2 elements of 8 bits.
-    assert (
-        f"{RAM} #(.DEPTH(3), .ADDR_BITS(2), .WIDTH(32), .LANE_BITS(8), .LATENCY({read_latency})) key_memory (" in text
-    )
-    assert (
-        f"{RAM} #(.DEPTH(24), .ADDR_BITS(5), .WIDTH(16), .LANE_BITS(16), .LATENCY({read_latency})) value_memory ("
-        in text
-    )
+    sizes = f"{RAM} #(.DEPTH({{}}), .ADDR_BITS({{}}), .WIDTH({{}}), .LANE_BITS({{}}), .LATENCY({read_latency})) {{}} ("
+    assert sizes.format(3, 2, 32, 8, "key_memory") in text
+    assert sizes.format(24, 5, 16, 16, "value_memory") in text
 
 
 def test_an_engine_with_memories_inside_has_no_wrapper() -> None:

@@ -56,6 +56,27 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "own"
 
 
+def test_cache_folder_is_named_from_the_root_on(monkeypatch, tmp_path):
+    """Programs of the cache are started in other folders."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HAMMING_CACHE", "own")
+    assert cache_folder() == tmp_path / "own"
+    monkeypatch.delenv("HAMMING_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "caches")
+    assert cache_folder() == tmp_path / "caches" / "hamming"
+
+
+def test_user_without_a_home_is_told_what_to_set(monkeypatch):
+    def no_home() -> None:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("HAMMING_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(runner.Path, "home", no_home)
+    with pytest.raises(SimulationFailed, match=r"^the user has no home folder for the cache; set HAMMING_CACHE to a "):
+        build(sources(), "hamming_harness")
+
+
 def sources(text=INVERTER):
     top = "module hamming_harness(input clk, input a, output b); inverter dut(.a(a), .b(b)); endmodule\n"
     return {"inverter.v": text, "top.v": top, **library()}
@@ -128,3 +149,24 @@ def test_oldest_builds_are_forgotten(monkeypatch, tmp_path):
     (tmp_path / "runtime-x").mkdir()
     runner._forget_old_builds()
     assert sorted(path.name[0] for path in tmp_path.iterdir()) == ["b", "c", "r"]
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (
+            "c++ -O1 a.cpp\na.cpp:1:2: error: no such thing\nmake: *** [a.o] Error 1\n",
+            "a.cpp:1:2: error: no such thing",
+        ),
+        (
+            "c++ -O1 a.cpp\nmake: *** No rule to make target 'a'.  Stop.\n",
+            "make: *** No rule to make target 'a'.  Stop.",
+        ),
+        ("make: Entering directory\nas: No space left on device\nmore\n", "as: No space left on device"),
+        ("first\n\nlast\n", "last"),
+        ("", "nothing was printed"),
+    ],
+)
+def test_reason_of_a_failed_build_is_its_cause_and_not_its_first_line(tmp_path, log, reason):
+    (tmp_path / "build.log").write_text(log)
+    assert runner._first_error(tmp_path / "build.log") == reason

@@ -10,12 +10,14 @@ import sys
 import sysconfig
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from rtl.cache import cache_folder
 from rtl.design import load_design
+from rtl.environment import environment
 from sim import tools
 from sim.runner import SimulationFailed, build
 from sim.simulate import simulate
@@ -84,7 +86,7 @@ def empty_cache(monkeypatch, tmp_path):
     return folder
 
 
-def vectors() -> dict[str, np.ndarray]:
+def vectors() -> dict[str, Any]:
     rng = np.random.default_rng(6)
     return {
         "q": rng.integers(0, 2, (3, 8)),
@@ -104,8 +106,9 @@ def test_variables_meant_for_others_reach_neither_build_nor_run(monkeypatch, emp
 def test_environment_keeps_what_programs_need(monkeypatch):
     for name in ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "CPATH"):
         monkeypatch.setenv(name, f"of the user: {name}")
-    found = tools.environment(OWN="1", LANG="C")
+    found = environment(OWN="1", LANG="C")
     assert found["PATH"] == "of the user: PATH"
+    assert Path(found["TMPDIR"]).is_absolute()
     assert found["LC_ALL"] == "of the user: LC_ALL"
     assert (found["OWN"], found["LANG"]) == ("1", "C")
 
@@ -120,7 +123,7 @@ def test_blanks_in_the_paths_of_everything(monkeypatch, tmp_path, empty_cache):
     packages.symlink_to(sysconfig.get_path("purelib"))
     (folder / "temporary").mkdir()
     np.savez(folder / "my vectors.npz", **vectors())
-    environment = os.environ | {
+    surroundings = os.environ | {
         "HOME": str(folder),
         "TMPDIR": str(folder / "temporary"),
         "HAMMING_CACHE": str(empty_cache),
@@ -129,7 +132,7 @@ def test_blanks_in_the_paths_of_everything(monkeypatch, tmp_path, empty_cache):
     done = subprocess.run(
         [str(home / "bin" / "python"), "-m", "hamming", "simulate", "tiny", "--vectors", "my vectors.npz"],
         cwd=folder,
-        env=environment,
+        env=surroundings,
         capture_output=True,
         text=True,
         check=False,
@@ -140,8 +143,17 @@ def test_blanks_in_the_paths_of_everything(monkeypatch, tmp_path, empty_cache):
     assert not list((folder / "temporary").iterdir())
 
 
+@pytest.mark.parametrize("name", ["a blank", "a$dollar", "a'quote", "a\N{LATIN SMALL LETTER U WITH DIAERESIS}"])
+def test_temporary_folder_that_no_tool_can_name_is_left(monkeypatch, tmp_path, name):
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tools.tempfile, "tempdir", str(tmp_path / name))
+    with tools.nameable_folder() as folder:
+        assert folder.parent == Path("/tmp")
+    assert environment()["TMPDIR"] == "/tmp"
+
+
 def test_no_temporary_folder_without_blanks_is_one_line(monkeypatch, empty_cache):
-    monkeypatch.setattr(tools, "_UNNAMEABLE", tools.re.compile(""))
+    monkeypatch.setattr(tools, "nameable_temporary", lambda: None)
     with pytest.raises(SimulationFailed, match=r"cannot build two: no temporary folder has a path without blanks; set"):
         build({"two.v": "module two(input a, output b); assign b = a; endmodule\n"}, "two")
 

@@ -11,7 +11,7 @@ import pytest
 from rtl import verilog
 from rtl.design import load_design
 from rtl.engine import Engine
-from synth import abc_timer, opensta, timings
+from synth import opensta, timings, yosys
 from synth.abc_timer import time_with_abc
 from synth.area import Mapped, map_design
 from synth.cell_model import CellLibrary
@@ -421,8 +421,8 @@ def test_without_opensta_or_abc_it_is_said_how_to_get_it(nangate, tiny, monkeypa
     monkeypatch.setattr(opensta.shutil, "which", lambda name: None)
     with pytest.raises(SynthesisError, match=r"^OpenSTA is not installed: apt install opensta$"):
         time_with_opensta(tiny, nangate, load_library())
-    monkeypatch.setattr(abc_timer.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(SynthesisError, match=r"^timing by ABC needs the one in pyosys: pip install pyosys$"):
+    monkeypatch.setattr(yosys.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SynthesisError, match=r"^this needs the ABC in pyosys: pip install pyosys$"):
         time_with_abc(tiny, nangate, load_library())
 
 
