@@ -71,9 +71,9 @@ class FuzzReport:
 def fuzz(design: Design, n_cycles: int, seed: int = 0) -> FuzzReport:
     """Drive every port of an engine with anything, and hold what it does against what it owes.
 
-    Indices, `n_valid`, tables and rates out of every range, masters that withdraw and change what they offer, sinks that
-    pause for long, resets at any time, for one cycle or back to back, in phases of some hundreds of cycles: in
-    some everything at once, in others a part of it, so that there is something to compare. The harness drives
+    Indices, `n_valid` and tables out of every range, masters that withdraw and change what they offer, sinks that pause
+    for long, resets at any time, for one cycle or back to back, in phases of some hundreds of cycles: in some
+    everything at once, in others a part of it, so that there is something to compare. The harness drives
     (`sim.fuzz_harness`), and afterwards its log is checked (`sim.fuzz_check`).
 
     Parameters

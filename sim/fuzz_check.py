@@ -185,11 +185,11 @@ def _hold_waits(design: Design, log: Log, epoch: Epoch, queries: _Queries, laten
             stalled[start - epoch.begin : end - epoch.begin] = 1
     if design.config.mask:
         starved = np.ones(length + 1, np.int64)
-        for start, end, kind in _spans(epoch.offers["i_mask"]):
+        for start, end in _spans(epoch.offers["i_mask"]):
             starved[start - epoch.begin : end - epoch.begin + 1] = 0
         stalled |= starved
     written = np.zeros(length + 1, np.int64)
-    for start, end, _ in _spans(rows):
+    for start, end in _spans(rows):
         written[start - epoch.begin : end - epoch.begin + 1] = 1
     free = np.concatenate([[0], np.cumsum(1 - stalled[:length])])
     held = np.concatenate([[0], np.cumsum(stalled[:length] | written[:length])])
@@ -230,8 +230,8 @@ def _waits(offers: Records) -> list[tuple[int, int]]:
     ]
 
 
-def _spans(offers: Records) -> list[tuple[int, int, int]]:
-    return list(zip(offers.start.tolist(), offers.end.tolist(), offers.kind.tolist(), strict=True))
+def _spans(offers: Records) -> list[tuple[int, int]]:
+    return list(zip(offers.start.tolist(), offers.end.tolist(), strict=True))
 
 
 class _Errors:
@@ -286,6 +286,7 @@ class _Errors:
             found.count("error weight_table")
             if rise is None or rise > latest:
                 found.wrong(f"error weight_table rises in cycle {rise}, not by {latest} (reset in {epoch.end})")
-        if rise is not None and rise - 1 not in entries.end[self._table.is_odd(entries)]:
-            if self._table.state(max(epoch.begin, rise - walk), rise) == "good":
-                found.wrong(f"error weight_table rises in cycle {rise}; the table is as it should be")
+        if rise is None or rise - 1 in entries.end[self._table.is_odd(entries)]:
+            return
+        if self._table.state(max(epoch.begin, rise - walk), rise) == "good":
+            found.wrong(f"error weight_table rises in cycle {rise}; the table is as it should be")

@@ -136,8 +136,9 @@ def _fresh(stream: Stream, manifest: Mapping[str, Any]) -> list[str]:
 def _clocked(
     streams: Mapping[str, Stream], manifest: Mapping[str, Any], noise_bits: int, n_dice: int, length: int
 ) -> str:
+    moves = [stream.ready if stream.direction == "input" else stream.valid for stream in streams.values()]
+    moving = f"{{{', '.join(moves)}}}"
     inputs = [stream for stream in streams.values() if stream.direction == "input"]
-    moving = [stream.ready if stream.direction == "input" else stream.valid for stream in streams.values()]
     rates = []
     for name, stream in streams.items():
         if stream.direction == "output":
@@ -195,7 +196,7 @@ def _clocked(
     if (rst && !was_in_reset) $fwrite(events, "1 %h %h %h\\n", cycle, cycle, 32'd0);
     if (!rst && was_in_reset) $fwrite(events, "2 %h %h %h\\n", cycle, cycle, 32'd0);
     if (error !== last_error && cycle != 0) $fwrite(events, "3 %h %h %h\\n", cycle, cycle, error | 32'd0);
-    if (rst && {{{", ".join(moving)}}} !== 0) $fwrite(events, "4 %h %h %h\\n", cycle, cycle, {{{", ".join(moving)}}} | 32'd0);
+    if (rst && {moving} !== 0) $fwrite(events, "4 %h %h %h\\n", cycle, cycle, {moving} | 32'd0);
 
     if (cycle + 4 >= last_cycle) begin
       rst <= 1;  // ends every offer

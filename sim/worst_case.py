@@ -1,8 +1,8 @@
 """Emitted Verilog as it is simulated: the same module, of which nothing is known that hardware does not promise.
 
-An emitted file infers its memories and gives every register and memory an initial value. Simulated as it is, a word that
-is read and written in one cycle reads as what it was, and everything begins at 0: what depends on either works, and
-fails as a macro or in silicon. So what is simulated is the file with two changes, and nothing else.
+An emitted file infers its memories and gives every register and memory an initial value. Simulated as it is, a word
+that is read and written in one cycle reads as what it was, and everything begins at 0: what depends on either works,
+and fails as a macro or in silicon. So what is simulated is the file with two changes, and nothing else.
 """
 
 from __future__ import annotations
