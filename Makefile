@@ -15,7 +15,7 @@ BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint verilog sim synth bench regression mutants coverage mutation prove areas compare sweep distill clean
+.PHONY: help demo test lint verilog sim synth bench regression fuzz mutants coverage mutation prove areas compare sweep distill clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,10 @@ lint: $(VENV)/lint.stamp ## ruff and pyright
 regression: $(VENV)/base.stamp ## 100,000 random queries through 40 random engines
 	@$(BIN)/python -m sim.regression --queries 100000 --configurations 40 --seed 0 --processes $(WORKERS) \
 	  --output $(BUILD)/regression.json
+
+fuzz: $(VENV)/base.stamp ## anything on every port of 20 random engines, a million cycles each
+	@$(BIN)/python -m sim.fuzz --cycles 1000000 --configurations 20 --seed 0 --processes $(WORKERS) \
+	  --output $(BUILD)/fuzz.json
 
 mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a test must fail
 	@$(BIN)/python -m tests.mutants

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from sim.payloads import Stream
 
-__all__ = ["TOP", "Port", "harness", "library"]
+__all__ = ["TOP", "Port", "harness", "instance", "library"]
 
 #: Name of the harness's module.
 TOP = "hamming_harness"
@@ -57,7 +57,7 @@ def harness(
 
     lines = [f"module {TOP} ("]
     lines += [",\n".join(f"  {port['direction']} {_range(port['bits'])}{port['name']}" for port in outside), ");"]
-    lines += [_instance(module, "dut", {port["name"]: port["name"] for port in ports})]
+    lines += [instance(module, "dut", {port["name"]: port["name"] for port in ports})]
     for name, stream in streams.items():
         connections = {
             "clk": "clk",
@@ -66,7 +66,7 @@ def harness(
             "ready": stream.ready,
             "payload": stream.payload,
         }
-        lines += [_instance("hamming_stream_monitor", monitor(name), connections, {"BITS": stream.bits})]
+        lines += [instance("hamming_stream_monitor", monitor(name), connections, {"BITS": stream.bits})]
     return "\n".join([*lines, "endmodule", ""])
 
 
@@ -74,9 +74,10 @@ def _range(bits: int) -> str:
     return f"[{bits - 1}:0] " if bits > 1 else ""
 
 
-def _instance(
-    module: str, name: str, connections: Mapping[str, str], parameters: Mapping[str, int] | None = None
+def instance(
+    module: str, name: str, connections: Mapping[str, str], parameters: Mapping[str, Any] | None = None
 ) -> str:
+    """Return an instance of a module, its ports and parameters connected by name."""
     settings = ", ".join(f".{key}({value})" for key, value in (parameters or {}).items())
     wires = ", ".join(f".{port}({wire})" for port, wire in connections.items())
     return f"  {module} {f'#({settings}) ' if settings else ''}{name} ({wires});"

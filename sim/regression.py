@@ -23,6 +23,7 @@ from rtl.design import Design
 from sim import coverage, runner
 from sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
 from sim.stimulus import random_design, random_vectors
+from sim.worst_case import POWER_UPS
 
 __all__ = ["RegressionReport", "random_design", "regress", "traffic_of"]
 
@@ -84,6 +85,7 @@ def regress(
     simulator: str = "verilator",
     waves: Path | None = None,
     points: Path | None = None,
+    power_up: str = "unknown",
     progress: Callable[[int], None] | None = None,
 ) -> RegressionReport:
     """Run random stimulus through a design's Verilog.
@@ -107,6 +109,8 @@ def regress(
         File in which to leave a trace, slower: VCD from Verilator, FST from Icarus.
     points
         File in which to leave the points of the Verilog that were met (`audit.points`).
+    power_up
+        One of `sim.worst_case.POWER_UPS`.
     progress
         Called with the number of queries completed.
 
@@ -116,7 +120,7 @@ def regress(
         As of `sim.simulate.simulate`.
     """
     began = time.monotonic()
-    bench = EngineTestbench(design, simulator=simulator, waves=waves, points=points)
+    bench = EngineTestbench(design, simulator=simulator, waves=waves, points=points, power_up=power_up)
     built = time.monotonic()
     traffic = traffic_of(design, list(bench.manifest["streams"]), n_queries, seed)
     results = bench.run(traffic, progress=None if progress is None else lambda done: progress(min(done, n_queries)))
@@ -176,6 +180,7 @@ class _Job:
     n_queries: int
     seed: int
     simulator: str
+    power_up: str
 
 
 def _run(job: _Job) -> tuple[_Job, RegressionReport | str]:
@@ -187,6 +192,7 @@ def _run(job: _Job) -> tuple[_Job, RegressionReport | str]:
             job.n_queries,
             job.seed,
             simulator=job.simulator,
+            power_up=job.power_up,
             progress=None if counts is None else lambda done: counts.put((job.number, done)),
         )
     except runner.SimulationFailed as error:
@@ -213,6 +219,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of designs and queries (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=2, help="designs at a time (default: %(default)s)")
     parser.add_argument("--simulator", choices=runner.SIMULATORS, default=runner.SIMULATORS[0])
+    parser.add_argument(
+        "--power-up",
+        choices=POWER_UPS,
+        default=POWER_UPS[0],
+        help="what registers and memories hold before the first reset (default: %(default)s)",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
     options = parser.parse_args(arguments)
     for name in ("queries", "configurations", "processes"):
@@ -232,6 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             n_queries=n_queries,
             seed=options.seed,
             simulator=options.simulator,
+            power_up=options.power_up,
         )
         for number in range(options.configurations)
     ]
@@ -243,6 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reports = [result for result in results if isinstance(result, RegressionReport)]
     totals = {
         "simulator": version,
+        "power_up": options.power_up,
         "seed": options.seed,
         "configurations": len(results),
         "queries": sum(one.report.queries for one in reports),

@@ -60,6 +60,7 @@ public_flat_rd -module "hamming_stream_monitor*" -var "*"
 #: optimisation, and in parallel.
 _VERILATOR_ARGS = [
     *("-cc", "--exe", "--vpi", "--prefix", "Vtop", "--output-split", "100000"),
+    *("--x-initial", "unique", "--x-assign", "unique"),  # what has no value is anything
     *("-Wno-WIDTH", "-Wno-CASEINCOMPLETE", "-Wno-CMPCONST"),
 ]
 #: What a build that counts points of coverage is compiled with, for the module under test alone.
@@ -399,6 +400,7 @@ def run(
     *,
     waves: Path | None = None,
     coverage: Path | None = None,
+    arguments: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Run a cocotb bench on a build.
@@ -415,6 +417,8 @@ def run(
         File of the trace: VCD from Verilator, FST from Icarus. The build must be one with waves.
     coverage
         File of the points that were met, as Verilator writes it. The build must be one with coverage.
+    arguments
+        Further arguments of the simulation, `+NAME=VALUE`.
     progress
         Called now and then with what the bench has counted in `PROGRESS_FILE`.
 
@@ -433,7 +437,7 @@ def run(
             progress(done := now)
 
     call(
-        _run_command(build, trace if waves is not None else None),
+        [*_run_command(build, trace if waves is not None else None), *arguments],
         folder,
         _bench(build, bench, folder),
         log,

@@ -79,6 +79,8 @@ class EngineTestbench:
     points
         File in which to leave the points of the Verilog that were met (Verilator's code coverage). None: none.
 
+    power_up
+        One of `sim.worst_case.POWER_UPS`.
     change
         What to make of Verilog and manifest before they are compiled (`audit.mutation`). None: nothing.
 
@@ -101,6 +103,7 @@ class EngineTestbench:
         simulator: str = "verilator",
         waves: Path | None = None,
         points: Path | None = None,
+        power_up: str = "unknown",
         change: Callable[[str, dict[str, Any]], tuple[str, dict[str, Any]]] | None = None,
     ) -> None:
         # What can be wrong, before the work.
@@ -122,6 +125,7 @@ class EngineTestbench:
             simulator=simulator,
             waves=waves is not None,
             coverage=points is not None,
+            power_up=power_up,
         )
 
     def run(

@@ -14,11 +14,12 @@ from amaranth.lib import wiring
 from numpy.typing import NDArray
 
 from rtl.manifest import ports, streams
-from rtl.memory_wrapper import RAM, memory_wrapper, ram_verilog, wrapper_name, wrapper_ports
+from rtl.memory_wrapper import memory_wrapper, wrapper_name, wrapper_ports
 from rtl.verilog import emit
 from sim import case, runner
 from sim.harness import TOP, Port, harness, library
 from sim.payloads import read_streams
+from sim.worst_case import require_power_up, with_macros, without_initial_values
 
 __all__ = ["Case", "Result", "Testbench"]
 
@@ -75,6 +76,8 @@ class Testbench:
         Module of the bench, `sim.bench_engine` say.
     simulator, waves, coverage
         As of `sim.runner.build`.
+    power_up
+        One of `sim.worst_case.POWER_UPS`: what registers and memories hold before the first reset.
 
     Attributes
     ----------
@@ -100,16 +103,21 @@ class Testbench:
         simulator: str = "verilator",
         waves: bool = False,
         coverage: bool = False,
+        power_up: str = "unknown",
     ) -> None:
+        require_power_up(power_up)
         name, ports = description["name"], description["ports"]
         self.description = description
         self._bench = bench
-        sources = {f"{name}.v": verilog}
+        simulated = with_macros(verilog)
+        if power_up == "unknown":
+            simulated = without_initial_values(simulated)
+        sources = {f"{name}.v": simulated}
         if description.get("memory_ports"):
-            # Memories outside are those that its users get.
+            # Connected as its users get it, to the memory of `library`.
             name, ports = wrapper_name(description), wrapper_ports(description)
             verilog = memory_wrapper(description)
-            sources |= {f"{name}.v": verilog, f"{RAM}.v": ram_verilog()}
+            sources |= {f"{name}.v": verilog}
         # A module without registers has no clock, whatever its description says.
         header = re.search(rf"^module {name}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
         declared = set(re.findall(r"\w+", header[1])) if header else set()

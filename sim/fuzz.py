@@ -1,0 +1,200 @@
+"""Fuzzing: anything on every port of random engines, and what they owe whatever comes (`python -m sim.fuzz`)."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtl.design import Design
+from rtl.engine import Engine
+from rtl.manifest import manifest
+from rtl.memory_wrapper import memory_wrapper, wrapper_name
+from rtl.verilog import emit
+from sim import case, runner
+from sim.fuzz_check import check
+from sim.fuzz_harness import fuzz_harness
+from sim.fuzz_log import Log
+from sim.harness import library
+from sim.stimulus import random_design
+from sim.worst_case import with_macros, without_initial_values
+
+__all__ = ["FuzzReport", "fuzz", "play"]
+
+TOP = "hamming_fuzz"
+
+
+@dataclass(kw_only=True)
+class FuzzReport:
+    """Anything through one engine.
+
+    Attributes
+    ----------
+    cycles
+        Simulated.
+    messages
+        What was wrong, in words (the first ones).
+    counts
+        How much was looked at (`sim.fuzz_check`), and `wrong`, how often something was.
+    seconds, check_seconds
+        Wall time of build and simulation, and of the look at the log.
+    """
+
+    cycles: int
+    messages: list[str]
+    counts: dict[str, int]
+    seconds: float
+    check_seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """True if nothing was wrong."""
+        return not self.messages
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON's types."""
+        return dataclasses.asdict(self) | {"passed": self.passed}
+
+
+def fuzz(design: Design, n_cycles: int, seed: int = 0) -> FuzzReport:
+    """Drive every port of an engine with anything, and hold what it does against what it owes.
+
+    Indices, `n_valid` and tables out of every range, masters that withdraw and change what they offer, sinks that pause
+    for long, resets at any time, for one cycle or back to back, in phases of some hundreds of cycles: in some
+    everything at once, in others a part of it, so that there is something to compare. The harness drives
+    (`sim.fuzz_harness`), and afterwards its log is checked (`sim.fuzz_check`).
+
+    Parameters
+    ----------
+    design
+        Spec and configuration.
+    n_cycles
+        Cycles to run.
+    seed
+        Of everything random.
+
+    Raises
+    ------
+    SimulatorMissing, SimulationFailed
+        As of `sim.runner`.
+
+    Notes
+    -----
+    Verilator alone: a query may see rows that were never written, and is owed an answer of some kind. X for their bits
+    would spread to where no bits in hardware can.
+    """
+    began = time.monotonic()
+    described, log = play(design, n_cycles, seed)
+    played = time.monotonic()
+    found = check(design, described, log)
+    return FuzzReport(
+        cycles=n_cycles,
+        messages=found.messages,
+        counts=found.counts,
+        seconds=played - began,
+        check_seconds=time.monotonic() - played,
+    )
+
+
+def play(design: Design, n_cycles: int, seed: int = 0) -> tuple[dict[str, Any], Log]:
+    """Drive an engine, and return its manifest and what its harness wrote down; arguments as of `fuzz`."""
+    engine = Engine(design.spec, design.config)
+    name = design.config.name
+    verilog = emit(engine, name)
+    described = manifest(engine, verilog)
+    sources = {
+        f"{name}.v": without_initial_values(with_macros(verilog)),
+        f"{TOP}.v": fuzz_harness(described, TOP),
+        **library(),
+    }
+    if described["memory_ports"]:
+        sources[f"{wrapper_name(described)}.v"] = memory_wrapper(described)
+    build = runner.build(sources, TOP)
+    arguments = [f"+cycles={n_cycles}", f"+seed={seed}", f"+verilator+seed+{seed % (2**31 - 1) + 1}"]
+    folder = Path(tempfile.mkdtemp(prefix="hamming-"))
+    case.save(folder, "case_0", {})
+    runner.run(build, "sim.bench_fuzz", folder, arguments=arguments)
+    log = Log(folder, described)
+    shutil.rmtree(folder)
+    return described, log
+
+
+def _run(number: int, seed: int, n_cycles: int) -> tuple[Design, FuzzReport | str]:
+    design = random_design(np.random.default_rng([seed, number]))
+    try:
+        return design, fuzz(design, n_cycles, 1000 * seed + number)
+    except runner.SimulationFailed as error:
+        return design, str(error)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status, 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sim.fuzz",
+        description="Anything on every port of random engines: no hang, no wrong answer, no harm to others.",
+    )
+    parser.add_argument("--cycles", type=int, default=1_000_000, help="of each design (default: %(default)s)")
+    parser.add_argument("--configurations", type=int, default=20, help="random designs (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of designs and inputs (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=2, help="designs at a time (default: %(default)s)")
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
+    options = parser.parse_args(arguments)
+    for name in ("cycles", "configurations", "processes"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} must be 1 or more, not {getattr(options, name)}")
+    try:
+        version = runner.simulator_version("verilator")
+    except runner.SimulatorMissing as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+
+    designs: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn")) as pool:
+        jobs = [pool.submit(_run, number, options.seed, options.cycles) for number in range(options.configurations)]
+        for number, job in enumerate(jobs):
+            design, report = job.result()
+            told = {"passed": False, "failure": report} if isinstance(report, str) else report.to_dict()
+            designs.append({"spec": design.spec.to_dict(), "engine": design.config.to_dict(), **told})
+            _tell(number, design, report)
+    passed = all(one["passed"] for one in designs)
+    n_cycles = sum(one.get("cycles", 0) for one in designs)
+    print(f"{n_cycles:,} cycles on {len(designs)} engines in {version}: {'passed' if passed else 'FAILED'}")
+    if options.output is not None:
+        told = {"simulator": version, "seed": options.seed, "passed": passed, "designs": designs}
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    return 0 if passed else 1
+
+
+def _tell(number: int, design: Design, report: FuzzReport | str) -> None:
+    spec, config = design.spec, design.config
+    what = f"#{number} d {spec.d_head}, {spec.d_value} n {spec.n_keys} k {spec.top_k}, {config.n_lanes} lanes"
+    if isinstance(report, str):
+        print(f"{what}: {report}", flush=True)
+        return
+    counts = report.counts
+    print(
+        f"{what}: {counts.get('queries', 0):,} queries, {counts.get('selections compared', 0):,} selections and "
+        f"{counts.get('outputs compared', 0):,} outputs compared, {counts.get('lone queries', 0):,} lone, "
+        f"{counts.get('resets', 0):,} resets, {counts.get('wrong', 0)} wrong; "
+        f"played in {report.seconds:.0f} s, checked in {report.check_seconds:.0f} s",
+        flush=True,
+    )
+    for message in report.messages:
+        print(f"    {message}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+"""The harness of a fuzzed engine: Verilog that drives every port with anything, and writes down what passes.
+
+Python looks at the log alone (`sim.fuzz_log`), since a simulator that waits for Python in each cycle is many times
+slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rtl.memory_wrapper import wrapper_name, wrapper_ports
+from sim.harness import instance
+from sim.payloads import Stream, read_streams
+
+__all__ = ["EVENTS", "fuzz_harness"]
+
+#: Log of what is no stream: 1 reset begins, 2 reset ends, 3 `error` has another value, 4 something moves in reset.
+EVENTS = "events.log"
+
+
+def fuzz_harness(manifest: Mapping[str, Any], top: str) -> str:
+    """Return the harness, Verilog-2005, of an engine with this manifest.
+
+    Its ports are `clk` and `done`; `+cycles=N` and `+seed=N` say how long it runs, and with what.
+    """
+    streams = read_streams(manifest["streams"])
+    ports = wrapper_ports(manifest)
+    module = wrapper_name(manifest) if manifest["memory_ports"] else manifest["name"]
+    noise_bits = 32 * -(-(max(stream.bits for stream in streams.values()) + 8 * manifest["spec"]["d_head"] + 64) // 32)
+    n_dice = len(streams) + 1
+    latency = manifest["cycles"]["latency"]["cycles"]
+    length = max(256, 4 * latency, min(4096, 2 * manifest["spec"]["n_keys"] * manifest["dimensions"]["fold"]))
+    lines = [
+        f"module {top} (input clk /* verilator public_flat_rw */, output reg done /* verilator public_flat_rd */);",
+        *(f"  wire [{port['bits'] - 1}:0] {port['name']};" for port in ports if port["name"] not in ("clk", "rst")),
+        "  reg rst;",
+        f"  reg [{noise_bits - 1}:0] noise;",
+        f"  reg [{32 * n_dice - 1}:0] dice;",
+        f"  wire [31:0] die = dice[{32 * n_dice - 1}:{32 * n_dice - 32}];",
+        instance(module, "dut", {port["name"]: port["name"] for port in ports}),
+        _state(streams, manifest),
+    ]
+    for number, stream in enumerate(streams.values()):
+        lines += _stream(number, stream, manifest)
+    lines += [_clocked(streams, manifest, noise_bits, n_dice, length), "endmodule", ""]
+    return "\n".join(lines)
+
+
+def _state(streams: Mapping[str, Stream], manifest: Mapping[str, Any]) -> str:
+    """Declare what a phase of the run is: rates, ranges, how often a reset strikes."""
+    spec = manifest["spec"]
+    rates = "\n".join(
+        f"  reg [8:0] {name}_rate, {name}_withdraws, {name}_changes;\n  reg [15:0] {name}_pauses;" for name in streams
+    )
+    return f"""\
+{rates}
+  reg [31:0] cycle, last_cycle, seed, phase_left, row_number, entry_number;
+  reg [8:0] reset_rate;
+  reg [3:0] reset_left;
+  reg [2:0] row_mode, seen_mode, key_mode, mask_mode;
+  reg is_good_table, is_storm;
+  reg [31:0] split;
+  reg [{spec["d_head"] - 1}:0] near;
+  integer events, i;
+  reg [31:0] junk;
+  reg was_in_reset;
+  reg [{len(manifest["errors"]) - 1}:0] last_error;"""
+
+
+def _stream(number: int, stream: Stream, manifest: Mapping[str, Any]) -> list[str]:
+    name = stream.name
+    wires = {"clk": "clk", "rst": "rst", "cycle": "cycle", "dice": f"dice[{32 * number + 31}:{32 * number}]"}
+    wires |= {"valid": stream.valid, "ready": stream.ready, "payload": stream.payload}
+    # A string is a parameter like any other.
+    parameters: dict[str, Any] = {"BITS": stream.bits, "FILE": f'"{name}.log"'}
+    if stream.direction == "output":
+        wires |= {"takes": f"{name}_rate", "pauses": f"{name}_pauses"}
+        return [instance("hamming_fuzz_sink", f"{name}_sink", wires, parameters)]
+    wires |= {"offers": f"{name}_rate", "withdraws": f"{name}_withdraws", "changes": f"{name}_changes"}
+    wires["fresh"] = f"{name}_fresh"
+    return [
+        f"  wire [{stream.bits - 1}:0] {name}_fresh;",
+        *_fresh(stream, manifest),
+        instance("hamming_fuzz_source", f"{name}_source", wires, parameters),
+    ]
+
+
+def _fresh(stream: Stream, manifest: Mapping[str, Any]) -> list[str]:
+    """Say of each field of an input what is offered next."""
+    spec = manifest["spec"]
+    lines, taken = [], {"i_row": 0, "i_query": 2, "i_weight": 1, "i_mask": 3}[stream.name]
+    for field in stream.fields:
+        low, width = field.offset, field.span.stop - field.offset
+        any_bits = f"noise[{low + 7 * taken} +: {width}]"
+        match stream.name, field.name:
+            case "i_row", "index":
+                choice = (
+                    f"row_mode == 0 ? row_number % {spec['n_keys']} : row_mode == 1 ? noise[31:0] : "
+                    f"row_mode == 2 ? split + noise[15:0] % {spec['n_keys']} : noise[31:0] % {spec['n_keys']}"
+                )
+            case "i_row", "value":
+                extreme = ", ".join(
+                    f"{{noise[{n}], {{{field.bits - 1}{{~noise[{n}]}}}}}}" for n in reversed(range(field.length or 1))
+                )
+                choice = f"key_mode[2] ? {{{extreme}}} : {any_bits}"
+            case ("i_row", "key") | ("i_query", "query"):
+                sparse = " & ".join(f"noise[{low + 7 * taken + k * width} +: {width}]" for k in range(4))
+                choice = f"key_mode[1:0] == 0 ? {any_bits} : (noise[5:0] == 0 ? ~near : near) ^ ({sparse})"
+            case "i_query", "n_valid":
+                n_keys = spec["n_keys"]
+                choice = (
+                    f"seen_mode == 0 ? noise[31:0] : seen_mode == 1 ? noise[31:0] % {n_keys + 1} : "
+                    f"seen_mode == 2 ? noise[31:0] % (split + 1) : seen_mode == 3 ? noise[1:0] % {n_keys + 1} : "
+                    f"seen_mode == 4 ? {n_keys} + noise[0] : {n_keys}"
+                )
+            case "i_weight", "index":
+                choice = f"is_good_table ? entry_number % {spec['d_head'] + 1} : noise[63:32]"
+            case "i_weight", "weight":
+                bits = spec["weight_bits"]
+                table = "{" + ", ".join(f"{bits}'d{weight}" for weight in reversed(spec["weights"])) + "}"
+                lines.append(f"  wire [{bits * len(spec['weights']) - 1}:0] table_of_spec = {table};")
+                good = f"table_of_spec[entry_number % {spec['d_head'] + 1} * {bits} +: {bits}]"
+                choice = f"is_good_table ? {good} : {any_bits} & (noise[96] ? {bits}'d0 : {{{bits}{{1'b1}}}})"
+            case _:
+                both = f"noise[{low} +: {width}]"
+                choice = (
+                    f"mask_mode == 0 ? {width}'d0 : mask_mode == 1 ? {any_bits} & {both} : "
+                    f"mask_mode == 2 ? {any_bits} : mask_mode == 3 ? {any_bits} | {both} : "
+                    f"mask_mode == 4 ? {{{width}{{1'b1}}}} : {width}'d0"
+                )
+        lines.append(f"  assign {stream.name}_fresh[{low} +: {width}] = {choice};")
+    return lines
+
+
+def _clocked(
+    streams: Mapping[str, Stream], manifest: Mapping[str, Any], noise_bits: int, n_dice: int, length: int
+) -> str:
+    moves = [stream.ready if stream.direction == "input" else stream.valid for stream in streams.values()]
+    moving = f"{{{', '.join(moves)}}}"
+    inputs = [stream for stream in streams.values() if stream.direction == "input"]
+    rates = []
+    for name, stream in streams.items():
+        if stream.direction == "output":
+            rates += [
+                f"      {name}_rate = is_storm || $urandom % 2 ? some_rate($urandom) : 256;",
+                f"      {name}_pauses = is_storm ? $urandom % 256 : 0;",
+            ]
+        else:
+            rates += [
+                f"      {name}_rate = some_rate($urandom);",
+                f"      {name}_withdraws = is_storm && $urandom % 2 ? $urandom % 128 : 0;",
+                f"      {name}_changes = is_storm && $urandom % 2 ? $urandom % 128 : 0;",
+            ]
+    table = "i_weight" in streams
+    quiet = "\n".join(f"          {stream.name}_rate = 256;" for stream in inputs if stream.name == "i_mask")
+    taking = "\n".join(f"          {n}_rate = 256;" for n, stream in streams.items() if stream.direction == "output")
+    return f"""\
+  // None, hardly any, some, all.
+  function [8:0] some_rate(input [31:0] die);
+    case (die[2:0])
+      0: some_rate = 0;
+      1: some_rate = 3;
+      2, 3: some_rate = 24;
+      4, 5: some_rate = 128;
+      default: some_rate = 256;
+    endcase
+  endfunction
+
+  initial begin
+    if (!$value$plusargs("cycles=%d", last_cycle)) last_cycle = 1000;
+    if (!$value$plusargs("seed=%d", seed)) seed = 0;
+    events = $fopen("{EVENTS}", "w");
+    for (i = 0; i < 1000 + seed % 65536; i = i + 1) junk = $urandom;
+    {{cycle, phase_left, row_number, entry_number}} = 0;
+    rst = 1;
+    reset_left = seed % 2;
+    done = 0;
+    reset_rate = 0;
+    {{noise, dice}} = 0;
+    {{row_mode, seen_mode, key_mode, mask_mode, is_good_table, is_storm, split, near}} = 0;
+    was_in_reset = 0;
+    last_error = 0;
+    {"".join(f"{{{name}_rate, {name}_pauses, {name}_withdraws, {name}_changes}} = 0; " for name in streams)}
+  end
+
+  always @(posedge clk) begin
+    for (i = 0; i < {noise_bits // 32}; i = i + 1) noise[32*i +: 32] <= $urandom;
+    for (i = 0; i < {n_dice}; i = i + 1) dice[32*i +: 32] <= $urandom;
+    cycle <= cycle + 1;
+    if (i_row__valid && i_row__ready === 1'b1) row_number <= row_number + 1;
+    {"if (i_weight__valid && i_weight__ready === 1'b1) entry_number <= entry_number + 1;" if table else ""}
+
+    was_in_reset <= rst;
+    last_error <= error;
+    if (rst && !was_in_reset) $fwrite(events, "1 %h %h %h\\n", cycle, cycle, 32'd0);
+    if (!rst && was_in_reset) $fwrite(events, "2 %h %h %h\\n", cycle, cycle, 32'd0);
+    if (error !== last_error && cycle != 0) $fwrite(events, "3 %h %h %h\\n", cycle, cycle, error | 32'd0);
+    if (rst && {moving} !== 0) $fwrite(events, "4 %h %h %h\\n", cycle, cycle, {moving} | 32'd0);
+
+    if (cycle + 4 >= last_cycle) begin
+      rst <= 1;  // ends every offer
+      done <= cycle >= last_cycle;
+    end else begin
+      if (reset_left != 0) reset_left <= reset_left - 1;
+      else if ({{1'b0, die[7:0]}} < reset_rate && die[15:8] < 16) reset_left <= die[16] ? 1 : 1 + die[19:18];
+      rst <= reset_left != 0;
+    end
+
+    if (phase_left != 0) phase_left <= phase_left - 1;
+    else begin
+      phase_left <= {length} / 4 + $urandom % {length};
+      is_storm = $urandom % 4 == 0;
+{chr(10).join(rates)}
+      reset_rate <= is_storm ? $urandom % 32 : 0;
+      if ($urandom % 8 == 0) reset_left <= 1 + $urandom % 4;
+      row_mode <= $urandom % 8;
+      seen_mode <= $urandom % 8;
+      key_mode <= $urandom % 8;
+      mask_mode <= $urandom % 8;
+      split <= $urandom % {manifest["spec"]["n_keys"] + 1};
+      is_good_table <= !is_storm;
+      near <= noise;
+      {"if (!is_storm && $urandom % 4 != 0) i_weight_rate = 0;" if table else ""}
+      if (!is_storm) case ($urandom % 8)
+        0, 1: begin  // load
+          i_row_rate = 256;
+          row_mode <= 0;
+          i_query_rate = 0;
+          {"i_weight_rate = 256;" if table else ""}
+        end
+        2: begin  // append
+          row_mode <= 2;
+          seen_mode <= 2;
+        end
+        3: begin  // queries one by one, at full rate
+          i_row_rate = 0;
+          i_query_rate = {max(1, 128 // manifest["cycles"]["latency"]["cycles"])};
+          {"i_weight_rate = 0;" if table else ""}
+{quiet}
+{taking}
+        end
+        4, 5: begin  // nothing but queries
+          i_row_rate = 0;
+          i_query_rate = 256;
+          {"i_weight_rate = 0;" if table else ""}
+        end
+      endcase
+    end
+  end"""

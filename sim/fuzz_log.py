@@ -1,0 +1,106 @@
+"""What a fuzzed engine's harness wrote down: arrays of transfers, of resets and of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.fuzz_harness import EVENTS
+from sim.payloads import Stream, read_streams
+
+__all__ = ["CHANGED", "CUT_OFF", "TRANSFERRED", "Log", "Records"]
+
+#: How an offer ended: withdrawn or cut off by a reset; transferred; changed where it stood.
+CUT_OFF, TRANSFERRED, CHANGED = range(3)
+
+_DIGITS = np.zeros(256, np.uint8)
+_DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """Offers on a stream, in order.
+
+    Attributes
+    ----------
+    kind
+        `CUT_OFF`, `TRANSFERRED` or `CHANGED`.
+    end, start
+        Last and first cycle.
+    bits
+        Payload, `(n, bits)`, lowest first.
+    """
+
+    kind: NDArray[np.int64]
+    end: NDArray[np.int64]
+    start: NDArray[np.int64]
+    bits: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def where(self, chosen: NDArray[np.bool_] | slice) -> Records:
+        """Return some of them."""
+        return Records(self.kind[chosen], self.end[chosen], self.start[chosen], self.bits[chosen])
+
+    def field(self, stream: Stream, name: str, default: int = 0) -> NDArray:
+        """Return a field's values; a field of no bits is `default`."""
+        found = [field for field in stream.fields if field.name == name]
+        if not found:
+            return np.full(len(self), default, np.int64)
+        return found[0].from_bits(self.bits[:, found[0].span])
+
+
+def _read(path: Path, n_bits: int) -> Records:
+    """Read lines of a digit, two cycles and a payload, all of one length."""
+    n_digits = -(-n_bits // 4)
+    width = 21 + n_digits
+    text = np.frombuffer(path.read_bytes(), np.uint8)
+    if len(text) % width:
+        raise ValueError(f"{path.name} is cut off")
+    digits = _DIGITS[text.reshape(-1, width)]
+    numbers = np.concatenate([digits[:, :1], digits[:, 2:10], digits[:, 11:19], digits[:, 20:-1]], axis=1)
+    places = 16 ** np.arange(7, -1, -1, dtype=np.int64)
+    nibbles = numbers[:, 17:][:, ::-1]
+    bits = (nibbles[:, :, None] >> np.arange(4, dtype=np.uint8) & 1).reshape(len(numbers), 4 * n_digits)[:, :n_bits]
+    end, start = (numbers[:, a : a + 8] @ places for a in (1, 9))
+    return Records(numbers[:, 0].astype(np.int64), end, start, bits.astype(np.uint8))
+
+
+class Log:
+    """Everything that a run left in its folder.
+
+    Attributes
+    ----------
+    streams
+        Layouts by name.
+    offers
+        `Records` by stream.
+    resets
+        First cycles of resets; a run begins with one and ends with one.
+    begins
+        First cycle after each, but for the last.
+    errors
+        `(cycle, value)` of each change of `error`.
+    moves_in_reset
+        Cycles of reset in which a `ready` of an input or a `valid` of an output was not 0.
+    """
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self.streams = read_streams(manifest["streams"])
+        self.offers = {name: _read(folder / f"{name}.log", stream.bits) for name, stream in self.streams.items()}
+        events = _read(folder / EVENTS, 32)
+        value = events.bits @ (1 << np.arange(32, dtype=np.int64))
+        self.resets, self.begins, self.moves_in_reset = (events.end[events.kind == kind] for kind in (1, 2, 4))
+        is_error = events.kind == 3
+        self.errors = list(zip(events.end[is_error].tolist(), value[is_error].tolist(), strict=True))
+
+    def taken(self, name: str) -> Records:
+        """Return the transfers of a stream."""
+        offers = self.offers[name]
+        return offers.where(offers.kind == TRANSFERRED)
