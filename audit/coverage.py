@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status, 1 if a point is open or an explanation of no use."""
     parser = argparse.ArgumentParser(prog="python -m audit.coverage", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("designs", nargs="*", metavar="DESIGN", help=f"of {', '.join(DESIGNS)} (default: all)")
-    parser.add_argument("--queries", type=int, default=2000, help="through each (default: %(default)s)")
+    parser.add_argument("--queries", type=int, default=4000, help="through each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the regression (default: %(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
     options = parser.parse_args(arguments)

@@ -64,7 +64,7 @@ def test_what_cannot_be_met_is_proved_and_nothing_else(tmp_path):
 
 
 def test_every_point_of_tiny_is_accounted_for():
-    result = cover(DESIGNS["tiny"], "tiny", 2000, 0)
+    result = cover(DESIGNS["tiny"], "tiny", 4000, 0)
     assert result.failures == []
     assert [str(point) for point in result.open] == []
     assert result.unused == []
