@@ -15,7 +15,7 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     """Run one case: heads one after the other, each with its own keys and values.
 
     Arrays of the case: `q` (n_heads, n_queries, d_head), `k`, `v`, `n_valid` (n_heads, n_queries), `expected_out`,
-    `expected_is_empty`. Field `append`: as of `sim.bench_engine`.
+    `expected_is_empty`. A head's queries wait for all of its rows: the baseline lets a memory be read and written at once.
 
     Arrays of the result: `out`, `is_empty`, and `cycles` as of `sim.bench_engine`.
     """
@@ -29,7 +29,7 @@ async def play(bench: Bench) -> dict[str, NDArray]:
         "o_out", out_beats(bench.streams["o_out"], out_expected, is_empty), packet="query", counts=True
     )
     # A head's rows overwrite those of the head before, once all its queries are through.
-    order, n_needed = row_schedule(n_valid, n_keys, append=bench.fields["append"], rng=rng)
+    order, n_needed = row_schedule(n_valid, n_keys, append=False, rng=rng)
     head, index = np.repeat(np.arange(n_heads), n_keys), order.ravel()
     rows = bench.source(
         "i_row",

@@ -64,16 +64,15 @@ class StandardTestbench:
         vectors: Sequence[StandardVectors],
         *,
         stall: float | dict[str, float] = 0.0,
-        append: bool = False,
         seed: int = 0,
     ) -> list[Result]:
         """Play each case, from a reset on; arguments as of `sim.simulate.Traffic`.
 
         Results have arrays `out`, `is_empty` and `cycles`, as of `sim.bench_standard`.
         """
-        return self._bench.run([self._case(part, stall, append, seed) for part in vectors])
+        return self._bench.run([self._case(part, stall, seed) for part in vectors])
 
-    def _case(self, vectors: StandardVectors, stall: float | dict[str, float], append: bool, seed: int) -> Case:
+    def _case(self, vectors: StandardVectors, stall: float | dict[str, float], seed: int) -> Case:
         latency = self.manifest["cycles"]["latency"]["cycles"]
         expected = _attend(self.design.spec, vectors.q, vectors.k, vectors.v, vectors.n_valid)
         return Case(
@@ -82,7 +81,6 @@ class StandardTestbench:
                 "drain": latency,
                 "seed": seed,
                 "stall": stall,
-                "append": append,
             },
             arrays=vars(vectors) | {"expected_out": expected.out, "expected_is_empty": expected.is_empty},
         )

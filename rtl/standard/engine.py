@@ -36,8 +36,8 @@ class StandardEngine(wiring.Component):
     Members
     -------
     i_row : In(stream of payload.key_row)
-        A key and its value vector. From its transfer on, every query that is offered sees it. A row that a query in
-        flight sees must not be written; appending always may.
+        A key and its value vector. From its transfer on, every query that is offered sees it. No row may be
+        written while a query is in flight: a memory may be read and written at one word.
     i_query : In(stream of payload.query)
         A query and the number of keys that it sees; transferred as its last keys are read.
     o_out : Out(stream of payload.out_slice)

@@ -37,7 +37,7 @@ def test_random_queries(bench, rng):
     check(bench.run(vectors))
     check(bench.run(vectors, stall=0.5, seed=1))
     check(bench.run(vectors, stall={"o_out": 0.8}, seed=2))
-    check(bench.run(vectors, stall={"i_query": 0.6}, append=True, seed=3))
+    check(bench.run(vectors, stall={"i_query": 0.6}, seed=3))
 
 
 def test_cycles_back_to_back(bench, rng):
