@@ -97,8 +97,8 @@ mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a tes
 prove: $(VENV)/base.stamp ## proofs of the components, for all inputs and stalls, at small sizes: docs/proofs.md
 	@$(BIN)/python -m formal --workers $(WORKERS) --json $(BUILD)/proofs.json
 
-coverage: $(VENV)/base.stamp ## which points of small engines' Verilog a regression meets; build/coverage.json
-	@$(BIN)/python -m audit.coverage --output $(BUILD)/coverage.json
+coverage: $(VENV)/base.stamp ## which points of a small engine's Verilog a regression meets; build/coverage.json
+	@$(BIN)/python -m audit.coverage tiny --output $(BUILD)/coverage.json
 
 mutation: $(VENV)/base.stamp ## 200 random mutants of each component: found, proved to be none, or alive; build/mutation.json
 	@$(BIN)/python -m audit.mutation --output $(BUILD)/mutation.json

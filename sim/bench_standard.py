@@ -15,7 +15,8 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     """Run one case: heads one after the other, each with its own keys and values.
 
     Arrays of the case: `q` (n_heads, n_queries, d_head), `k`, `v`, `n_valid` (n_heads, n_queries), `expected_out`,
-    `expected_is_empty`. A head's queries wait for all of its rows: the baseline lets a memory be read and written at once.
+    `expected_is_empty`. A head's queries wait for all of its rows: the baseline lets a memory be read and written at
+    once.
 
     Arrays of the result: `out`, `is_empty`, and `cycles` as of `sim.bench_engine`.
     """
