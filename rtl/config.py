@@ -25,7 +25,7 @@ MAX_LANES = 512
 MAX_MACS = 1024
 MAX_WORD_BITS = 2**16 - 1
 MAX_INSERTION = 1024
-MAX_INTERNAL_WORDS = 2**16
+MAX_INTERNAL_WORDS = 2**17
 
 #: Widest group of scores that the histogram selector scans in one cycle unless told otherwise: 128 fit 1 GHz in 45 nm,
 #: where 512 take 1.5 ns and double the selector.

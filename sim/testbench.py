@@ -109,9 +109,11 @@ class Testbench:
         name, ports = description["name"], description["ports"]
         self.description = description
         self._bench = bench
-        simulated = with_macros(verilog)
-        if power_up == "unknown":
-            simulated = without_initial_values(simulated)
+        simulated = verilog  # whose points are counted, if any are
+        if not coverage:
+            simulated = with_macros(verilog)
+            if power_up == "unknown":
+                simulated = without_initial_values(simulated)
         sources = {f"{name}.v": simulated}
         if description.get("memory_ports"):
             # Connected as its users get it, to the memory of `library`.

@@ -377,12 +377,23 @@ def test_outputs_that_are_one_file_are_refused(arguments, message):
     assert files() == before
 
 
+def heed_signals() -> None:
+    """Let a process heed what the one that runs the tests may have been told to ignore (`nohup`, `&`)."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def command(*arguments: str, program: Sequence[str] = ("-m", "hamming"), **settings: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *program, *arguments],
         stderr=subprocess.PIPE,
         text=True,
-        **{"stdout": subprocess.DEVNULL, "env": os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}} | settings,
+        **{
+            "stdout": subprocess.DEVNULL,
+            "env": os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            "preexec_fn": heed_signals,
+        }
+        | settings,
     )
 
 

@@ -34,7 +34,7 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"score_stages": 9}, ValueError, "score_stages must be 0 to 8, not 9"),
         ({"n_dividers": 0}, ValueError, "n_dividers must be 1 to 1024, not 0"),
         ({"memory": "sram"}, ValueError, "memory must be one of internal, external, not 'sram'"),
-        ({"value_banks": 0}, ValueError, "value_banks must be 1 to 65536, not 0"),
+        ({"value_banks": 0}, ValueError, "value_banks must be 1 to 131072, not 0"),
         ({"value_banks": 6}, ValueError, "value_banks must be a power of two, not 6"),
         ({"value_banks": 2, "memory": "external"}, ValueError, "value_banks belongs to internal memories"),
         ({"table": "ram"}, ValueError, "table must be one of rom, loadable, not 'ram'"),
@@ -81,8 +81,11 @@ def test_field_that_does_not_fit_the_spec(fields: dict, text: str) -> None:
             {"selector": "insertion"},
             "top_k must be at most 1024 for selector 'insertion', not 1025; 'histogram' does not grow with it",
         ),
-        ({"n_keys": 65537}, {}, r"at most 65536 words, and that of values has n_keys \* fold = 65537; .*external"),
-        ({"n_keys": 32769}, {"n_macs": 3}, r"at most 65536 words, and that of values has n_keys \* fold = 65538"),
+        (
+            {"n_keys": 65537},
+            {"n_macs": 3},
+            r"at most 131072 words, and that of values has n_keys \* fold = 131074; .*external",
+        ),
     ],
 )
 def test_beyond_what_is_supported(sizes: dict, fields: dict, text: str) -> None:

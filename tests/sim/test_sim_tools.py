@@ -181,6 +181,7 @@ def test_signal_ends_the_simulator_too(tmp_path, empty_cache, number):
         env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "temporary")},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
     ) as process:
         while not running(empty_cache):
             assert process.poll() is None, process.communicate()
