@@ -70,7 +70,7 @@ class Target(NamedTuple):
 COMPONENT_DESIGNS: dict[str, Target] = {
     "loader": Target("loader", "tiny", "loader"),
     "fetch": Target("fetch", "tiny", "fetch"),
-    "turns": Target("turns", "insertion", None),
+    "turns": Target("turns", "insertion", "turns"),
     "score": Target("score", "insertion", "score"),
     "histogram": Target("selector", "tiny", "selector"),
     "insertion": Target("selector", "insertion", "selector"),

@@ -6,23 +6,56 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.spec import AttentionSpec
 from sim.bench import Bench, play_cases
 from sim.bench_engine import table_beats
 from sim.streams import Gate
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:
-    """Run one case of vectors (`sim.component`)."""
+    """Run one case of vectors (`sim.component`).
+
+    With an odd seed, entries beyond the table come between, and the table rises somewhere, or begins with 0.
+    """
     steps = bench.steps()
-    keys = bench.encode("i", steps.replayed())
+    weighted = steps.weighted()
     gates = []
+    errors = [False, False]
     if "i_weight" in bench.streams:
-        entries = table_beats(bench.streams["i_weight"], steps.spec, np.random.default_rng(bench.fields["seed"]))
-        gates.append(Gate(bench.source("i_weight", entries), [len(entries)] * len(keys)))
-    bench.source("i", keys, gates)
-    bench.sink("o", bench.encode("o", steps.weighted()), packet="pass", counts=True)
+        spec, stream, product = steps.spec, bench.streams["i_weight"], steps.design.config.product
+        rng, is_odd = np.random.default_rng(bench.fields["seed"]), bool(bench.fields["seed"] % 2)
+        entries = table_beats(stream, spec, rng, product=product, beyond=is_odd)
+        table = _table(spec, product, rng, falls=not is_odd)
+        order = rng.permutation(len(table))
+        entries += stream.encode(index=order, weight=table[order])
+        weighted["weight"] = np.where(weighted["is_empty"], 0, table[steps.replayed()["deficit"]])
+        errors = [bool(np.any(stream.decode(entries)["index"] > spec.d_head)), is_odd]
+        gates.append(Gate(bench.source("i_weight", entries), [len(entries)] * len(weighted["weight"])))
+        bench.fields["drain"] = 2 * (spec.d_head + 8)  # the table is gone through beside the keys
+    bench.source("i", bench.encode("i", steps.replayed()), gates)
+    bench.sink("o", bench.encode("o", weighted), packet="pass", counts=True)
     await bench.run()
+    if "i_weight" in bench.streams and bench.fields.get("last_cycle") is None:
+        got = int(bench.dut.errors.value)
+        if got != errors[0] + 2 * errors[1]:
+            bench.fail(f"errors: expected {errors}, got {got:02b}, the first one lowest")
     return bench.timing()
+
+
+def _table(spec: AttentionSpec, product: str, rng: np.random.Generator, *, falls: bool) -> NDArray[np.int64]:
+    """Return a random softmax table, or one that is none in a single place, and often by 1 alone."""
+    exponents = product == "shift"
+    most = spec.weight_bits if exponents else (1 << spec.weight_bits) - 1
+    table = np.sort(rng.integers(0, most + 1, spec.d_head + 1))[::-1].copy()  # exponents plus 1, where those
+    table[0] = max(1, table[0])
+    if not falls:
+        rising = [t for t in range(1, len(table)) if table[t - 1] < most]
+        if rising and rng.integers(4):
+            place = int(rng.choice(rising))
+            table[place] = table[place - 1] + 1 if rng.integers(2) else most
+        else:
+            table[:] = 0
+    return np.where(table, 1 << np.maximum(table - 1, 0), 0) if exponents else table
 
 
 @cocotb.test()

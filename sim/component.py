@@ -9,11 +9,13 @@ from amaranth.lib import wiring
 from rtl.design import Design
 from rtl.fetch import KeyFetch
 from rtl.loader import RowLoader
+from rtl.memory import address_bits
 from rtl.normalizer import Normalizer
 from rtl.replay import Replay
 from rtl.score import ScoreArray
 from rtl.selector import selector
 from rtl.softmax import SoftmaxTable
+from rtl.turns import Turns
 from rtl.weighted_sum import WeightedSum
 from sim.stimulus import Vectors
 from sim.testbench import Case, Testbench
@@ -23,6 +25,7 @@ __all__ = ["COMPONENTS", "case_of", "component_testbench"]
 #: Component of each bench, in the order of the data path.
 COMPONENTS: dict[str, Any] = {
     "loader": RowLoader,
+    "turns": lambda dims: Turns(addr_bits=address_bits(dims.n_rows)),
     "fetch": KeyFetch,
     "score": ScoreArray,
     "selector": selector,
