@@ -82,8 +82,6 @@ COMPONENT_DESIGNS: dict[str, Target] = {
     "shift": Target("weighted_sum", "shift", "weighted_sum"),
     "normalizer": Target("normalizer", "tiny", "normalizer"),
     "fork": Target("fork", "tiny", None),
-    "key_memory": Target("key_memory", "tiny", None),
-    "value_banks": Target("value_memory", "shift", None),
 }
 
 
