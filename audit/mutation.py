@@ -15,12 +15,14 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from amaranth.hdl import UnusedElaboratable
 from rich.console import Console
 from rich.table import Table
 
@@ -244,6 +246,7 @@ def _short(command: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status, 1 if a mutant is alive."""
+    warnings.simplefilter("ignore", UnusedElaboratable)  # a component is made for its ports, too
     parser = argparse.ArgumentParser(prog="python -m audit.mutation", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("components", nargs="*", metavar="COMPONENT", help="(default: all)")
     parser.add_argument("--mutants", type=int, default=200, help="of each component (default: %(default)s)")
