@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from audit.points import START_FLAG, Point
 from synth import yosys
+from synth.yosys import abc_program
 
 __all__ = ["unreachable"]
 
@@ -155,9 +155,5 @@ def _numbers(file: Path) -> dict[int, int]:
 
 def abc(folder: Path, script: str) -> str:
     """Run ABC and return what it said."""
-    found = importlib.util.find_spec("pyosys")
-    assert found is not None
-    assert found.origin is not None
-    program = str(Path(found.origin).with_name("yosys-abc"))
-    done = subprocess.run([program, "-c", script], cwd=folder, capture_output=True, text=True, check=True)
+    done = subprocess.run([str(abc_program()), "-c", script], cwd=folder, capture_output=True, text=True, check=True)
     return done.stdout

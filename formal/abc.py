@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+from synth.yosys import abc_program
 
 __all__ = ["ENGINES", "Answer", "ask"]
 
@@ -69,7 +70,7 @@ def _ask(path: Path, output: int, solve: str, depth: int, timeout: float) -> tup
     start = time.monotonic()
     try:
         done = subprocess.run(
-            [str(_program()), "-c", script],
+            [str(abc_program()), "-c", script],
             cwd=path.parent,
             capture_output=True,
             text=True,
@@ -89,13 +90,6 @@ def _ask(path: Path, output: int, solve: str, depth: int, timeout: float) -> tup
     if re.search(r"[Tt]imeout|Property UNDECIDED|UNDECIDED|Reached", text):
         return Answer(None, seconds, None), text
     raise RuntimeError(f"ABC gave no answer: {text[-500:]}{done.stderr[-500:]}")
-
-
-def _program() -> Path:
-    found = importlib.util.find_spec("pyosys")
-    if found is None or found.origin is None:
-        raise RuntimeError("proofs need ABC: pip install pyosys")
-    return Path(found.origin).with_name("yosys-abc")
 
 
 def _inputs(witness: Path) -> list[list[int]]:
