@@ -56,7 +56,7 @@ demo: $(VENV)/base.stamp ## Verilog of a MiniLM head, its regression on the mode
 	@echo; echo "1/4  Verilog and manifest of the engine, from the preset minilm: $(DIR)/minilm.v, minilm.json"
 	$(BIN)/hamming generate minilm -o $(DIR)
 	@echo; echo "2/4  Queries, keys and values of two layers of all-MiniLM-L6-v2 on a paragraph: $(DIR)/vectors.npz"
-	$(BIN)/python -m golden.fixture --output $(DIR)/vectors.npz
+	$(BIN)/python -m hamming.golden.fixture --output $(DIR)/vectors.npz
 	@echo; echo "3/4  These through the Verilog, in Verilator, held against the golden model: $(DIR)/outputs.npz"
 	$(BIN)/hamming simulate minilm --vectors $(DIR)/vectors.npz --output $(DIR)/outputs.npz
 	@echo; echo "4/4  Area by block in NanGate 45 nm: $(DIR)/area.json"
@@ -84,32 +84,32 @@ lint: $(VENV)/lint.stamp ## ruff and pyright
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
 regression: $(VENV)/base.stamp ## 100,000 random queries through 40 random engines
-	@$(BIN)/python -m sim.regression --queries 100000 --configurations 40 --seed 0 --processes $(WORKERS) \
+	@$(BIN)/python -m hamming.sim.regression --queries 100000 --configurations 40 --seed 0 --processes $(WORKERS) \
 	  --output $(BUILD)/regression.json
 
 fuzz: $(VENV)/base.stamp ## anything on every port of 20 random engines, a million cycles each
-	@$(BIN)/python -m sim.fuzz --cycles 1000000 --configurations 20 --seed 0 --processes $(WORKERS) \
+	@$(BIN)/python -m hamming.sim.fuzz --cycles 1000000 --configurations 20 --seed 0 --processes $(WORKERS) \
 	  --output $(BUILD)/fuzz.json
 
 mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a test must fail
 	@$(BIN)/python -m tests.mutants
 
 prove: $(VENV)/base.stamp ## proofs of the components, for all inputs and stalls, at small sizes: docs/proofs.md
-	@$(BIN)/python -m formal --workers $(WORKERS) --json $(BUILD)/proofs.json
+	@$(BIN)/python -m hamming.formal --workers $(WORKERS) --json $(BUILD)/proofs.json
 
 coverage: $(VENV)/base.stamp ## which points of a small engine's Verilog a regression meets; build/coverage.json
-	@$(BIN)/python -m audit.coverage tiny --output $(BUILD)/coverage.json
+	@$(BIN)/python -m hamming.audit.coverage tiny --output $(BUILD)/coverage.json
 
 mutation: $(VENV)/base.stamp ## 200 random mutants of each component: found, proved to be none, or alive; build/mutation.json
-	@$(BIN)/python -m audit.mutation --output $(BUILD)/mutation.json
+	@$(BIN)/python -m hamming.audit.mutation --output $(BUILD)/mutation.json
 
 bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model, areas against published ones
-	@$(BIN)/python -m rtl.bench
-	@$(BIN)/python -m golden.bench
-	@$(BIN)/python -m synth.references
+	@$(BIN)/python -m hamming.rtl.bench
+	@$(BIN)/python -m hamming.golden.bench
+	@$(BIN)/python -m hamming.synth.studies.references
 
-areas: $(VENV)/base.stamp ## areas of all presets again: what moved, and a new synth/areas.csv
-	@$(BIN)/python -m synth.areas
+areas: $(VENV)/base.stamp ## areas of all presets again: what moved, and a new synth/studies/areas.csv
+	@$(BIN)/python -m hamming.synth.studies.areas
 
 compare: $(VENV)/base.stamp ## bert, a variant of 256 keys and flagship beside standard attention: build/compare/*.json, *.html
 	@for config in "bert bert" "bert256 bert --set spec.n_keys=256 --set engine.n_lanes=4 --set engine.name=bert256" \
@@ -117,8 +117,8 @@ compare: $(VENV)/base.stamp ## bert, a variant of 256 keys and flagship beside s
 	  name=$${config%% *}; \
 	  $(BIN)/hamming compare $${config#* } --json "$(BUILD)/compare/$$name.json" --html "$(BUILD)/compare/$$name.html" || exit 1; done
 
-sweep: $(VENV)/base.stamp ## how area, clock, cycles and energy grow: what synth/sweep.json does not have yet
-	@$(BIN)/python -m synth.sweep --jobs $(WORKERS)
+sweep: $(VENV)/base.stamp ## how area, clock, cycles and energy grow: what synth/studies/sweep.json does not have yet
+	@$(BIN)/python -m hamming.synth.studies.sweep --jobs $(WORKERS)
 
 distill: $(VENV)/distill.stamp ## teachers and students of three tasks, SEED=0: hours; broken off, it goes on: build/runs
 	@for run in $(RUNS); do $(BIN)/hamming distill $$run --set seed=$(SEED) -o $(BUILD)/runs || exit 1; done

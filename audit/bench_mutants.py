@@ -12,9 +12,9 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 
-from sim import case
-from sim.bench import Bench
-from sim.streams import Hang
+from hamming.sim import case
+from hamming.sim.bench import Bench
+from hamming.sim.streams import Hang
 
 #: Port that names the mutant at work; 0 is none.
 PORT = "audit_mutant"

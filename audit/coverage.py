@@ -1,4 +1,4 @@
-"""`python -m audit.coverage`: which points of the emitted Verilog a regression meets, and why it misses the others.
+"""`python -m hamming.audit.coverage`: what of the emitted Verilog a regression meets, and why it misses the rest.
 
 Each point is met; or explained, by an entry of `explained.toml`; or proved unreachable (`audit.unreachable`); or open.
 """
@@ -21,14 +21,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from audit.designs import DESIGNS
-from audit.points import KINDS, Point, read_points
-from audit.unreachable import unreachable
-from rtl.design import Design
-from rtl.engine import Engine
-from rtl.verilog import emit
-from sim import runner
-from sim.regression import regress
+from hamming.audit.designs import DESIGNS
+from hamming.audit.points import KINDS, Point, read_points
+from hamming.audit.unreachable import unreachable
+from hamming.rtl.design import Design
+from hamming.rtl.engine import Engine
+from hamming.rtl.verilog import emit
+from hamming.sim import runner
+from hamming.sim.regression import regress
 
 __all__ = ["Coverage", "Explanation", "cover", "explanations"]
 
@@ -121,7 +121,7 @@ class Coverage:
 
 def explanations() -> list[Explanation]:
     """Return the entries of `explained.toml`."""
-    text = (resources.files("audit") / "explained.toml").read_text(encoding="utf-8")
+    text = (resources.files("hamming.audit") / "explained.toml").read_text(encoding="utf-8")
     return [Explanation(**entry) for entry in tomllib.loads(text)["explained"]]
 
 
@@ -176,7 +176,9 @@ def _table(name: str, result: Coverage) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status, 1 if a point is open or an explanation of no use."""
-    parser = argparse.ArgumentParser(prog="python -m audit.coverage", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m hamming.audit.coverage", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("designs", nargs="*", metavar="DESIGN", help=f"of {', '.join(DESIGNS)} (default: all)")
     parser.add_argument("--queries", type=int, default=4000, help="through each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the regression (default: %(default)s)")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.design import Design, load_design
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.design import Design, load_design
 
 __all__ = ["DESIGNS"]
 

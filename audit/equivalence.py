@@ -6,9 +6,9 @@ import re
 import tempfile
 from pathlib import Path
 
-from audit.mutate import MODULE, Mutants, prepare, readable
-from audit.unreachable import abc, outputs
-from synth import yosys
+from hamming.audit.mutate import MODULE, Mutants, prepare, readable
+from hamming.audit.unreachable import abc, outputs
+from hamming.synth.yosys import process as yosys
 
 __all__ = ["is_equivalent"]
 

@@ -7,8 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit.bench_mutants import PORT
-from synth import yosys
+from hamming.audit.bench_mutants import PORT
+from hamming.synth.yosys import process as yosys
 
 __all__ = ["Mutants", "mutate"]
 

@@ -1,4 +1,4 @@
-"""`python -m audit.mutation`: random mutants of every component, each to be found by a bench or proved to be none.
+"""`python -m hamming.audit.mutation`: random mutants of every component, each found by a bench or proved to be none.
 
 A build carries all mutants of a component (`audit.mutate`). Each is at work in turn, on the component's own bench and
 then on the engine's, until a case finds it. What no case finds is given to a proof (`audit.equivalence`). What is left
@@ -26,20 +26,20 @@ from amaranth.hdl import UnusedElaboratable
 from rich.console import Console
 from rich.table import Table
 
-from audit.bench_mutants import PORT
-from audit.designs import DESIGNS
-from audit.equivalence import is_equivalent
-from audit.mutate import MODULE, Mutants, mutate
-from rtl.design import Design
-from rtl.engine import Engine
-from rtl.manifest import ports, streams
-from rtl.verilog import emit
-from sim import case, runner
-from sim.component import COMPONENTS, case_of
-from sim.regression import traffic_of
-from sim.simulate import EngineTestbench
-from sim.stimulus import random_vectors
-from sim.testbench import Case, Testbench
+from hamming.audit.bench_mutants import PORT
+from hamming.audit.designs import DESIGNS
+from hamming.audit.equivalence import is_equivalent
+from hamming.audit.mutate import MODULE, Mutants, mutate
+from hamming.rtl.design import Design
+from hamming.rtl.engine import Engine
+from hamming.rtl.manifest import ports, streams
+from hamming.rtl.verilog import emit
+from hamming.sim import case, runner
+from hamming.sim.component import COMPONENTS, case_of
+from hamming.sim.regression import traffic_of
+from hamming.sim.simulate import EngineTestbench
+from hamming.sim.stimulus import random_vectors
+from hamming.sim.testbench import Case, Testbench
 
 __all__ = ["COMPONENT_DESIGNS", "Outcome", "audit"]
 
@@ -174,7 +174,7 @@ def _component(design: Design, bench: str, mutants: Mutants, seed: int) -> tuple
         for last_cycle in rng.integers(1, 100, 0 if bench == "loader" else _BROKEN_OFF):
             broken = case_of(design, vectors, stall=0.5, seed=number + 1)
             cases.append(dataclasses.replace(broken, fields={**broken.fields, "last_cycle": int(last_cycle)}))
-    module = f"sim.bench_{bench}"
+    module = f"hamming.sim.bench_{bench}"
     return Testbench(mutants.verilog, description, module), module, cases
 
 
@@ -192,7 +192,7 @@ def _engine(design: Design, module: str, mutants: Mutants, seed: int) -> tuple[T
         dataclasses.replace(traffic[0], last_cycle=int(last_cycle), seed=int(last_cycle))
         for last_cycle in rng.integers(1, 600, 5 * _BROKEN_OFF)
     ]
-    return bench.testbench, "sim.bench_engine", bench.cases([*traffic, *broken_off, traffic[-1]])
+    return bench.testbench, "hamming.sim.bench_engine", bench.cases([*traffic, *broken_off, traffic[-1]])
 
 
 def _with_mutants(verilog: str, top: str, module: str, mutants: Mutants) -> str:
@@ -231,7 +231,7 @@ def _found(testbench: Testbench, bench: str, cases: Sequence[Case], mutants: Seq
     for number, one in enumerate(cases):
         case.save(folder, f"case_{number}", {"streams": testbench.description["streams"], **one.fields}, one.arrays)
     (folder / "mutants.json").write_text(json.dumps({"bench": bench, "mutants": list(mutants)}), encoding="utf-8")
-    runner.run(testbench.build, "audit.bench_mutants", folder)
+    runner.run(testbench.build, "hamming.audit.bench_mutants", folder)
     found: Mapping[str, str] = case.load(folder, "result_0")[0]["found"]
     shutil.rmtree(folder)
     if "0" in found:
@@ -247,7 +247,9 @@ def _short(command: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status, 1 if a mutant is alive."""
     warnings.simplefilter("ignore", UnusedElaboratable)  # a component is made for its ports, too
-    parser = argparse.ArgumentParser(prog="python -m audit.mutation", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m hamming.audit.mutation", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("components", nargs="*", metavar="COMPONENT", help="(default: all)")
     parser.add_argument("--mutants", type=int, default=200, help="of each component (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of mutants and cases (default: %(default)s)")

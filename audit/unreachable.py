@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from audit.points import START_FLAG, Point
-from synth import yosys
-from synth.yosys import abc_program
+from hamming.audit.points import START_FLAG, Point
+from hamming.synth.yosys import process as yosys
+from hamming.synth.yosys.process import abc_program
 
 __all__ = ["unreachable"]
 

@@ -1,4 +1,4 @@
-"""`python -m formal`: carry the proofs out, side by side, and say what came of each."""
+"""`python -m hamming.formal`: carry the proofs out, side by side, and say what came of each."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from formal import report
-from formal.registry import PROOFS, chosen
+from hamming.formal import report
+from hamming.formal.registry import PROOFS, chosen
 
 COLOURS = {True: "green", False: "bold red", None: "yellow"}
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from synth.yosys import abc_program
+from hamming.synth.yosys.process import abc_program
 
 __all__ = ["ENGINES", "Answer", "ask"]
 

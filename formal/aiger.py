@@ -7,8 +7,8 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from rtl import verilog
-from synth import yosys
+from hamming.rtl import verilog
+from hamming.synth.yosys import process as yosys
 
 __all__ = ["Circuit", "write_aiger"]
 

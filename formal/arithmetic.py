@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Signal, Value
 
-from formal.designs import small
-from formal.harness import Harness
-from formal.order import total
-from formal.proof import Proof
-from rtl.multiply import Multiply
-from rtl.popcount import XnorPopcount, count_ones, thermometer
-from rtl.quotient import carry_select_difference
-from rtl.shift import Shift
+from hamming.formal.designs import small
+from hamming.formal.harness import Harness
+from hamming.formal.order import total
+from hamming.formal.proof import Proof
+from hamming.rtl.multiply import Multiply
+from hamming.rtl.popcount import XnorPopcount, count_ones, thermometer
+from hamming.rtl.quotient import carry_select_difference
+from hamming.rtl.shift import Shift
 
 __all__ = ["PROOFS"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from golden.spec import AttentionSpec
-from rtl.config import Dimensions, EngineConfig
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import Dimensions, EngineConfig
 
 __all__ = ["size_of", "small"]
 

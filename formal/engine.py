@@ -6,12 +6,12 @@ from typing import Any
 
 from amaranth.hdl import Signal, Value
 
-from formal.designs import size_of, small
-from formal.harness import Harness
-from formal.order import claim_within
-from formal.proof import Proof
-from rtl.config import Dimensions
-from rtl.engine import Engine
+from hamming.formal.designs import size_of, small
+from hamming.formal.harness import Harness
+from hamming.formal.order import claim_within
+from hamming.formal.proof import Proof
+from hamming.rtl.config import Dimensions
+from hamming.rtl.engine import Engine
 
 __all__ = ["PROOFS"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Mux, Signal
 
-from formal.designs import size_of, small
-from formal.harness import Harness
-from formal.order import claim_in_order, claim_within
-from formal.proof import Proof
-from rtl import payload
-from rtl.config import Dimensions
-from rtl.fetch import KeyFetch
+from hamming.formal.designs import size_of, small
+from hamming.formal.harness import Harness
+from hamming.formal.order import claim_in_order, claim_within
+from hamming.formal.proof import Proof
+from hamming.rtl import payload
+from hamming.rtl.config import Dimensions
+from hamming.rtl.fetch import KeyFetch
 
 __all__ = ["PROOFS"]
 

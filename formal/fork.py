@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from amaranth.hdl import Signal
 
-from formal.harness import Harness
-from formal.order import claim_within
-from formal.proof import Proof
-from rtl.fork import Fork
+from hamming.formal.harness import Harness
+from hamming.formal.order import claim_within
+from hamming.formal.proof import Proof
+from hamming.rtl.fork import Fork
 
 __all__ = ["PROOFS"]
 

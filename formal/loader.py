@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from amaranth.hdl import Signal
 
-from formal.designs import size_of, small
-from formal.harness import Harness
-from formal.order import claim_within
-from formal.proof import Proof
-from rtl.config import Dimensions
-from rtl.loader import RowLoader
+from hamming.formal.designs import size_of, small
+from hamming.formal.harness import Harness
+from hamming.formal.order import claim_within
+from hamming.formal.proof import Proof
+from hamming.rtl.config import Dimensions
+from hamming.rtl.loader import RowLoader
 
 __all__ = ["PROOFS"]
 

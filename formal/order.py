@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Signal, Value
 
-from formal.harness import Harness
+from hamming.formal.harness import Harness
 
 __all__ = ["claim_in_order", "claim_within", "count_inside", "total"]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from formal.abc import ask
-from formal.aiger import Circuit, write_aiger
-from formal.harness import Harness
+from hamming.formal.abc import ask
+from hamming.formal.aiger import Circuit, write_aiger
+from hamming.formal.harness import Harness
 
 __all__ = ["Claim", "Outcome", "Proof"]
 

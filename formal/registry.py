@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from formal import (
+from hamming.formal import (
     arithmetic,
     engine,
     fetch,
@@ -16,7 +16,7 @@ from formal import (
     turns,
     weighted_sum,
 )
-from formal.proof import Proof
+from hamming.formal.proof import Proof
 
 __all__ = ["PROOFS", "chosen"]
 

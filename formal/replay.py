@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from amaranth.hdl import Mux, Signal
 
-from formal.designs import size_of, small
-from formal.harness import Harness
-from formal.order import claim_within
-from formal.proof import Proof
-from rtl.config import Dimensions
-from rtl.payload import kept_key
-from rtl.replay import Replay
+from hamming.formal.designs import size_of, small
+from hamming.formal.harness import Harness
+from hamming.formal.order import claim_within
+from hamming.formal.proof import Proof
+from hamming.rtl.config import Dimensions
+from hamming.rtl.payload import kept_key
+from hamming.rtl.replay import Replay
 
 __all__ = ["PROOFS"]
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from formal.proof import Claim, Outcome
+from hamming.formal.proof import Claim, Outcome
 
 __all__ = ["as_json", "as_table", "keep", "read", "table_in", "trace_text", "write"]
 
 RESULTS = Path(__file__).with_name("results.json")
-PAGE = Path(__file__).parents[1] / "docs" / "proofs.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "proofs.md"
 _MARKS = ("<!-- table: make prove -->\n", "<!-- end of table -->\n")
 _WORDS = {True: "proved", False: "broken", None: "not known"}
 

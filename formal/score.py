@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Mux, Signal
 
-from formal.designs import size_of, small
-from formal.harness import Harness
-from formal.order import claim_in_order, claim_within, total
-from formal.proof import Proof
-from rtl.config import Dimensions
-from rtl.score import ScoreArray
+from hamming.formal.designs import size_of, small
+from hamming.formal.harness import Harness
+from hamming.formal.order import claim_in_order, claim_within, total
+from hamming.formal.proof import Proof
+from hamming.rtl.config import Dimensions
+from hamming.rtl.score import ScoreArray
 
 __all__ = ["PROOFS"]
 

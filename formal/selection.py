@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from amaranth.hdl import Const, Mux, Signal, Value
 
-from formal.harness import Harness
-from formal.order import total
-from rtl.config import Dimensions
+from hamming.formal.harness import Harness
+from hamming.formal.order import total
+from hamming.rtl.config import Dimensions
 
 __all__ = ["Watched", "drive_rows"]
 

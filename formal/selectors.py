@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Mux, Signal
 
-from formal.designs import size_of, small
-from formal.harness import Harness
-from formal.order import claim_within, total
-from formal.proof import Proof
-from formal.selection import Watched, drive_rows
-from rtl.config import Dimensions
-from rtl.selector import selector
+from hamming.formal.designs import size_of, small
+from hamming.formal.harness import Harness
+from hamming.formal.order import claim_within, total
+from hamming.formal.proof import Proof
+from hamming.formal.selection import Watched, drive_rows
+from hamming.rtl.config import Dimensions
+from hamming.rtl.selector import selector
 
 __all__ = ["PROOFS"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from amaranth.hdl import Array, C, Cat, Const, Mux, Signal, Value
 
-from formal.designs import size_of, small
-from formal.harness import Harness
-from formal.order import claim_in_order, claim_within
-from formal.proof import Proof
-from rtl.config import Dimensions
-from rtl.softmax import SoftmaxTable
+from hamming.formal.designs import size_of, small
+from hamming.formal.harness import Harness
+from hamming.formal.order import claim_in_order, claim_within
+from hamming.formal.proof import Proof
+from hamming.rtl.config import Dimensions
+from hamming.rtl.softmax import SoftmaxTable
 
 __all__ = ["PROOFS"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from formal.harness import Harness
-from formal.order import claim_within
-from formal.proof import Proof
-from rtl.turns import Turns
+from hamming.formal.harness import Harness
+from hamming.formal.order import claim_within
+from hamming.formal.proof import Proof
+from hamming.rtl.turns import Turns
 
 __all__ = ["PROOFS"]
 

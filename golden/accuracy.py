@@ -1,6 +1,6 @@
 """What each width costs: the integers against floating point, on a real transformer's heads.
 
-    python -m golden.accuracy
+    python -m hamming.golden.accuracy
 
 prints, for each width and number of kept keys, the cosine similarity of the outputs; `docs/accuracy.md` discusses it.
 """
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from golden.attention import attend
-from golden.fixture import MINILM_LAYERS, AttentionInputs, load_minilm
-from golden.ideal import dense_attention, had_attention
-from golden.spec import AttentionSpec
-from golden.values import quantize
+from hamming.golden.attention import attend
+from hamming.golden.fixture import MINILM_LAYERS, AttentionInputs, load_minilm
+from hamming.golden.ideal import dense_attention, had_attention
+from hamming.golden.spec import AttentionSpec
+from hamming.golden.values import quantize
 
 __all__ = ["Cosines", "Widths", "cosines", "markdown"]
 
@@ -182,7 +182,7 @@ def terminal() -> Table:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m golden.accuracy", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m hamming.golden.accuracy", description=main.__doc__)
     parser.add_argument("--markdown", action="store_true", help="in the form of docs/accuracy.md")
     if parser.parse_args().markdown:
         print(*markdown(), sep="\n")

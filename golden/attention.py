@@ -12,19 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.score import pack, packed_matches
-from golden.softmax import weigh
-from golden.spec import AttentionSpec
-from golden.topk import absent_keys, select
-from golden.weighted_sum import normalize, sum_type, weighted_sum
+from hamming.golden.score import pack, packed_matches
+from hamming.golden.softmax import weigh
+from hamming.golden.spec import AttentionSpec
+from hamming.golden.topk import absent_keys, select
+from hamming.golden.weighted_sum import normalize, sum_type, weighted_sum
 
 __all__ = ["Attention", "attend"]
 
 #: Most axes of an argument. NumPy has 64, and some are added on the way.
 MAX_AXES = 32
 
-_BITS_HINT = "golden.score.binarize makes bits of real numbers"
-_REAL_HINTS = {"q": _BITS_HINT, "k": _BITS_HINT, "v": "golden.values.quantize makes integers of real numbers"}
+_BITS_HINT = "hamming.golden.score.binarize makes bits of real numbers"
+_REAL_HINTS = {"q": _BITS_HINT, "k": _BITS_HINT, "v": "hamming.golden.values.quantize makes integers of real numbers"}
 
 #: Scores that a thread computes at a time. Few enough for the 13 bytes that each takes to stay in a cache, and enough
 #: for the time that threads spend on handing the interpreter over not to count.

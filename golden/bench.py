@@ -1,6 +1,6 @@
 """How fast the integer model is, beside PyTorch's attention in the same process, and how much memory it takes.
 
-    python -m golden.bench
+    python -m hamming.golden.bench
 
 Needs PyTorch, which the tests need as well.
 """
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from golden.attention import attend
-from golden.spec import AttentionSpec
+from hamming.golden.attention import attend
+from hamming.golden.spec import AttentionSpec
 
 __all__ = ["peak_memory", "times"]
 
@@ -62,7 +62,7 @@ def peak_memory(n_keys: int) -> int:
 
     Call this before PyTorch is loaded: the new process starts with this one's peak.
     """
-    command = [sys.executable, "-m", "golden.bench", str(n_keys)]
+    command = [sys.executable, "-m", "hamming.golden.bench", str(n_keys)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from golden.words import shown
+from hamming.golden.words import shown
 
 
 def require_int(name: str, value: Any, low: int, high: int | None = None, *, why: str = "") -> int:

@@ -3,7 +3,7 @@
 They are what two attention layers of all-MiniLM-L6-v2 (12 heads of 32; Apache-2.0) compute for 128 tokens of a
 paragraph; `tests/fixtures/make_minilm.py` made them, and says how. As vectors for the command line::
 
-    python -m golden.fixture --output vectors.npz
+    python -m hamming.golden.fixture --output vectors.npz
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.checks import require_int
-from golden.values import quantize
+from hamming.golden.checks import require_int
+from hamming.golden.values import quantize
 
 __all__ = ["MINILM_LAYERS", "MINILM_PATH", "AttentionInputs", "load_minilm"]
 
@@ -72,7 +72,7 @@ def load_minilm(layer: int = MINILM_LAYERS[-1]) -> AttentionInputs:
 
 def main() -> None:
     """Write the vectors of all heads of both layers, `(24, 128, 32)`, values in integers."""
-    parser = argparse.ArgumentParser(prog="python -m golden.fixture", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m hamming.golden.fixture", description=main.__doc__)
     parser.add_argument("--output", type=Path, required=True, help="the .npz file to write, of q, k and v")
     parser.add_argument("--value-bits", type=int, default=8, help="bits of a value element (default: 8)")
     options = parser.parse_args()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.attention import Attention
-from golden.score import matches
-from golden.spec import AttentionSpec
-from golden.topk import absent_keys, select
+from hamming.golden.attention import Attention
+from hamming.golden.score import matches
+from hamming.golden.spec import AttentionSpec
+from hamming.golden.topk import absent_keys, select
 
 __all__ = ["dense_attention", "error_bound", "had_attention", "softmax_attention"]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from golden.checks import require_choice, require_int, require_logit_scale, require_table
+from hamming.golden.checks import require_choice, require_int, require_logit_scale, require_table
 
 __all__ = ["WEIGHT_FORMS", "AttentionSpec"]
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.checks import require_int, require_logit_scale, require_table
-from golden.values import quantize
-from golden.weighted_sum import divide_half_up
+from hamming.golden.checks import require_int, require_logit_scale, require_table
+from hamming.golden.values import quantize
+from hamming.golden.weighted_sum import divide_half_up
 
 if TYPE_CHECKING:
-    from golden.spec import AttentionSpec
+    from hamming.golden.spec import AttentionSpec
 
 __all__ = [
     "DIGITS",

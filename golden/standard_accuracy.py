@@ -1,6 +1,6 @@
 """What the baselines' arithmetic costs: against floating point, on normal queries, keys and values.
 
-    python -m golden.standard_accuracy
+    python -m hamming.golden.standard_accuracy
 
 prints the cosine similarity of outputs to float64 attention of the unrounded inputs; `docs/baseline.md` discusses it.
 """
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.accuracy import cosine
-from golden.bf16 import from_patterns, to_patterns
-from golden.ideal import softmax_attention
-from golden.standard import StandardSpec, attend_standard, quantize_inputs
-from golden.standard_bf16 import Bf16Spec, attend_bf16
+from hamming.golden.accuracy import cosine
+from hamming.golden.bf16 import from_patterns, to_patterns
+from hamming.golden.ideal import softmax_attention
+from hamming.golden.standard import StandardSpec, attend_standard, quantize_inputs
+from hamming.golden.standard_bf16 import Bf16Spec, attend_bf16
 
 __all__ = ["BaselineError", "float_error"]
 

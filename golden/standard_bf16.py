@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.bf16 import from_patterns, rounded, to_patterns, tree_sum
-from golden.checks import require_int
+from hamming.golden.bf16 import from_patterns, rounded, to_patterns, tree_sum
+from hamming.golden.checks import require_int
 
 __all__ = ["Bf16Attention", "Bf16Spec", "attend_bf16"]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.checks import require_int
+from hamming.golden.checks import require_int
 
 __all__ = ["QuantizedValues", "quantize"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.spec import AttentionSpec
+from hamming.golden.spec import AttentionSpec
 
 __all__ = ["divide_half_up", "normalize", "sum_type", "weighted_sum"]
 

@@ -9,15 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from golden.attention import attend
-    from golden.score import binarize
-    from golden.spec import AttentionSpec
-    from golden.values import quantize
-    from rtl.config import EngineConfig
-    from rtl.design import Design, load_design
-    from rtl.engine import Engine
-    from sim.simulate import simulate
-    from synth.area import synthesize
+    from hamming.golden.attention import attend
+    from hamming.golden.score import binarize
+    from hamming.golden.spec import AttentionSpec
+    from hamming.golden.values import quantize
+    from hamming.rtl.config import EngineConfig
+    from hamming.rtl.design import Design, load_design
+    from hamming.rtl.engine import Engine
+    from hamming.sim.simulate import simulate
+    from hamming.synth.mapping.area import synthesize
 
 __all__ = [
     "AttentionSpec",
@@ -33,16 +33,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AttentionSpec": "golden.spec",
-    "Design": "rtl.design",
-    "Engine": "rtl.engine",
-    "EngineConfig": "rtl.config",
-    "attend": "golden.attention",
-    "binarize": "golden.score",
-    "load_design": "rtl.design",
-    "quantize": "golden.values",
-    "simulate": "sim.simulate",
-    "synthesize": "synth.area",
+    "AttentionSpec": "hamming.golden.spec",
+    "Design": "hamming.rtl.design",
+    "Engine": "hamming.rtl.engine",
+    "EngineConfig": "hamming.rtl.config",
+    "attend": "hamming.golden.attention",
+    "binarize": "hamming.golden.score",
+    "load_design": "hamming.rtl.design",
+    "quantize": "hamming.golden.values",
+    "simulate": "hamming.sim.simulate",
+    "synthesize": "hamming.synth.mapping.area",
 }
 
 

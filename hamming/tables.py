@@ -9,10 +9,10 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from rtl.design import Design
+from hamming.rtl.design import Design
 
 if TYPE_CHECKING:
-    from sim.simulate import Report
+    from hamming.sim.simulate import Report
 
 __all__ = ["manifest_table", "presets_table", "run_table", "simulation_table"]
 

@@ -1,4 +1,4 @@
-"""`python -m rtl.bench`: how long the engine's Verilog takes to emit, by the number of lanes.
+"""`python -m hamming.rtl.bench`: how long the engine's Verilog takes to emit, by the number of lanes.
 
 Each emission runs in a process of its own, as `hamming generate` does; its start is not counted. Seconds are of
 the machine at hand; on a busy one, those of its processor say more than those of the clock.
@@ -17,10 +17,10 @@ LANES = (8, 16, 64)
 
 _MEASURE = """
 import os, sys, time
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.engine import Engine
-from rtl.verilog import emit
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.engine import Engine
+from hamming.rtl.verilog import emit
 spec = AttentionSpec.from_logit_scale(d_head=64, d_value=64, n_keys=1024, top_k=32, logit_scale=0.125)
 config = EngineConfig(n_lanes=int(sys.argv[1]), n_macs=32, selector=sys.argv[2])
 before, start = os.times(), time.perf_counter()

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from golden.checks import require_bool, require_choice, require_int
-from golden.spec import AttentionSpec
-from rtl.digits import kept_carries, largest_negated
-from rtl.names import require_module_name
-from rtl.tree import tree_depth
+from hamming.golden.checks import require_bool, require_choice, require_int
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.digits import kept_carries, largest_negated
+from hamming.rtl.names import require_module_name
+from hamming.rtl.tree import tree_depth
 
 __all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig", "bank_numbers"]
 

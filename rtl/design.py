@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from golden.spec import AttentionSpec
-from golden.words import shown
-from rtl.config import Dimensions, EngineConfig
-from rtl.names import require_module_name
-from rtl.toml_file import parse_toml, read_toml
+from hamming.golden.spec import AttentionSpec
+from hamming.golden.words import shown
+from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.names import require_module_name
+from hamming.rtl.toml_file import parse_toml, read_toml
 
 __all__ = ["Design", "load_design", "preset_names", "preset_text"]
 

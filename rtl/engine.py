@@ -6,20 +6,27 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.spec import AttentionSpec
-from rtl import payload
-from rtl.config import Dimensions, EngineConfig
-from rtl.fetch import KeyFetch
-from rtl.fork import Fork
-from rtl.loader import RowLoader
-from rtl.memory import BankedMemory, DualPortMemory, key_read_port, key_write_port, value_read_port, value_write_port
-from rtl.normalizer import Normalizer
-from rtl.replay import Replay
-from rtl.score import ScoreArray
-from rtl.selector import selector as selector_of
-from rtl.softmax import SoftmaxTable
-from rtl.turns import Turns
-from rtl.weighted_sum import WeightedSum
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl import payload
+from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.fetch import KeyFetch
+from hamming.rtl.fork import Fork
+from hamming.rtl.loader import RowLoader
+from hamming.rtl.memory import (
+    BankedMemory,
+    DualPortMemory,
+    key_read_port,
+    key_write_port,
+    value_read_port,
+    value_write_port,
+)
+from hamming.rtl.normalizer import Normalizer
+from hamming.rtl.replay import Replay
+from hamming.rtl.score import ScoreArray
+from hamming.rtl.selector import selector as selector_of
+from hamming.rtl.softmax import SoftmaxTable
+from hamming.rtl.turns import Turns
+from hamming.rtl.weighted_sum import WeightedSum
 
 __all__ = ["Engine", "errors"]
 

@@ -6,10 +6,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl import payload
-from rtl.config import Dimensions
-from rtl.memory import key_read_port
-from rtl.popcount import thermometer
+from hamming.rtl import payload
+from hamming.rtl.config import Dimensions
+from hamming.rtl.memory import key_read_port
+from hamming.rtl.popcount import thermometer
 
 __all__ = ["KeyFetch"]
 

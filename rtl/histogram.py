@@ -8,10 +8,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl import payload
-from rtl.config import Dimensions
-from rtl.memory import DualPortMemory, WritePort
-from rtl.popcount import count_ones, thermometer
+from hamming.rtl import payload
+from hamming.rtl.config import Dimensions
+from hamming.rtl.memory import DualPortMemory, WritePort
+from hamming.rtl.popcount import count_ones, thermometer
 
 __all__ = ["HistogramSelector"]
 

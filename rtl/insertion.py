@@ -6,8 +6,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl import payload
-from rtl.config import Dimensions
+from hamming.rtl import payload
+from hamming.rtl.config import Dimensions
 
 __all__ = ["InsertionSelector"]
 

@@ -6,9 +6,9 @@ from amaranth.hdl import Module, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl import payload
-from rtl.config import Dimensions
-from rtl.memory import key_write_port, value_write_port
+from hamming.rtl import payload
+from hamming.rtl.config import Dimensions
+from hamming.rtl.memory import key_write_port, value_write_port
 
 __all__ = ["RowLoader"]
 

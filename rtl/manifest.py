@@ -15,8 +15,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In
 
-from rtl.engine import Engine, errors
-from rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
+from hamming.rtl.engine import Engine, errors
+from hamming.rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
 
 __all__ = ["FORMAT", "manifest", "ports", "streams"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from golden.words import shown
+from hamming.golden.words import shown
 
 __all__ = ["RESERVED_WORDS", "require_module_name"]
 

@@ -9,9 +9,9 @@ from amaranth.hdl import C, Cat, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl import payload
-from rtl.config import Dimensions
-from rtl.quotient import carry_select_difference, quotient_stages
+from hamming.rtl import payload
+from hamming.rtl.config import Dimensions
+from hamming.rtl.quotient import carry_select_difference, quotient_stages
 
 __all__ = ["Normalizer"]
 

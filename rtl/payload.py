@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import signed, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 
-from rtl.config import Dimensions
+from hamming.rtl.config import Dimensions
 
 __all__ = [
     "kept_key",

@@ -8,8 +8,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.checks import require_int
-from rtl.tree import Word, compress, tree_depth
+from hamming.golden.checks import require_int
+from hamming.rtl.tree import Word, compress, tree_depth
 
 __all__ = ["XnorPopcount", "count_ones", "thermometer"]
 

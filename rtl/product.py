@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rtl.config import Dimensions
-from rtl.multiply import Multiply
-from rtl.shift import Shift
+from hamming.rtl.config import Dimensions
+from hamming.rtl.multiply import Multiply
+from hamming.rtl.shift import Shift
 
 __all__ = ["product"]
 

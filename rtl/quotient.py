@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
-from golden.spec import AttentionSpec
-from golden.standard import StandardSpec
+from hamming.golden.spec import AttentionSpec
+from hamming.golden.standard import StandardSpec
 
 __all__ = ["carry_select_difference", "quotient_stages"]
 

@@ -7,8 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from rtl import payload
-from rtl.config import Dimensions
+from hamming.rtl import payload
+from hamming.rtl.config import Dimensions
 
 __all__ = ["Replay"]
 

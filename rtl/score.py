@@ -8,9 +8,9 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl import payload
-from rtl.config import Dimensions
-from rtl.popcount import count_ones
+from hamming.rtl import payload
+from hamming.rtl.config import Dimensions
+from hamming.rtl.popcount import count_ones
 
 __all__ = ["ScoreArray"]
 

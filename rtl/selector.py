@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rtl.config import Dimensions
-from rtl.histogram import HistogramSelector
-from rtl.insertion import InsertionSelector
+from hamming.rtl.config import Dimensions
+from hamming.rtl.histogram import HistogramSelector
+from hamming.rtl.insertion import InsertionSelector
 
 __all__ = ["selector"]
 

@@ -8,11 +8,11 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl import payload
-from rtl.config import Dimensions
-from rtl.digits import MAX_DEPTH, add_columns, first_kept
-from rtl.memory import value_read_port
-from rtl.product import product as product_of
+from hamming.rtl import payload
+from hamming.rtl.config import Dimensions
+from hamming.rtl.digits import MAX_DEPTH, add_columns, first_kept
+from hamming.rtl.memory import value_read_port
+from hamming.rtl.product import product as product_of
 
 __all__ = ["WeightedSum"]
 

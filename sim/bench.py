@@ -12,18 +12,18 @@ import numpy as np
 from cocotb.clock import Clock
 from numpy.typing import NDArray
 
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.design import Design
-from sim import case
-from sim.coverage import of_streams
-from sim.harness import monitor
-from sim.payloads import Stream, read_streams
-from sim.runner import PROGRESS_FILE
-from sim.scoreboard import Runaway, Scoreboard
-from sim.steps import Steps
-from sim.stimulus import Vectors
-from sim.streams import Gate, Hang, Permission, Sink, Source, Stepped, exchange, pauses
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.design import Design
+from hamming.sim import case
+from hamming.sim.coverage import of_streams
+from hamming.sim.harness import monitor
+from hamming.sim.payloads import Stream, read_streams
+from hamming.sim.runner import PROGRESS_FILE
+from hamming.sim.scoreboard import Runaway, Scoreboard
+from hamming.sim.steps import Steps
+from hamming.sim.stimulus import Vectors
+from hamming.sim.streams import Gate, Hang, Permission, Sink, Source, Stepped, exchange, pauses
 
 __all__ = ["Bench", "play_cases"]
 

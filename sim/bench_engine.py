@@ -8,11 +8,11 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from sim.bench import Bench, play_cases
-from sim.payloads import Stream, pack_rows
-from sim.streams import Gate, Sink, Source
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.sim.bench import Bench, play_cases
+from hamming.sim.payloads import Stream, pack_rows
+from hamming.sim.streams import Gate, Sink, Source
 
 #: Tables that are loaded one over the other, of which the last one counts.
 _TABLES = 4

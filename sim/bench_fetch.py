@@ -5,8 +5,8 @@ from __future__ import annotations
 import cocotb
 from numpy.typing import NDArray
 
-from sim.bench import Bench, play_cases
-from sim.streams import ReadMemory
+from hamming.sim.bench import Bench, play_cases
+from hamming.sim.streams import ReadMemory
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:

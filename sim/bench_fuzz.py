@@ -6,7 +6,7 @@ from pathlib import Path
 import cocotb
 from cocotb.clock import Clock
 
-from sim import case
+from hamming.sim import case
 
 
 @cocotb.test()

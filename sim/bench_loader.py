@@ -6,8 +6,8 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.bench import Bench, play_cases
-from sim.streams import WriteLog
+from hamming.sim.bench import Bench, play_cases
+from hamming.sim.streams import WriteLog
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:

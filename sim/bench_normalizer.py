@@ -5,7 +5,7 @@ from __future__ import annotations
 import cocotb
 from numpy.typing import NDArray
 
-from sim.bench import Bench, play_cases
+from hamming.sim.bench import Bench, play_cases
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:

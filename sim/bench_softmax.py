@@ -6,10 +6,10 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.spec import AttentionSpec
-from sim.bench import Bench, play_cases
-from sim.bench_engine import table_beats
-from sim.streams import Gate
+from hamming.golden.spec import AttentionSpec
+from hamming.sim.bench import Bench, play_cases
+from hamming.sim.bench_engine import table_beats
+from hamming.sim.streams import Gate
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:

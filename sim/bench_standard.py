@@ -6,9 +6,9 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.bench import Bench, play_cases
-from sim.bench_engine import cycles, out_beats, row_schedule
-from sim.streams import Gate
+from hamming.sim.bench import Bench, play_cases
+from hamming.sim.bench_engine import cycles, out_beats, row_schedule
+from hamming.sim.streams import Gate
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:

@@ -7,7 +7,7 @@ import random
 import cocotb
 from numpy.typing import NDArray
 
-from sim.bench import Bench, play_cases
+from hamming.sim.bench import Bench, play_cases
 
 #: Cycles of a case.
 _CYCLES = 400

@@ -6,19 +6,19 @@ from typing import Any
 
 from amaranth.lib import wiring
 
-from rtl.design import Design
-from rtl.fetch import KeyFetch
-from rtl.loader import RowLoader
-from rtl.memory import address_bits
-from rtl.normalizer import Normalizer
-from rtl.replay import Replay
-from rtl.score import ScoreArray
-from rtl.selector import selector
-from rtl.softmax import SoftmaxTable
-from rtl.turns import Turns
-from rtl.weighted_sum import WeightedSum
-from sim.stimulus import Vectors
-from sim.testbench import Case, Testbench
+from hamming.rtl.design import Design
+from hamming.rtl.fetch import KeyFetch
+from hamming.rtl.loader import RowLoader
+from hamming.rtl.memory import address_bits
+from hamming.rtl.normalizer import Normalizer
+from hamming.rtl.replay import Replay
+from hamming.rtl.score import ScoreArray
+from hamming.rtl.selector import selector
+from hamming.rtl.softmax import SoftmaxTable
+from hamming.rtl.turns import Turns
+from hamming.rtl.weighted_sum import WeightedSum
+from hamming.sim.stimulus import Vectors
+from hamming.sim.testbench import Case, Testbench
 
 __all__ = ["COMPONENTS", "case_of", "component_testbench"]
 
@@ -39,7 +39,7 @@ COMPONENTS: dict[str, Any] = {
 def component_testbench(bench: str, design: Design, **options: Any) -> Testbench:
     """Return the testbench of a component: one of `COMPONENTS`, in a design."""
     component: wiring.Component = COMPONENTS[bench](design.dimensions)
-    return Testbench.of(component, bench, f"sim.bench_{bench}", **options)
+    return Testbench.of(component, bench, f"hamming.sim.bench_{bench}", **options)
 
 
 def case_of(design: Design, vectors: Vectors, *, stall: float | dict[str, float] = 0.0, seed: int = 0) -> Case:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from golden.attention import Attention
-from golden.score import matches
-from golden.topk import absent_keys
-from golden.weighted_sum import weighted_sum
-from rtl.design import Design
-from sim.stimulus import Vectors
+from hamming.golden.attention import Attention
+from hamming.golden.score import matches
+from hamming.golden.topk import absent_keys
+from hamming.golden.weighted_sum import weighted_sum
+from hamming.rtl.design import Design
+from hamming.sim.stimulus import Vectors
 
 __all__ = ["add", "missing", "of_queries", "of_streams"]
 

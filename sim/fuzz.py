@@ -1,4 +1,4 @@
-"""Fuzzing: anything on every port of random engines, and what they owe whatever comes (`python -m sim.fuzz`)."""
+"""`python -m hamming.sim.fuzz`: anything on every port of random engines, and what they owe whatever comes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from rtl.design import Design
-from rtl.engine import Engine
-from rtl.manifest import manifest
-from rtl.memory_wrapper import memory_wrapper, wrapper_name
-from rtl.verilog import emit
-from sim import case, runner
-from sim.fuzz_check import check
-from sim.fuzz_harness import fuzz_harness
-from sim.fuzz_log import Log
-from sim.harness import library
-from sim.stimulus import random_design
-from sim.worst_case import with_macros, without_initial_values
+from hamming.rtl.design import Design
+from hamming.rtl.engine import Engine
+from hamming.rtl.manifest import manifest
+from hamming.rtl.memory_wrapper import memory_wrapper, wrapper_name
+from hamming.rtl.verilog import emit
+from hamming.sim import case, runner
+from hamming.sim.fuzz_check import check
+from hamming.sim.fuzz_harness import fuzz_harness
+from hamming.sim.fuzz_log import Log
+from hamming.sim.harness import library
+from hamming.sim.stimulus import random_design
+from hamming.sim.worst_case import with_macros, without_initial_values
 
 __all__ = ["FuzzReport", "fuzz", "play"]
 
@@ -125,7 +125,7 @@ def play(design: Design, n_cycles: int, seed: int = 0) -> tuple[dict[str, Any], 
     arguments = [f"+cycles={n_cycles}", f"+seed={seed}", f"+verilator+seed+{seed % (2**31 - 1) + 1}"]
     folder = Path(tempfile.mkdtemp(prefix="hamming-"))
     case.save(folder, "case_0", {})
-    runner.run(build, "sim.bench_fuzz", folder, arguments=arguments)
+    runner.run(build, "hamming.sim.bench_fuzz", folder, arguments=arguments)
     log = Log(folder, described)
     shutil.rmtree(folder)
     return described, log
@@ -142,7 +142,7 @@ def _run(number: int, seed: int, n_cycles: int) -> tuple[Design, FuzzReport | st
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status, 1 if anything was wrong."""
     parser = argparse.ArgumentParser(
-        prog="python -m sim.fuzz",
+        prog="python -m hamming.sim.fuzz",
         description="Anything on every port of random engines: no hang, no wrong answer, no harm to others.",
     )
     parser.add_argument("--cycles", type=int, default=1_000_000, help="of each design (default: %(default)s)")

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtl.design import Design
-from sim.fuzz_log import CHANGED, CUT_OFF, Log, Records
-from sim.fuzz_model import Answers, Contents, Table
+from hamming.rtl.design import Design
+from hamming.sim.fuzz_log import CHANGED, CUT_OFF, Log, Records
+from hamming.sim.fuzz_model import Answers, Contents, Table
 
 __all__ = ["Findings", "check"]
 

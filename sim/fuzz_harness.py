@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rtl.memory_wrapper import wrapper_name, wrapper_ports
-from sim.harness import instance
-from sim.payloads import Stream, read_streams
+from hamming.rtl.memory_wrapper import wrapper_name, wrapper_ports
+from hamming.sim.harness import instance
+from hamming.sim.payloads import Stream, read_streams
 
 __all__ = ["EVENTS", "fuzz_harness"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.fuzz_harness import EVENTS
-from sim.payloads import Stream, read_streams
+from hamming.sim.fuzz_harness import EVENTS
+from hamming.sim.payloads import Stream, read_streams
 
 __all__ = ["CHANGED", "CUT_OFF", "TRANSFERRED", "Log", "Records"]
 

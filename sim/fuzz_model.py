@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.score import matches
-from golden.softmax import weigh
-from golden.topk import absent_keys, select
-from golden.weighted_sum import normalize, weighted_sum
-from rtl.design import Design
-from sim.fuzz_log import CHANGED, TRANSFERRED, Log, Records
+from hamming.golden.score import matches
+from hamming.golden.softmax import weigh
+from hamming.golden.topk import absent_keys, select
+from hamming.golden.weighted_sum import normalize, weighted_sum
+from hamming.rtl.design import Design
+from hamming.sim.fuzz_log import CHANGED, TRANSFERRED, Log, Records
 
 __all__ = ["Answers", "Contents", "Table"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, TypedDict
 
-from sim.payloads import Stream
+from hamming.sim.payloads import Stream
 
 __all__ = ["TOP", "Port", "harness", "instance", "library"]
 
@@ -24,7 +24,7 @@ class Port(TypedDict):
 
 def library() -> dict[str, str]:
     """Return the Verilog files that harnesses are built from, by name."""
-    folder = resources.files("sim") / "verilog"
+    folder = resources.files("hamming.sim") / "verilog"
     return {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".v")}
 
 

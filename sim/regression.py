@@ -1,4 +1,4 @@
-"""Random regression: random stimulus for one design, or for many random designs (`python -m sim.regression`)."""
+"""`python -m hamming.sim.regression`: random stimulus for one design, or for many random designs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rtl.design import Design
-from sim import coverage, runner
-from sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
-from sim.stimulus import random_design, random_vectors
-from sim.worst_case import POWER_UPS
+from hamming.rtl.design import Design
+from hamming.sim import coverage, runner
+from hamming.sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
+from hamming.sim.stimulus import random_design, random_vectors
+from hamming.sim.worst_case import POWER_UPS
 
 __all__ = ["RegressionReport", "random_design", "regress", "traffic_of"]
 
@@ -211,7 +211,7 @@ def _set_progress(counts: multiprocessing.Queue) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status, 1 if anything was wrong."""
     parser = argparse.ArgumentParser(
-        prog="python -m sim.regression",
+        prog="python -m hamming.sim.regression",
         description="Random queries through random engines, every output bit against the golden model.",
     )
     parser.add_argument("--queries", type=int, default=100_000, help="in all (default: %(default)s)")

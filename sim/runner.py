@@ -23,9 +23,9 @@ import cocotb
 import cocotb_tools.config
 import find_libpython
 
-from rtl.cache import cache_folder
-from rtl.environment import environment
-from sim.tools import call, nameable_folder, nameable_link
+from hamming.rtl.cache import cache_folder
+from hamming.rtl.environment import environment
+from hamming.sim.tools import call, nameable_folder, nameable_link
 
 __all__ = [
     "PROGRESS_FILE",

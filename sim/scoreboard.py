@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sim.payloads import Stream
+from hamming.sim.payloads import Stream
 
 __all__ = ["Runaway", "Scoreboard"]
 

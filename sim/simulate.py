@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.attention import Attention, attend
-from golden.score import matches
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.design import Design
-from rtl.engine import Engine
-from rtl.manifest import manifest
-from rtl.verilog import emit
-from sim import coverage, runner
-from sim.stimulus import Vectors
-from sim.testbench import Case, Result, Testbench
+from hamming.golden.attention import Attention, attend
+from hamming.golden.score import matches
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.design import Design
+from hamming.rtl.engine import Engine
+from hamming.rtl.manifest import manifest
+from hamming.rtl.verilog import emit
+from hamming.sim import coverage, runner
+from hamming.sim.stimulus import Vectors
+from hamming.sim.testbench import Case, Result, Testbench
 
 __all__ = ["EngineTestbench", "Report", "SimulationResult", "Traffic", "hold_cycles", "simulate"]
 
@@ -121,7 +121,7 @@ class EngineTestbench:
         self.testbench = Testbench(
             self.verilog,
             self.manifest,
-            "sim.bench_engine",
+            "hamming.sim.bench_engine",
             simulator=simulator,
             waves=waves is not None,
             coverage=points is not None,

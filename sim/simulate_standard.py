@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.bf16 import to_patterns
-from golden.standard import StandardAttention, StandardSpec, attend_standard
-from golden.standard_bf16 import Bf16Attention, Bf16Spec, attend_bf16
-from rtl.standard.design import StandardDesign
-from rtl.standard.engine import StandardEngine
-from rtl.standard.manifest import standard_manifest
-from rtl.standard.verilog import emit_standard
-from sim.testbench import Case, Result, Testbench
+from hamming.golden.bf16 import to_patterns
+from hamming.golden.standard import StandardAttention, StandardSpec, attend_standard
+from hamming.golden.standard_bf16 import Bf16Attention, Bf16Spec, attend_bf16
+from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.engine import StandardEngine
+from hamming.rtl.standard.manifest import standard_manifest
+from hamming.rtl.standard.verilog import emit_standard
+from hamming.sim.testbench import Case, Result, Testbench
 
 __all__ = ["StandardSimulation", "StandardTestbench", "StandardVectors", "random_standard_vectors", "simulate_standard"]
 
@@ -57,7 +57,7 @@ class StandardTestbench:
         engine = StandardEngine(design)
         self.verilog = emit_standard(engine)
         self.manifest: dict[str, Any] = standard_manifest(engine, self.verilog)
-        self._bench = Testbench(self.verilog, self.manifest, "sim.bench_standard", simulator=simulator)
+        self._bench = Testbench(self.verilog, self.manifest, "hamming.sim.bench_standard", simulator=simulator)
 
     def run(
         self,

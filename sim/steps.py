@@ -7,14 +7,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.score import matches
-from golden.softmax import weigh
-from golden.topk import Selection, absent_keys, select
-from golden.weighted_sum import normalize, weighted_sum
-from rtl.design import Design
-from rtl.digits import largest_negated
-from sim.payloads import pack_rows
-from sim.stimulus import Vectors
+from hamming.golden.score import matches
+from hamming.golden.softmax import weigh
+from hamming.golden.topk import Selection, absent_keys, select
+from hamming.golden.weighted_sum import normalize, weighted_sum
+from hamming.rtl.design import Design
+from hamming.rtl.digits import largest_negated
+from hamming.sim.payloads import pack_rows
+from hamming.sim.stimulus import Vectors
 
 __all__ = ["Steps"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.spec import AttentionSpec, exponential_table, power_of_two_table
-from rtl.config import MEMORIES, PRODUCTS, SELECTORS, TABLES, EngineConfig, bank_numbers
-from rtl.design import Design
+from hamming.golden.spec import AttentionSpec, exponential_table, power_of_two_table
+from hamming.rtl.config import MEMORIES, PRODUCTS, SELECTORS, TABLES, EngineConfig, bank_numbers
+from hamming.rtl.design import Design
 
 __all__ = ["Vectors", "random_design", "random_vectors"]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sim.payloads import Stream
+from hamming.sim.payloads import Stream
 
 __all__ = ["Gate", "Hang", "Permission", "ReadMemory", "Sink", "Source", "WriteLog", "exchange", "pauses"]
 

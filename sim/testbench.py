@@ -13,13 +13,13 @@ from typing import Any
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
-from rtl.manifest import ports, streams
-from rtl.memory_wrapper import memory_wrapper, wrapper_name, wrapper_ports
-from rtl.verilog import emit
-from sim import case, runner
-from sim.harness import TOP, Port, harness, library
-from sim.payloads import read_streams
-from sim.worst_case import require_power_up, with_macros, without_initial_values
+from hamming.rtl.manifest import ports, streams
+from hamming.rtl.memory_wrapper import memory_wrapper, wrapper_name, wrapper_ports
+from hamming.rtl.verilog import emit
+from hamming.sim import case, runner
+from hamming.sim.harness import TOP, Port, harness, library
+from hamming.sim.payloads import read_streams
+from hamming.sim.worst_case import require_power_up, with_macros, without_initial_values
 
 __all__ = ["Case", "Result", "Testbench"]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rtl.environment import nameable_temporary
+from hamming.rtl.environment import nameable_temporary
 
 __all__ = ["call", "nameable_folder", "nameable_link"]
 

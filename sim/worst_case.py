@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from rtl.memory_wrapper import RAM
+from hamming.rtl.memory_wrapper import RAM
 
 __all__ = ["POWER_UPS", "require_power_up", "with_macros", "without_initial_values"]
 

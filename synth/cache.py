@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rtl.cache import cache_folder
+from hamming.rtl.cache import cache_folder
 
 __all__ = ["load", "store"]
 

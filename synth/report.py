@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from synth.area import AreaReport, Figures
-from synth.equivalence_report import BlockProof, EquivalenceReport
+from hamming.synth.equivalence.report import BlockProof, EquivalenceReport
+from hamming.synth.mapping.area import AreaReport, Figures
 
 __all__ = ["area_table", "equivalence_table", "refutation"]
 

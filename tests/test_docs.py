@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.fixture import load_minilm
-from golden.values import quantize
-from rtl.design import load_design, preset_names
+from hamming.golden.fixture import load_minilm
+from hamming.golden.values import quantize
+from hamming.rtl.design import load_design, preset_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -37,9 +37,9 @@ RUN_ELSEWHERE = {
     "make compare": "compare",
     "make sweep": "sweep",
     "make distill": "distill",
-    "python -m synth.areas": "areas",
-    "python -m synth.references": "bench",
-    "python -m sim.regression": "regression",
+    "python -m hamming.synth.studies.areas": "areas",
+    "python -m hamming.synth.studies.references": "bench",
+    "python -m hamming.sim.regression": "regression",
     "python3 -m venv .venv": "$(BIN)/python",
     ".venv/bin/pip install -e .": "$(VENV)/base.stamp",
 }
@@ -126,7 +126,7 @@ def test_links_lead_to_files_and_headings(page):
 
 
 def test_readme_states_what_the_repository_measured() -> None:
-    """Cycles and areas of the first screen's table are the manifest's and those of `synth/areas.csv`."""
+    """Cycles and areas of the first screen's table are the manifest's and those of `synth/studies/areas.csv`."""
     with (ROOT / "synth" / "areas.csv").open() as file:
         totals = {row["preset"]: row for row in csv.DictReader(file) if row["block"] == "total"}
     stated = re.findall(r"^\| `(\w+)` \|.*\| (\d+) \| ([\d,]+) \| ([\d,]+) \|$", (ROOT / "README.md").read_text(), re.M)

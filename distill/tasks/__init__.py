@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distill.tasks.task import Task, TaskConfig
+from hamming.distill.tasks.task import Task, TaskConfig
 
 __all__ = ["TASKS", "Task", "TaskConfig", "load_task"]
 
@@ -21,13 +21,13 @@ def load_task(config: TaskConfig) -> Task:
         Data or weights that are not installed; the message has the command that installs them.
     """
     if config.name in ("fashion_mnist", "fashion_mnist_sample"):
-        from distill.tasks.fashion_mnist import FashionMnist
+        from hamming.distill.tasks.fashion_mnist import FashionMnist
 
         return FashionMnist(config)
     if config.name == "reviews":
-        from distill.tasks.reviews import Reviews
+        from hamming.distill.tasks.reviews import Reviews
 
         return Reviews(config)
-    from distill.tasks.novels import Novels
+    from hamming.distill.tasks.novels import Novels
 
     return Novels(config)

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from distill.encoder import Encoder, ImageEncoder
-from distill.tasks.task import Batch, Task, TaskConfig, debian_file, taken
+from hamming.distill.models.encoder import Encoder, ImageEncoder
+from hamming.distill.tasks.task import Batch, Task, TaskConfig, debian_file, taken
 
 __all__ = ["SAMPLE", "FashionMnist", "read_fashion_mnist", "read_idx"]
 
 PACKAGE, FOLDER = "dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"
 
-#: A part of the data that comes with this package, made by `distill.sample`.
+#: A part of the data that comes with this package, made by `distill.training.sample`.
 SAMPLE = Path(__file__).parents[1] / "data" / "fashion_mnist_sample.npz"
 
 #: Keys of section `[model]`: parameters of `ImageEncoder`.

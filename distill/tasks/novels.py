@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from distill.tasks.task import TaskConfig, debian_file, taken
-from distill.tasks.text import TextTask, minilm_tokenizer
+from hamming.distill.tasks.task import TaskConfig, debian_file, taken
+from hamming.distill.tasks.text import TextTask, minilm_tokenizer
 
 __all__ = ["TITLES", "Novels", "read_novels"]
 

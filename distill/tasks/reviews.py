@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from distill.tasks.task import TaskConfig, taken
-from distill.tasks.text import TextTask, package_folder, tokenized
+from hamming.distill.tasks.task import TaskConfig, taken
+from hamming.distill.tasks.text import TextTask, package_folder, tokenized
 
 __all__ = ["Reviews"]
 

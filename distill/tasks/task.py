@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distill.encoder import Encoder
-from golden.checks import require_bool, require_choice, require_int, require_number
+from hamming.distill.models.encoder import Encoder
+from hamming.golden.checks import require_bool, require_choice, require_int, require_number
 
 __all__ = ["Batch", "MissingData", "Task", "TaskConfig", "debian_file", "taken"]
 
@@ -32,7 +32,7 @@ class TaskConfig:
     Parameters
     ----------
     name
-        One of `distill.tasks.TASKS`.
+        One of `TASKS`.
     n_train, n_test
         Items taken, from the first on; None: all there are.
     n_tokens
@@ -52,7 +52,7 @@ class TaskConfig:
     drop_words: float = 0.0
 
     def __post_init__(self) -> None:
-        from distill.tasks import TASKS
+        from hamming.distill.tasks import TASKS
 
         require_choice("name", self.name, TASKS)
         for name in ("n_train", "n_test"):

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from distill.encoder import Encoder, TextEncoder
-from distill.tasks.task import Batch, MissingData, Task, TaskConfig
+from hamming.distill.models.encoder import Encoder, TextEncoder
+from hamming.distill.tasks.task import Batch, MissingData, Task, TaskConfig
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer  # pyright: ignore[reportMissingImports]

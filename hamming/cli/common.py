@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hamming.cli.ending import Mistake
 from hamming.files import check_distinct, check_writable, staged
+from hamming.rtl.design import Design, load_design, preset_names
 from hamming.vector_file import Vectors, read_vectors
-from rtl.design import Design, load_design, preset_names
 
 __all__ = [
     "FilePath",

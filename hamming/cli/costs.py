@@ -66,13 +66,13 @@ def synthesize(
     """
     design = read_design(config, overrides)
     with outputs(json_file, inputs=read_files(config, library)) as files:
-        from rtl.engine import Engine
-        from rtl.verilog import emit
-        from synth.area import SynthesisError, map_design
-        from synth.area import synthesize as synthesize_verilog
-        from synth.equivalence import prove
-        from synth.library import load_library
-        from synth.report import area_table, equivalence_table, refutation
+        from hamming.rtl.engine import Engine
+        from hamming.rtl.verilog import emit
+        from hamming.synth.equivalence.proof import prove
+        from hamming.synth.library.libraries import load_library
+        from hamming.synth.mapping.area import SynthesisError, map_design
+        from hamming.synth.mapping.area import synthesize as synthesize_verilog
+        from hamming.synth.report import area_table, equivalence_table, refutation
 
         with mistakes(ValueError):
             cells = load_library(library)
@@ -156,11 +156,11 @@ def compare(
     """
     design = read_design(config, overrides)
     with outputs(json_file, html_file, inputs=read_files(config, library)) as files:
-        from synth.area import SynthesisError
-        from synth.compare import compare as compare_designs
-        from synth.comparison_page import comparison_page
-        from synth.comparison_table import comparison_tables
-        from synth.library import load_library
+        from hamming.synth.compare.measure import compare as compare_designs
+        from hamming.synth.compare.page import comparison_page
+        from hamming.synth.compare.table import comparison_tables
+        from hamming.synth.library.libraries import load_library
+        from hamming.synth.mapping.area import SynthesisError
 
         with mistakes(ValueError):
             cells = load_library(library)

@@ -21,14 +21,14 @@ from hamming.cli.common import (
     read_files,
     takes_design,
 )
+from hamming.rtl.design import Design, load_design, preset_names, preset_text
+from hamming.rtl.memory_wrapper import RAM, memory_wrapper, ram_verilog
 from hamming.tables import manifest_table, presets_table, simulation_table
 from hamming.vector_file import Vectors
-from rtl.design import Design, load_design, preset_names, preset_text
-from rtl.memory_wrapper import RAM, memory_wrapper, ram_verilog
 
 if TYPE_CHECKING:
-    from sim.regression import RegressionReport
-    from sim.simulate import SimulationResult
+    from hamming.sim.regression import RegressionReport
+    from hamming.sim.simulate import SimulationResult
 
 # Golden model, hardware and simulator are imported where they are used: --help and presets answer at once.
 
@@ -80,9 +80,9 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
         # Whoever has put macros in place of the model keeps them.
         targets += [wrapper] if ram.is_file() else [wrapper, ram]
     with outputs(*targets, inputs=read_files(config)) as files:
-        from rtl.engine import Engine
-        from rtl.manifest import manifest
-        from rtl.verilog import emit
+        from hamming.rtl.engine import Engine
+        from hamming.rtl.manifest import manifest
+        from hamming.rtl.verilog import emit
 
         engine = Engine(design.spec, design.config)
         verilog = emit(engine, name)
@@ -121,7 +121,7 @@ def run(config: str, overrides: tuple[str, ...], vectors: Path, output: Path) ->
     design = read_design(config, overrides)
     given = load_vectors(vectors)
     with outputs(output, inputs=read_files(config, vectors)) as files:
-        from golden.attention import attend
+        from hamming.golden.attention import attend
 
         with mistakes(TypeError, ValueError, where=str(vectors)):
             found = attend(design.spec, given.q, given.k, given.v, n_valid=given.n_valid, mask=given.mask)
@@ -172,13 +172,13 @@ def simulate(
     inputs = read_files(config, vectors)
     given = None if vectors is None else load_vectors(vectors)
     if waves is not None:
-        from sim.runner import check_waves
+        from hamming.sim.runner import check_waves
 
         with mistakes(ValueError):
             check_waves(simulator, waves)
         check_trace(waves, [output, json_file], inputs)
     with outputs(output, json_file, inputs=inputs) as files, progress_bar(f"building {design.config.name}") as update:
-        from sim.runner import SimulationFailed, SimulatorMissing
+        from hamming.sim.runner import SimulationFailed, SimulatorMissing
 
         settings = {"seed": seed, "simulator": simulator, "waves": waves}
         with mistakes(SimulationFailed, SimulatorMissing):
@@ -201,7 +201,7 @@ def simulate(
 
 
 def _simulate_random(design: Design, n_queries: int, update: Update, settings: dict[str, Any]) -> RegressionReport:
-    from sim.regression import regress
+    from hamming.sim.regression import regress
 
     def progress(done: int) -> None:
         update(done / n_queries, f"{done} of {n_queries} queries")
@@ -210,7 +210,7 @@ def _simulate_random(design: Design, n_queries: int, update: Update, settings: d
 
 
 def _simulate_vectors(design: Design, given: Vectors, update: Update, settings: dict[str, Any]) -> SimulationResult:
-    from sim.simulate import simulate as simulate_vectors
+    from hamming.sim.simulate import simulate as simulate_vectors
 
     def progress(done: int, total: int) -> None:
         update(done / max(1, total), f"{done} of {total} queries")

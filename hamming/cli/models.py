@@ -14,7 +14,7 @@ from hamming.cli.common import FilePath, Mistake, file_option, mistakes, outputs
 from hamming.tables import run_table
 
 if TYPE_CHECKING:
-    from distill.runs import Run
+    from hamming.distill.training.runs import Run
 
 # PyTorch and the golden model are imported where they are used: --help answers at once.
 
@@ -56,8 +56,8 @@ def _takes_widths(command: Callable[..., None]) -> Callable[..., None]:
 
 def _load_student(folder: Path) -> Run:
     with needs_torch():
-        from distill.runs import DATA, load_run
-        from distill.tasks.task import MissingData
+        from hamming.distill.tasks.task import MissingData
+        from hamming.distill.training.runs import DATA, load_run
 
     if not folder.exists() and (DATA / folder / "run.json").exists():
         folder = DATA / folder
@@ -88,10 +88,10 @@ def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widt
     with outputs(json_file) as files:
         run = _load_student(run_folder)
 
-        from distill.evaluate import evaluate_run
-        from distill.quantize import Widths
-        from distill.report import evaluation_table
-        from distill.runs import versions
+        from hamming.distill.hardware.evaluate import evaluate_run
+        from hamming.distill.method.quantize import Widths
+        from hamming.distill.report.evaluation import evaluation_table
+        from hamming.distill.training.runs import versions
 
         with progress_bar("measuring values") as update, mistakes(ValueError):
             found = evaluate_run(
@@ -125,8 +125,8 @@ def export(run_folder: Path, folder: Path, items: int, name: str | None, **width
     """
     run = _load_student(run_folder)
 
-    from distill.export import export_run
-    from distill.quantize import Widths
+    from hamming.distill.hardware.export import export_run
+    from hamming.distill.method.quantize import Widths
 
     with mistakes(ValueError, TypeError):
         found = export_run(run, folder, items=items, widths=Widths(**widths), name=name)
@@ -166,10 +166,10 @@ def distill(config: str, overrides: tuple[str, ...], runs: Path, threads: int) -
     with needs_torch():
         import torch
 
-        from distill.method import train
-        from distill.run_file import load_run_file
-        from distill.tasks.task import MissingData
-        from distill.trainer import Diverged
+        from hamming.distill.tasks.task import MissingData
+        from hamming.distill.training.run import train
+        from hamming.distill.training.run_file import load_run_file
+        from hamming.distill.training.trainer import Diverged
 
     with mistakes(ValueError):
         run = load_run_file(config, overrides)

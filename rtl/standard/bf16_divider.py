@@ -6,9 +6,9 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.standard import payload
-from rtl.standard.bf16 import pack, significand
-from rtl.standard.design import StandardDesign
+from hamming.rtl.standard import payload
+from hamming.rtl.standard.bf16 import pack, significand
+from hamming.rtl.standard.design import StandardDesign
 
 __all__ = ["Bf16Divider"]
 

@@ -6,9 +6,9 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.standard_bf16 import FRACTION_BITS, Bf16Spec
-from rtl.standard.bf16_tree import operate, tree
-from rtl.standard.design import StandardDesign, tree_depth
+from hamming.golden.standard_bf16 import FRACTION_BITS, Bf16Spec
+from hamming.rtl.standard.bf16_tree import operate, tree
+from hamming.rtl.standard.design import StandardDesign, tree_depth
 
 __all__ = ["Bf16ScoreLane", "Bf16ValueColumn", "Bf16WeightLane"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, ResetSignal, Signal, Value
 
-from rtl.standard.weigher import Weigher
+from hamming.rtl.standard.weigher import Weigher
 
 __all__ = ["Bf16Weigher"]
 

@@ -6,11 +6,11 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.standard import DIGITS, ELEMENT_BITS
-from rtl.standard.design import StandardDesign
-from rtl.standard.heap import addends, compress, register
-from rtl.standard.lane import FIRST_LEVELS
-from rtl.standard.rows import ROW_BITS, add_rows
+from hamming.golden.standard import DIGITS, ELEMENT_BITS
+from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.heap import addends, compress, register
+from hamming.rtl.standard.lane import FIRST_LEVELS
+from hamming.rtl.standard.rows import ROW_BITS, add_rows
 
 __all__ = ["ValueColumn", "carry_places"]
 

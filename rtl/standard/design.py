@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from golden.checks import require_choice, require_int
-from golden.standard import StandardSpec, logit_scale_of
-from golden.standard_bf16 import Bf16Spec
-from rtl.config import MEMORIES
-from rtl.design import Design
+from hamming.golden.checks import require_choice, require_int
+from hamming.golden.standard import StandardSpec, logit_scale_of
+from hamming.golden.standard_bf16 import Bf16Spec
+from hamming.rtl.config import MEMORIES
+from hamming.rtl.design import Design
 
 __all__ = ["ELEMENTS", "StandardDesign", "tree_depth"]
 

@@ -6,11 +6,11 @@ from amaranth.hdl import Array, Cat, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.standard import payload
-from rtl.standard.column import carry_places
-from rtl.standard.design import StandardDesign
-from rtl.standard.heap import addends, compress
-from rtl.standard.weigher import held_bits
+from hamming.rtl.standard import payload
+from hamming.rtl.standard.column import carry_places
+from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.heap import addends, compress
+from hamming.rtl.standard.weigher import held_bits
 
 __all__ = ["StandardDivider", "subtractor_widths"]
 

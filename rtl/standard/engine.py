@@ -6,16 +6,16 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.standard import StandardSpec
-from rtl.memory import DualPortMemory
-from rtl.standard import payload
-from rtl.standard.bf16_divider import Bf16Divider
-from rtl.standard.bf16_weigher import Bf16Weigher
-from rtl.standard.design import StandardDesign
-from rtl.standard.divider import StandardDivider
-from rtl.standard.loader import StandardLoader
-from rtl.standard.scorer import Scorer, score_port
-from rtl.standard.weigher import Weigher, shared_sums
+from hamming.golden.standard import StandardSpec
+from hamming.rtl.memory import DualPortMemory
+from hamming.rtl.standard import payload
+from hamming.rtl.standard.bf16_divider import Bf16Divider
+from hamming.rtl.standard.bf16_weigher import Bf16Weigher
+from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.divider import StandardDivider
+from hamming.rtl.standard.loader import StandardLoader
+from hamming.rtl.standard.scorer import Scorer, score_port
+from hamming.rtl.standard.weigher import Weigher, shared_sums
 
 __all__ = ["StandardEngine"]
 

@@ -6,9 +6,9 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.standard import DIGITS, ELEMENT_BITS, StandardSpec
-from rtl.standard.heap import addends, compress, register
-from rtl.standard.rows import add_rows
+from hamming.golden.standard import DIGITS, ELEMENT_BITS, StandardSpec
+from hamming.rtl.standard.heap import addends, compress, register
+from hamming.rtl.standard.rows import add_rows
 
 __all__ = ["FIRST_LEVELS", "ScoreLane"]
 

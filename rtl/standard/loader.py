@@ -6,9 +6,9 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.standard import ELEMENT_BITS
-from rtl.standard import payload
-from rtl.standard.design import StandardDesign
+from hamming.golden.standard import ELEMENT_BITS
+from hamming.rtl.standard import payload
+from hamming.rtl.standard.design import StandardDesign
 
 __all__ = ["StandardLoader"]
 

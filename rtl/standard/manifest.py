@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from rtl.manifest import FORMAT, ports, streams
-from rtl.standard import payload
-from rtl.standard.design import StandardDesign
-from rtl.standard.engine import StandardEngine
-from rtl.standard.scorer import score_port
+from hamming.rtl.manifest import FORMAT, ports, streams
+from hamming.rtl.standard import payload
+from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.engine import StandardEngine
+from hamming.rtl.standard.scorer import score_port
 
 __all__ = ["standard_manifest"]
 

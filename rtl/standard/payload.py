@@ -5,9 +5,9 @@ from __future__ import annotations
 from amaranth.hdl import Shape, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 
-from golden.standard import ELEMENT_BITS
-from rtl.memory import ReadPort, WritePort
-from rtl.standard.design import StandardDesign
+from hamming.golden.standard import ELEMENT_BITS
+from hamming.rtl.memory import ReadPort, WritePort
+from hamming.rtl.standard.design import StandardDesign
 
 __all__ = ["key_row", "out_slice", "query", "score_row", "write_port"]
 

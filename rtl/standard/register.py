@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.checks import require_int
+from hamming.golden.checks import require_int
 
 __all__ = ["Register"]
 

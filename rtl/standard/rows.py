@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
-from golden.standard import DIGITS, ELEMENT_BITS
+from hamming.golden.standard import DIGITS, ELEMENT_BITS
 
 __all__ = ["ROW_BITS", "add_rows", "digit_lines"]
 

@@ -10,11 +10,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from golden.standard import DIGITS, StandardSpec
-from rtl.memory import WritePort
-from rtl.standard import payload
-from rtl.standard.design import StandardDesign
-from rtl.standard.rows import digit_lines
+from hamming.golden.standard import DIGITS, StandardSpec
+from hamming.rtl.memory import WritePort
+from hamming.rtl.standard import payload
+from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.rows import digit_lines
 
 __all__ = ["Scorer", "query_bits", "score_port", "scored_query"]
 

@@ -6,9 +6,9 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.standard import DIGITS
-from rtl.standard.design import StandardDesign
-from rtl.standard.heap import addends, compress, register
+from hamming.golden.standard import DIGITS
+from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.heap import addends, compress, register
 
 __all__ = ["WeightSums"]
 

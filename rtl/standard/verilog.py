@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from amaranth.lib import wiring
 
-from golden.standard import StandardSpec
-from rtl.standard.bf16 import Bf16Adder, Bf16Multiplier
-from rtl.standard.bf16_lanes import Bf16ScoreLane, Bf16ValueColumn, Bf16WeightLane
-from rtl.standard.column import ValueColumn
-from rtl.standard.divider import subtractor_widths
-from rtl.standard.engine import StandardEngine
-from rtl.standard.lane import ScoreLane
-from rtl.standard.register import Register
-from rtl.standard.scorer import query_bits
-from rtl.standard.subtractor import LowerSubtractor, UpperSubtractor
-from rtl.standard.weight import WeightLane
-from rtl.verilog import emit
+from hamming.golden.standard import StandardSpec
+from hamming.rtl.standard.bf16 import Bf16Adder, Bf16Multiplier
+from hamming.rtl.standard.bf16_lanes import Bf16ScoreLane, Bf16ValueColumn, Bf16WeightLane
+from hamming.rtl.standard.column import ValueColumn
+from hamming.rtl.standard.divider import subtractor_widths
+from hamming.rtl.standard.engine import StandardEngine
+from hamming.rtl.standard.lane import ScoreLane
+from hamming.rtl.standard.register import Register
+from hamming.rtl.standard.scorer import query_bits
+from hamming.rtl.standard.subtractor import LowerSubtractor, UpperSubtractor
+from hamming.rtl.standard.weight import WeightLane
+from hamming.rtl.verilog import emit
 
 __all__ = ["emit_standard"]
 

@@ -6,13 +6,13 @@ from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, S
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.standard import DIGITS, StandardSpec
-from rtl.memory import ReadPort
-from rtl.standard import payload
-from rtl.standard.column import carry_places
-from rtl.standard.design import StandardDesign
-from rtl.standard.scorer import score_port, scored_query
-from rtl.standard.sums import WeightSums
+from hamming.golden.standard import DIGITS, StandardSpec
+from hamming.rtl.memory import ReadPort
+from hamming.rtl.standard import payload
+from hamming.rtl.standard.column import carry_places
+from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.scorer import score_port, scored_query
+from hamming.rtl.standard.sums import WeightSums
 
 __all__ = ["Weigher", "held_bits", "shared_sums"]
 

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.standard import DIGITS, StandardSpec, digits
+from hamming.golden.standard import DIGITS, StandardSpec, digits
 
 __all__ = ["WeightLane"]
 

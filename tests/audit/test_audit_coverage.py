@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from audit import coverage
-from audit.coverage import Explanation, cover
-from audit.designs import DESIGNS
-from audit.points import read_points
-from audit.unreachable import unreachable
-from sim.regression import RegressionReport
-from sim.simulate import EngineTestbench, Report, Traffic
-from sim.stimulus import random_vectors
+from hamming.audit import coverage
+from hamming.audit.coverage import Explanation, cover
+from hamming.audit.designs import DESIGNS
+from hamming.audit.points import read_points
+from hamming.audit.unreachable import unreachable
+from hamming.sim.regression import RegressionReport
+from hamming.sim.simulate import EngineTestbench, Report, Traffic
+from hamming.sim.stimulus import random_vectors
 
 SMALL = """module small(clk, a, b, y);
   input clk, a;

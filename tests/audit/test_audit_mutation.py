@@ -1,8 +1,8 @@
 """Random mutants: drawn again alike, found where they matter, and proved to be none where they do not."""
 
-from audit.equivalence import is_equivalent
-from audit.mutate import mutate
-from audit.mutation import audit
+from hamming.audit.equivalence import is_equivalent
+from hamming.audit.mutate import mutate
+from hamming.audit.mutation import audit
 
 SMALL = """module small(clk, a, b, o__valid, o__payload);
   input clk, a, b;

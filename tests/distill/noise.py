@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from distill.config import RunConfig, StudentConfig, TrainConfig
-from distill.convert import configure, hamming_layers
-from distill.encoder import ImageEncoder
-from distill.runs import RunFolder
-from distill.tasks.task import Task, TaskConfig
+from hamming.distill.method.convert import configure, hamming_layers
+from hamming.distill.models.encoder import ImageEncoder
+from hamming.distill.tasks.task import Task, TaskConfig
+from hamming.distill.training.config import RunConfig, StudentConfig, TrainConfig
+from hamming.distill.training.runs import RunFolder
 
 
 class Noise(Task):

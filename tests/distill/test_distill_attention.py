@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from distill.attention import MODES, HammingAttention, keep_best, soft_sign, straight_through_sign
-from golden.score import binarize, matches
-from golden.spec import WEIGHT_FORMS, power_of_two_table
-from golden.topk import select
+from hamming.distill.method.attention import MODES, HammingAttention, keep_best, soft_sign, straight_through_sign
+from hamming.golden.score import binarize, matches
+from hamming.golden.spec import WEIGHT_FORMS, power_of_two_table
+from hamming.golden.topk import select
 
 WEIGHT_BITS = 32  # of the tables compared with: wide enough for no weight to vanish
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from distill.config import RunConfig
-from distill.run_file import load_run_file, preset_names
-from distill.runs import DATA, RunFolder
+from hamming.distill.training.config import RunConfig
+from hamming.distill.training.run_file import load_run_file, preset_names
+from hamming.distill.training.runs import DATA, RunFolder
 
 TEACHER = """
 kind = "teacher"

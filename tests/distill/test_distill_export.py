@@ -11,18 +11,18 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor, nn
 
-from distill.attention import HammingAttention
-from distill.engine_file import engine_settings
-from distill.export import export_model
-from distill.integer import collect_values, integer_attention, value_scales
-from distill.projections import projections
-from distill.quantize import Widths, head_spec
-from distill.verilog import main as verilog_main
-from distill.verilog import simulate_layer
-from golden.attention import attend
 from hamming.cli import main
+from hamming.distill.hardware.engine_file import engine_settings
+from hamming.distill.hardware.export import export_model
+from hamming.distill.hardware.integer import collect_values, integer_attention, value_scales
+from hamming.distill.hardware.projections import projections
+from hamming.distill.hardware.verilog import main as verilog_main
+from hamming.distill.hardware.verilog import simulate_layer
+from hamming.distill.method.attention import HammingAttention
+from hamming.distill.method.quantize import Widths, head_spec
+from hamming.golden.attention import attend
+from hamming.rtl.design import load_design, preset_names
 from hamming.vector_file import read_vectors
-from rtl.design import load_design, preset_names
 
 WIDTHS = Widths(weight_bits=9, value_bits=6, out_frac_bits=5)
 
@@ -102,7 +102,7 @@ def test_a_wrong_bit_is_a_mismatch(tmp_path, monkeypatch, capsys):
         right.out[1, 4, 3] += 1
         return right
 
-    monkeypatch.setattr("distill.verilog.attend", wrong)
+    monkeypatch.setattr("hamming.distill.hardware.verilog.attend", wrong)
     with pytest.raises(ValueError, match=r"head_0.npz does not give the outputs"):
         simulate_layer(tmp_path, "two")
     shutil.rmtree(tmp_path / "one")

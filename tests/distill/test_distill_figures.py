@@ -7,9 +7,9 @@ import copy
 import pytest
 import torch
 
-from distill.convert import configure, hamming_layers
-from distill.figures import accuracy, attention_likeness, settings
-from distill.runs import DATA, Run, load_run
+from hamming.distill.method.convert import configure, hamming_layers
+from hamming.distill.training.figures import accuracy, attention_likeness, settings
+from hamming.distill.training.runs import DATA, Run, load_run
 
 
 @pytest.fixture(scope="module")

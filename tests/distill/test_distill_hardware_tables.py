@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from distill.hardware_page import PAGE, updated
-from distill.hardware_tables import RESULTS, all_width_rows, evaluation_rows, read, verilog_rows
-from distill.widths import points
+from hamming.distill.hardware.widths import points
+from hamming.distill.report.page import PAGE, updated
+from hamming.distill.report.tables import RESULTS, all_width_rows, evaluation_rows, read, verilog_rows
 
 
 def evaluation(**accuracy: float) -> dict:
@@ -63,7 +63,7 @@ def test_a_row_for_each_point_and_each_layer(results):
 
 
 def test_the_page_shows_what_is_kept():
-    """`python -m distill.hardware_page` after new results, in `synth/results` too."""
+    """`python -m hamming.distill.report.page` after new results, in `synth/compare/results` too."""
     page = PAGE.read_text(encoding="utf-8")
     assert RESULTS.is_dir()
     assert updated(page) == page

@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from distill.attention import HammingAttention
-from distill.integer import attend_heads, collect_values, head_inputs, integer_attention, value_scales
-from distill.quantize import Widths, head_spec
-from golden.accuracy import Widths as GoldenWidths
-from golden.accuracy import integer_attention as integer_attention_of_golden
-from golden.attention import attend
-from golden.fixture import MINILM_LAYERS, load_minilm
-from golden.ideal import error_bound
-from golden.spec import AttentionSpec
-from golden.values import quantize
+from hamming.distill.hardware.integer import attend_heads, collect_values, head_inputs, integer_attention, value_scales
+from hamming.distill.method.attention import HammingAttention
+from hamming.distill.method.quantize import Widths, head_spec
+from hamming.golden.accuracy import Widths as GoldenWidths
+from hamming.golden.accuracy import integer_attention as integer_attention_of_golden
+from hamming.golden.attention import attend
+from hamming.golden.fixture import MINILM_LAYERS, load_minilm
+from hamming.golden.ideal import error_bound
+from hamming.golden.spec import AttentionSpec
+from hamming.golden.values import quantize
 
 
 class Encoder(nn.Module):

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from distill.losses import attention_divergence, attention_recall, output_divergence
-from distill.schedule import Schedule, learning_rate
+from hamming.distill.method.losses import attention_divergence, attention_recall, output_divergence
+from hamming.distill.method.schedule import Schedule, learning_rate
 
 
 def maps(*rows: list[float]) -> torch.Tensor:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from distill.figures import accuracy
-from distill.method import binarized, train
-from distill.run_file import load_run_file
-from distill.runs import DATA, load_run
+from hamming.distill.training.figures import accuracy
+from hamming.distill.training.run import binarized, train
+from hamming.distill.training.run_file import load_run_file
+from hamming.distill.training.runs import DATA, load_run
 
 
 @pytest.fixture(scope="module")

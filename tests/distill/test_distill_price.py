@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from distill import price
-from synth.results import read as read_comparisons
+from hamming.distill.report import price
+from hamming.synth.compare.results import read as read_comparisons
 
 
 def point(weight_bits: int, accuracy: float, form: str | None = None, value_bits: int = 8) -> dict:

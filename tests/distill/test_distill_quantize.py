@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from distill.quantize import quantize_values, value_scale
+from hamming.distill.method.quantize import quantize_values, value_scale
 
 
 def squared_error(values, scale, bits):

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from distill.config import RunConfig
-from distill.results import attention_rows, context_rows, kept_keys_rows, markdown, read, student_rows, teacher_rows
+from hamming.distill.report.results import (
+    attention_rows,
+    context_rows,
+    kept_keys_rows,
+    markdown,
+    read,
+    student_rows,
+    teacher_rows,
+)
+from hamming.distill.training.config import RunConfig
 
 ROOT = Path(__file__).parents[2]
 

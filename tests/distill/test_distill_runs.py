@@ -11,15 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-import distill.method
-import distill.trainer
-from distill.attention import HammingAttention
-from distill.config import RunConfig
-from distill.convert import hamming_layers
-from distill.figures import accuracy
-from distill.method import train
-from distill.runs import RunFolder, load_run
-from distill.trainer import Diverged
+from hamming.distill.method.attention import HammingAttention
+from hamming.distill.method.convert import hamming_layers
+from hamming.distill.training import run, trainer
+from hamming.distill.training.config import RunConfig
+from hamming.distill.training.figures import accuracy
+from hamming.distill.training.run import train
+from hamming.distill.training.runs import RunFolder, load_run
+from hamming.distill.training.trainer import Diverged
 
 SAMPLE = {"name": "fashion_mnist_sample", "n_train": 64, "n_test": 50}
 
@@ -50,7 +49,7 @@ def student(**changed) -> RunConfig:
 
 @pytest.fixture(autouse=True)
 def _short_log(monkeypatch):
-    monkeypatch.setattr(distill.trainer, "LOG_STEPS", 3)
+    monkeypatch.setattr(trainer, "LOG_STEPS", 3)
 
 
 @pytest.fixture
@@ -187,14 +186,14 @@ def test_a_real_full_disk_is_said_in_one_line(tmp_path):
 
 
 def test_nan_stops_and_says_where(runs, monkeypatch):
-    build = distill.method.binarized
+    build = run.binarized
 
     def broken(*args, **settings):
         model = build(*args, **settings)
         model.get_parameter("blocks.1.perceptron.0.weight").data[3, 2] = torch.nan
         return model
 
-    monkeypatch.setattr(distill.method, "binarized", broken)
+    monkeypatch.setattr(run, "binarized", broken)
     with pytest.raises(
         Diverged, match=re.escape("the loss is nan at step 0 of 16, stage soft (sharpness 5)")
     ) as caught:

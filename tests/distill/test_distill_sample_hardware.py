@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from distill.evaluate import evaluate_run
-from distill.export import export_run
-from distill.quantize import Widths
-from distill.runs import DATA, Run, load_run
-from distill.verilog import layer_names, simulate_layer
+from hamming.distill.hardware.evaluate import evaluate_run
+from hamming.distill.hardware.export import export_run
+from hamming.distill.hardware.verilog import layer_names, simulate_layer
+from hamming.distill.method.quantize import Widths
+from hamming.distill.training.runs import DATA, Run, load_run
 
 
 @pytest.fixture(scope="module")

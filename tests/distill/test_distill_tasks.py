@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from distill.convert import hamming_layers
-from distill.encoder import ImageEncoder, TextEncoder
-from distill.tasks import Task, TaskConfig, load_task
-from distill.tasks.fashion_mnist import read_idx
-from distill.tasks.novels import TITLES, Novels, read_novels
-from distill.tasks.reviews import Reviews
-from distill.tasks.task import MissingData, debian_file
-from distill.tasks.text import TextTask, minilm_tokenizer, package_folder
-from golden.fixture import MINILM_PATH, load_minilm
-from golden.score import binarize
+from hamming.distill.method.convert import hamming_layers
+from hamming.distill.models.encoder import ImageEncoder, TextEncoder
+from hamming.distill.tasks import Task, TaskConfig, load_task
+from hamming.distill.tasks.fashion_mnist import read_idx
+from hamming.distill.tasks.novels import TITLES, Novels, read_novels
+from hamming.distill.tasks.reviews import Reviews
+from hamming.distill.tasks.task import MissingData, debian_file
+from hamming.distill.tasks.text import TextTask, minilm_tokenizer, package_folder
+from hamming.golden.fixture import MINILM_PATH, load_minilm
+from hamming.golden.score import binarize
 
 
 def installed(**config) -> Task:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import pytest
 from amaranth.hdl import Signal
 
-from formal.harness import Harness
-from formal.proof import Proof
-from formal.registry import PROOFS, chosen
-from formal.report import PAGE, as_table, read, table_in, trace_text
+from hamming.formal.harness import Harness
+from hamming.formal.proof import Proof
+from hamming.formal.registry import PROOFS, chosen
+from hamming.formal.report import PAGE, as_table, read, table_in, trace_text
 
 SMALL = [proof for proof in PROOFS if proof.is_small]
 
@@ -47,18 +47,30 @@ class Fault(NamedTuple):
 
 IN_ORDER = "what goes out is what it must be, in order"
 FAULTS = [
-    Fault("fork", "& ~has_taken", "", "formal.fork", "Fork", "fork.both", "branch 0 gets no payload twice"),
+    Fault("fork", "& ~has_taken", "", "hamming.formal.fork", "Fork", "fork.both", "branch 0 gets no payload twice"),
     Fault(
-        "fetch", "(remaining <= n_lanes)", "(remaining < n_lanes)", "formal.fetch", "KeyFetch", "fetch.lanes", IN_ORDER
+        "fetch",
+        "(remaining <= n_lanes)",
+        "(remaining < n_lanes)",
+        "hamming.formal.fetch",
+        "KeyFetch",
+        "fetch.lanes",
+        IN_ORDER,
     ),
     Fault(
-        "softmax", "Mux(has_spare, spare, found)", "found", "formal.softmax", "SoftmaxTable", "softmax.rom", IN_ORDER
+        "softmax",
+        "Mux(has_spare, spare, found)",
+        "found",
+        "hamming.formal.softmax",
+        "SoftmaxTable",
+        "softmax.rom",
+        IN_ORDER,
     ),
     Fault(
         "replay",
         " & ~self.i.p.last)",
         ")",
-        "formal.replay",
+        "hamming.formal.replay",
         "Replay",
         "replay.two_slices",
         "at most 2 queries are inside",
@@ -67,7 +79,7 @@ FAULTS = [
         "insertion",
         "(level[c] >= inserted_level)",
         "(level[c] > inserted_level)",
-        "rtl.selector",
+        "hamming.rtl.selector",
         "InsertionSelector",
         "insertion.three_keys",
         "each beat is the key that the specification says",
@@ -76,7 +88,7 @@ FAULTS = [
         "loader",
         "self.values.en.eq(is_offered & is_inside)",
         "self.values.en.eq(is_offered)",
-        "formal.loader",
+        "hamming.formal.loader",
         "RowLoader",
         "loader.slices",
         "nothing is written but for a row that is offered and has a place",
@@ -85,7 +97,7 @@ FAULTS = [
         "turns",
         "self.may_write.eq(~meet | ~reader_waited)",
         "self.may_write.eq(1)",
-        "rtl.engine",
+        "hamming.rtl.engine",
         "Turns",
         "engine.memories",
         "no key is read and written at once",
@@ -94,7 +106,7 @@ FAULTS = [
         "normalizer",
         "self.o.valid.eq(valid[-1] & ~ResetSignal())",
         "self.o.valid.eq(valid[-1])",
-        "rtl.engine",
+        "hamming.rtl.engine",
         "Normalizer",
         "engine.reset",
         "o_out.valid is 0 in reset",
@@ -106,7 +118,7 @@ FAULTS = [
 def test_a_fault_breaks_a_claim(monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
     copy = broken(importlib.import_module(f"rtl.{fault.module}"), fault.before, fault.after)
     user = importlib.import_module(fault.user)
-    if user.__name__ == "rtl.selector":
+    if user.__name__ == "hamming.rtl.selector":
         monkeypatch.setitem(vars(user)["_COMPONENTS"], "insertion", getattr(copy, fault.name))
     else:
         monkeypatch.setattr(user, fault.name, getattr(copy, fault.name))

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from golden import attend
-from golden.accuracy import SWEEPS, Widths, cosines, markdown
-from golden.fixture import MINILM_LAYERS, MINILM_PATH, load_minilm, main
-from golden.ideal import dense_attention, had_attention
-from golden.spec import AttentionSpec
-from golden.values import quantize
+from hamming.golden import attend
+from hamming.golden.accuracy import SWEEPS, Widths, cosines, markdown
+from hamming.golden.fixture import MINILM_LAYERS, MINILM_PATH, load_minilm, main
+from hamming.golden.ideal import dense_attention, had_attention
+from hamming.golden.spec import AttentionSpec
+from hamming.golden.values import quantize
 
 
 @pytest.mark.parametrize("layer", MINILM_LAYERS)

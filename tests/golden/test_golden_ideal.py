@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from golden.attention import attend
-from golden.ideal import dense_attention, error_bound, had_attention
-from golden.spec import AttentionSpec
+from hamming.golden.attention import attend
+from hamming.golden.ideal import dense_attention, error_bound, had_attention
+from hamming.golden.spec import AttentionSpec
 
 SLACK = 1e-9  # float64's own rounding, of values up to 2**15
 

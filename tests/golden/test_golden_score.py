@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from golden.score import binarize, matches, pack
+from hamming.golden.score import binarize, matches, pack
 
 
 def test_zero_and_above_is_one():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from golden.spec import AttentionSpec, exponential_table, power_of_two_table
+from hamming.golden.spec import AttentionSpec, exponential_table, power_of_two_table
 
 #: A legal spec, from which each case strays in one field.
 FIELDS: dict[str, Any] = {"d_head": 3, "d_value": 2, "n_keys": 5, "top_k": 4, "weights": (7, 5, 5, 0), "weight_bits": 3}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from golden.spec import AttentionSpec, exponential_table
-from golden.standard import (
+from hamming.golden.spec import AttentionSpec, exponential_table
+from hamming.golden.standard import (
     WEIGHT_MAX,
     StandardSpec,
     attend_standard,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from golden.topk import absent_keys, select
+from hamming.golden.topk import absent_keys, select
 
 
 def by_sorting(row: list[int], top_k: int, absent: list[bool]) -> tuple[list[int], list[int]]:

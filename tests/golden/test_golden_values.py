@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from golden.values import quantize
+from hamming.golden.values import quantize
 
 
 def test_by_hand():

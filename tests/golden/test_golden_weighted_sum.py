@@ -6,9 +6,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from golden.softmax import weigh
-from golden.spec import AttentionSpec
-from golden.weighted_sum import divide_half_up, normalize, sum_type, weighted_sum
+from hamming.golden.softmax import weigh
+from hamming.golden.spec import AttentionSpec
+from hamming.golden.weighted_sum import divide_half_up, normalize, sum_type, weighted_sum
 
 
 def spec_of(**change):

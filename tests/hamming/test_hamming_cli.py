@@ -22,11 +22,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import hamming
-from golden.attention import Attention, attend
 from hamming.cli import main
-from rtl.design import load_design, preset_names, preset_text
-from rtl.memory_wrapper import RAM
-from sim.runner import simulator_version
+from hamming.golden.attention import Attention, attend
+from hamming.rtl.design import load_design, preset_names, preset_text
+from hamming.rtl.memory_wrapper import RAM
+from hamming.sim.runner import simulator_version
 
 TINY = load_design("tiny")
 
@@ -161,12 +161,12 @@ def test_generate_into_a_folder_that_cannot_be():
 
 
 def test_a_bug_is_a_traceback_and_leaves_nothing(monkeypatch):
-    import rtl.manifest
+    from hamming.rtl import manifest
 
     def broken(*_: object) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr(rtl.manifest, "manifest", broken)
+    monkeypatch.setattr(manifest, "manifest", broken)
     with pytest.raises(ValueError, match="a bug"):
         call("generate", "tiny", "-o", "out")
     assert files() == set()
@@ -299,7 +299,7 @@ def test_unreadable_vectors(command):
 def test_output_that_cannot_be_written_is_found_before_the_work(command, monkeypatch):
     save_vectors()
     Path("file").touch()
-    monkeypatch.setattr("golden.attention.attend", None)
+    monkeypatch.setattr("hamming.golden.attention.attend", None)
     result = call(command, "tiny", "--vectors", "vectors.npz", "--output", "file/out.npz")
     assert_mistake(result, "cannot write 'file/out.npz': Not a directory")
 
@@ -435,7 +435,7 @@ def test_no_memory_is_one_line(monkeypatch):
     def attend_much(*_: object, **__: object) -> None:
         np.zeros(2**62, np.uint8)
 
-    monkeypatch.setattr("golden.attention.attend", attend_much)
+    monkeypatch.setattr("hamming.golden.attention.attend", attend_much)
     result = call("run", "tiny", "--vectors", "vectors.npz", "--output", "out.npz")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: not enough memory: Unable to allocate 4.00 EiB")
@@ -447,8 +447,9 @@ def test_signal_leaves_nothing(number):
     """The command is held up in its work, by a golden model that does not return."""
     save_vectors()
     program = (
-        "import sys, time, golden.attention\n"
-        "golden.attention.attend = lambda *_, **__: (print('at work', file=sys.stderr, flush=True), time.sleep(60))\n"
+        "import sys, time\n"
+        "from hamming.golden import attention\n"
+        "attention.attend = lambda *_, **__: (print('at work', file=sys.stderr, flush=True), time.sleep(60))\n"
         "from hamming.cli import main\n"
         "main(sys.argv[1:], prog_name='hamming')\n"
     )
@@ -562,7 +563,7 @@ def test_simulate_ends_with_status_1_where_something_differs(monkeypatch):
         found = attend(*arguments, **settings)  # pyright: ignore[reportArgumentType]
         return dataclasses.replace(found, out=found.out + 1)
 
-    monkeypatch.setattr("sim.simulate.attend", wrong)
+    monkeypatch.setattr("hamming.sim.simulate.attend", wrong)
     result = call("simulate", "tiny", "--vectors", "vectors.npz", "--json", "report.json")
     assert result.exit_code == 1
     assert ["result", "FAILED"] in [line.split() for line in result.stdout.splitlines()]
@@ -585,7 +586,7 @@ def test_simulate_says_which_options_go_together(options, message):
 
 
 def test_simulators_are_those_that_there_are():
-    from sim.runner import SIMULATORS
+    from hamming.sim.runner import SIMULATORS
 
     [option] = [option for option in main.commands["simulate"].params if option.name == "simulator"]
     assert isinstance(option.type, click.Choice)
@@ -628,7 +629,7 @@ def test_synthesize_prints_and_saves_areas():
 
 
 def test_mappings_are_those_that_there_are():
-    from synth.area import MAPPINGS
+    from hamming.synth.mapping.area import MAPPINGS
 
     [option] = [option for option in main.commands["synthesize"].params if option.name == "mapping"]
     assert isinstance(option.type, click.Choice)

@@ -12,15 +12,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hamming.cli import main
-from rtl.design import load_design
-from synth.area import Progress, SynthesisError
-from synth.comparison import Comparison
+from hamming.rtl.design import load_design
+from hamming.synth.compare.comparison import Comparison
+from hamming.synth.mapping.area import Progress, SynthesisError
 from tests.synth.comparison_sample import sample
 
 
 @pytest.fixture(autouse=True)
 def asked(tmp_path, monkeypatch) -> list[dict[str, Any]]:
-    """Stand in for `synth.compare`, inside an empty folder; gives what it was asked for."""
+    """Stand in for `synth.compare.measure`, inside an empty folder; gives what it was asked for."""
     requests = []
 
     def compare(design, *, progress, **settings):
@@ -30,9 +30,9 @@ def asked(tmp_path, monkeypatch) -> list[dict[str, Any]]:
             raise SynthesisError("no cell for it")
         return sample()
 
-    module = ModuleType("synth.compare")
+    module = ModuleType("hamming.synth.compare.measure")
     module.__dict__["compare"] = compare
-    monkeypatch.setitem(sys.modules, "synth.compare", module)
+    monkeypatch.setitem(sys.modules, "hamming.synth.compare.measure", module)
     monkeypatch.chdir(tmp_path)
     return requests
 

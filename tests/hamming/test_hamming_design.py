@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.design import Design, load_design, preset_names, preset_text
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.design import Design, load_design, preset_names, preset_text
 
 FILE = """
 [spec]

@@ -12,14 +12,14 @@ from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from golden.attention import attend
-from golden.spec import AttentionSpec
-from rtl.config import Dimensions, EngineConfig
-from rtl.engine import Engine, errors
-from rtl.fetch import KeyFetch
-from rtl.loader import RowLoader
-from rtl.softmax import SoftmaxTable
-from rtl.turns import Turns
+from hamming.golden.attention import attend
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.engine import Engine, errors
+from hamming.rtl.fetch import KeyFetch
+from hamming.rtl.loader import RowLoader
+from hamming.rtl.softmax import SoftmaxTable
+from hamming.rtl.turns import Turns
 from tests.rtl.harness import pack, run
 
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from golden.score import matches
-from golden.spec import AttentionSpec
-from rtl.config import Dimensions, EngineConfig
-from rtl.fetch import KeyFetch
-from rtl.fork import Fork
-from rtl.loader import RowLoader
-from rtl.memory import BankedMemory, WritePort
-from rtl.replay import Replay
-from rtl.score import ScoreArray
-from rtl.softmax import SoftmaxTable
-from rtl.weighted_sum import WeightedSum
+from hamming.golden.score import matches
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.fetch import KeyFetch
+from hamming.rtl.fork import Fork
+from hamming.rtl.loader import RowLoader
+from hamming.rtl.memory import BankedMemory, WritePort
+from hamming.rtl.replay import Replay
+from hamming.rtl.score import ScoreArray
+from hamming.rtl.softmax import SoftmaxTable
+from hamming.rtl.weighted_sum import WeightedSum
 from tests.rtl.harness import RHYTHMS, pack, run, whole_sums
 
 

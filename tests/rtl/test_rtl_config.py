@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from golden.spec import AttentionSpec
-from rtl.config import Dimensions, EngineConfig
-from rtl.names import RESERVED_WORDS
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.names import RESERVED_WORDS
 
 SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, logit_scale=0.2)
 

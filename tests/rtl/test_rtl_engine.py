@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from golden.attention import attend
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.engine import Engine
+from hamming.golden.attention import attend
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.engine import Engine
 from tests.rtl.harness import Beats, pack, run
 
 

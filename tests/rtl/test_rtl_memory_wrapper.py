@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.engine import Engine
-from rtl.manifest import manifest
-from rtl.memory_wrapper import RAM, memory_wrapper, ram_verilog, wrapper_ports
-from rtl.verilog import emit
-from sim.runner import simulator_version
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.engine import Engine
+from hamming.rtl.manifest import manifest
+from hamming.rtl.memory_wrapper import RAM, memory_wrapper, ram_verilog, wrapper_ports
+from hamming.rtl.verilog import emit
+from hamming.sim.runner import simulator_version
 
 SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=12, top_k=4, logit_scale=0.2)
 

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from amaranth.back import rtlil
 
-from rtl.design import load_design, preset_names
-from rtl.engine import Engine
-from rtl.standard.design import ELEMENTS, StandardDesign
-from rtl.standard.engine import StandardEngine
-from rtl.standard.verilog import emit_standard
-from rtl.verilog import emit
-from sim.stimulus import random_design
+from hamming.rtl.design import load_design, preset_names
+from hamming.rtl.engine import Engine
+from hamming.rtl.standard.design import ELEMENTS, StandardDesign
+from hamming.rtl.standard.engine import StandardEngine
+from hamming.rtl.standard.verilog import emit_standard
+from hamming.rtl.verilog import emit
+from hamming.sim.stimulus import random_design
 
 RTL = Path(__file__).parents[2] / "rtl"
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from golden.spec import AttentionSpec
-from golden.weighted_sum import normalize
-from rtl.config import Dimensions, EngineConfig
-from rtl.digits import largest_negated
-from rtl.normalizer import Normalizer
+from hamming.golden.spec import AttentionSpec
+from hamming.golden.weighted_sum import normalize
+from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.digits import largest_negated
+from hamming.rtl.normalizer import Normalizer
 from tests.rtl.harness import run
 
 

@@ -8,9 +8,9 @@ import pytest
 from amaranth.hdl import Const, Module, Signal
 from amaranth.sim import Simulator
 
-from golden.score import matches
-from rtl.popcount import XnorPopcount, count_ones
-from rtl.tree import tree_depth
+from hamming.golden.score import matches
+from hamming.rtl.popcount import XnorPopcount, count_ones
+from hamming.rtl.tree import tree_depth
 from tests.rtl.harness import pack
 
 

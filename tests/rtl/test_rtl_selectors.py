@@ -9,10 +9,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from golden.spec import AttentionSpec
-from rtl.config import Dimensions, EngineConfig
-from rtl.histogram import HistogramSelector
-from rtl.insertion import InsertionSelector
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.histogram import HistogramSelector
+from hamming.rtl.insertion import InsertionSelector
 from tests.rtl.harness import RHYTHMS, Beats, run
 
 SELECTORS = {"histogram": HistogramSelector, "insertion": InsertionSelector}

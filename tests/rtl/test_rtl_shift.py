@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.weighted_sum import WeightedSum
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.weighted_sum import WeightedSum
 from tests.rtl.harness import RHYTHMS, run, whole_sums
 from tests.rtl.test_rtl_engine import check
 

@@ -13,18 +13,18 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from golden.bf16 import from_patterns, to_patterns
-from golden.standard import StandardSpec, digits, score_bias
-from rtl.design import load_design
-from rtl.standard.bf16 import Bf16Adder, Bf16Multiplier
-from rtl.standard.design import StandardDesign
-from rtl.standard.engine import StandardEngine
-from rtl.standard.heap import addends, compress
-from rtl.standard.lane import ScoreLane
-from rtl.standard.manifest import standard_manifest
-from rtl.standard.rows import digit_lines
-from rtl.standard.verilog import emit_standard
-from rtl.standard.weight import WeightLane
+from hamming.golden.bf16 import from_patterns, to_patterns
+from hamming.golden.standard import StandardSpec, digits, score_bias
+from hamming.rtl.design import load_design
+from hamming.rtl.standard.bf16 import Bf16Adder, Bf16Multiplier
+from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.engine import StandardEngine
+from hamming.rtl.standard.heap import addends, compress
+from hamming.rtl.standard.lane import ScoreLane
+from hamming.rtl.standard.manifest import standard_manifest
+from hamming.rtl.standard.rows import digit_lines
+from hamming.rtl.standard.verilog import emit_standard
+from hamming.rtl.standard.weight import WeightLane
 
 TINY = StandardDesign.like(load_design("tiny"))
 

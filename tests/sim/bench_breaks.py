@@ -3,9 +3,9 @@
 import cocotb
 import numpy as np
 
-from sim.bench import play_cases
-from sim.bench_engine import out_beats
-from sim.streams import Gate
+from hamming.sim.bench import play_cases
+from hamming.sim.bench_engine import out_beats
+from hamming.sim.streams import Gate
 
 
 async def play(bench):

@@ -2,7 +2,7 @@
 
 import cocotb
 
-from sim.bench import play_cases
+from hamming.sim.bench import play_cases
 
 
 async def play(bench):

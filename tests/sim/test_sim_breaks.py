@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.attention import attend
-from rtl.design import Design, load_design
-from rtl.engine import Engine
-from rtl.manifest import manifest
-from rtl.verilog import emit
-from sim.stimulus import Vectors
-from sim.testbench import Case, Testbench
+from hamming.golden.attention import attend
+from hamming.rtl.design import Design, load_design
+from hamming.rtl.engine import Engine
+from hamming.rtl.manifest import manifest
+from hamming.rtl.verilog import emit
+from hamming.sim.stimulus import Vectors
+from hamming.sim.testbench import Case, Testbench
 
 
 def play(design: Design, vectors: Vectors, index, *, n_needed: int, n_valid) -> list[str]:

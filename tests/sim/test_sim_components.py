@@ -5,11 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.design import Design
-from sim.component import COMPONENTS, case_of, component_testbench
-from sim.stimulus import Vectors, random_vectors
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.design import Design
+from hamming.sim.component import COMPONENTS, case_of, component_testbench
+from hamming.sim.stimulus import Vectors, random_vectors
 
 # Sizes that fit nothing, every option away from its default.
 ODD = Design(

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from golden.attention import attend
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.design import Design
-from sim.coverage import add, missing, of_queries, of_streams
-from sim.stimulus import Vectors
+from hamming.golden.attention import attend
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.design import Design
+from hamming.sim.coverage import add, missing, of_queries, of_streams
+from hamming.sim.stimulus import Vectors
 
 SPEC = AttentionSpec(
     d_head=4, d_value=1, n_keys=4, top_k=2, weights=(2, 2, 1, 1, 0), value_bits=4, weight_bits=2, out_frac_bits=0

@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
-from golden.attention import attend
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.design import Design, load_design
-from sim.regression import regress
-from sim.simulate import EngineTestbench, Traffic
-from sim.stimulus import Vectors, random_vectors
+from hamming.golden.attention import attend
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.design import Design, load_design
+from hamming.sim.regression import regress
+from hamming.sim.simulate import EngineTestbench, Traffic
+from hamming.sim.stimulus import Vectors, random_vectors
 
 TINY = load_design("tiny", ["engine.mask=true"])
 

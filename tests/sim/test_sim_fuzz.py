@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rtl.design import load_design
-from sim.fuzz import fuzz, main, play
-from sim.fuzz_check import check
-from sim.stimulus import random_design
+from hamming.rtl.design import load_design
+from hamming.sim.fuzz import fuzz, main, play
+from hamming.sim.fuzz_check import check
+from hamming.sim.stimulus import random_design
 
 N_CYCLES = 20_000
 TINY = load_design("tiny", ["engine.mask=true", "engine.table=loadable", "engine.n_lanes=4", "spec.n_keys=13"])

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rtl.design import load_design
-from rtl.memory_wrapper import RAM, ram_verilog
-from sim import testbench
-from sim.regression import regress
+from hamming.rtl.design import load_design
+from hamming.rtl.memory_wrapper import RAM, ram_verilog
+from hamming.sim import testbench
+from hamming.sim.regression import regress
 
 #: A word of two keys, a slice of half a value vector.
 CHANGES = ["engine.memory=external", "engine.n_lanes=2", "engine.mask=true", "spec.n_keys=13"]

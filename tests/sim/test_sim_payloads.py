@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sim.payloads import Field, Stream, read_streams
+from hamming.sim.payloads import Field, Stream, read_streams
 
 FIELDS = [
     {"name": "index", "offset": 0, "bits": 5, "length": None, "signed": False},

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from rtl.design import load_design
-from sim import regression
-from sim.regression import RegressionReport, main, regress
-from sim.simulate import Report
+from hamming.rtl.design import load_design
+from hamming.sim import regression
+from hamming.sim.regression import RegressionReport, main, regress
+from hamming.sim.simulate import Report
 
 TINY = load_design("tiny")
 

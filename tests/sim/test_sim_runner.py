@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
-from rtl.cache import cache_folder
-from sim import runner
-from sim.harness import library
-from sim.runner import SimulationFailed, SimulatorMissing, build, simulator_version
+from hamming.rtl.cache import cache_folder
+from hamming.sim import runner
+from hamming.sim.harness import library
+from hamming.sim.runner import SimulationFailed, SimulatorMissing, build, simulator_version
 
 INVERTER = "module inverter(input a, output b); assign b = ~a; endmodule\n"
 
@@ -136,7 +136,7 @@ def test_bench_that_breaks_down_is_one_line_with_the_reason_and_the_log(tmp_path
     with pytest.raises(
         SimulationFailed, match=r"ended without a result of case_0\.json: .*Error.* \(log: .*simulation\.log\)"
     ):
-        runner.run(build(sources(), "hamming_harness"), "sim.no_such_bench", tmp_path)
+        runner.run(build(sources(), "hamming_harness"), "hamming.sim.no_such_bench", tmp_path)
 
 
 def test_oldest_builds_are_forgotten(monkeypatch, tmp_path):

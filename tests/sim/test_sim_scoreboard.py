@@ -2,8 +2,8 @@
 
 import pytest
 
-from sim.payloads import Field, Stream
-from sim.scoreboard import Runaway, Scoreboard
+from hamming.sim.payloads import Field, Stream
+from hamming.sim.scoreboard import Runaway, Scoreboard
 
 STREAM = Stream(
     "o_out",

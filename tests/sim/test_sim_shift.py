@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.design import Design, load_design
-from rtl.weighted_sum import WeightedSum
-from sim.component import case_of
-from sim.simulate import EngineTestbench, Traffic
-from sim.stimulus import random_vectors
-from sim.testbench import Testbench
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.design import Design, load_design
+from hamming.rtl.weighted_sum import WeightedSum
+from hamming.sim.component import case_of
+from hamming.sim.simulate import EngineTestbench, Traffic
+from hamming.sim.stimulus import random_vectors
+from hamming.sim.testbench import Testbench
 
 # Weights of all kinds, among them equal ones, gaps and zeros; sizes that fit nothing.
 ODD = Design(
@@ -42,7 +42,7 @@ def test_shift_sum(design, rng):
         vectors = random_vectors(design.spec, rng, n_heads=1, n_queries=40, has_mask=design.config.mask)
         played.append(case_of(design, vectors, stall=stall, seed=number))
     component = WeightedSum(design.dimensions)
-    results = Testbench.of(component, "weighted_sum", "sim.bench_weighted_sum").run(played)
+    results = Testbench.of(component, "weighted_sum", "hamming.sim.bench_weighted_sum").run(played)
     assert [result.failures for result in results] == [[]] * len(played)
     assert results[1].coverage["stalled_i"]
     full_rate = results[0].arrays

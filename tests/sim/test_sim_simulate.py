@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.attention import attend
-from rtl.config import EngineConfig
-from rtl.design import Design, load_design
-from sim.simulate import Report, hold_cycles, simulate
-from sim.stimulus import random_vectors
-from sim.testbench import Result
+from hamming.golden.attention import attend
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.design import Design, load_design
+from hamming.sim.simulate import Report, hold_cycles, simulate
+from hamming.sim.stimulus import random_vectors
+from hamming.sim.testbench import Result
 
 # The preset, and the same with a mask and without the indices: both are compiled by other tests, too.
 TINY = load_design("tiny")
@@ -59,7 +59,7 @@ def test_keys_shared_by_heads(vectors):
 @pytest.mark.parametrize("lead", [(), (3,), (0,), (2, 0)])
 def test_no_queries(lead, monkeypatch):
     """Nothing to simulate: an empty result that says so, without a build."""
-    monkeypatch.setattr("sim.simulate.EngineTestbench", None)
+    monkeypatch.setattr("hamming.sim.simulate.EngineTestbench", None)
     n_queries = 0 if 0 not in lead else 5
     q = np.zeros((*lead, n_queries, 8), np.uint8)
     result = simulate(TINY.spec, TINY.config, q, np.zeros((16, 8), np.uint8), np.zeros((16, 8), np.int8))

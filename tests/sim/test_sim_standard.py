@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from golden.standard import StandardSpec, attend_standard
-from golden.standard_bf16 import attend_bf16
-from rtl.design import load_design
-from rtl.standard.design import StandardDesign
-from sim.simulate_standard import StandardTestbench, StandardVectors, random_standard_vectors, simulate_standard
+from hamming.golden.standard import StandardSpec, attend_standard
+from hamming.golden.standard_bf16 import attend_bf16
+from hamming.rtl.design import load_design
+from hamming.rtl.standard.design import StandardDesign
+from hamming.sim.simulate_standard import StandardTestbench, StandardVectors, random_standard_vectors, simulate_standard
 
 # As many lanes as fill a row partly, two outputs a cycle, a table whose last entry is not 0, memories outside.
 ODD = StandardDesign(
@@ -70,7 +70,7 @@ def test_a_wrong_output_is_found(bench, rng, monkeypatch):
         return attend_wrongly
 
     for attend in (attend_standard, attend_bf16):
-        monkeypatch.setattr(f"sim.simulate_standard.{attend.__name__}", wrong(attend))
+        monkeypatch.setattr(f"hamming.sim.simulate_standard.{attend.__name__}", wrong(attend))
     [result] = bench.run([vectors])
     assert result.n_mismatches == 1
     assert "o_out: query 1" in result.failures[0]

@@ -4,10 +4,10 @@ import collections
 
 import numpy as np
 
-from golden.attention import attend
-from rtl.design import Design, load_design
-from sim import coverage
-from sim.stimulus import random_design, random_vectors
+from hamming.golden.attention import attend
+from hamming.rtl.design import Design, load_design
+from hamming.sim import coverage
+from hamming.sim.stimulus import random_design, random_vectors
 
 TINY = load_design("tiny", ["engine.mask=true", "engine.n_lanes=4"])
 

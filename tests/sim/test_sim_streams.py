@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.streams import pauses
-from sim.testbench import Case, Testbench
+from hamming.sim.streams import pauses
+from hamming.sim.testbench import Case, Testbench
 
 N_BEATS = 200
 WATCHDOG = 100

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtl.cache import cache_folder
-from rtl.design import load_design
-from rtl.environment import environment
-from sim import tools
-from sim.runner import SimulationFailed, build
-from sim.simulate import simulate
+from hamming.rtl.cache import cache_folder
+from hamming.rtl.design import load_design
+from hamming.rtl.environment import environment
+from hamming.sim import tools
+from hamming.sim.runner import SimulationFailed, build
+from hamming.sim.simulate import simulate
 
 ROOT = Path(__file__).parents[2]
 TINY = load_design("tiny")

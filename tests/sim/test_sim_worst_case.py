@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from rtl.design import load_design
-from rtl.engine import Engine
-from rtl.manifest import manifest
-from rtl.verilog import emit
-from sim.simulate import EngineTestbench
-from sim.worst_case import with_macros, without_initial_values
+from hamming.rtl.design import load_design
+from hamming.rtl.engine import Engine
+from hamming.rtl.manifest import manifest
+from hamming.rtl.verilog import emit
+from hamming.sim.simulate import EngineTestbench
+from hamming.sim.worst_case import with_macros, without_initial_values
 
 DESIGN = load_design("tiny", ["engine.n_lanes=4", "engine.value_banks=2", "engine.table=loadable"])
 

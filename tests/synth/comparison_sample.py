@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from synth.comparison import Comparison
-from synth.figures import (
+from hamming.synth.compare.comparison import Comparison
+from hamming.synth.compare.figures import (
     Accuracy,
     BlockFigures,
     Contrast,
@@ -14,7 +14,7 @@ from synth.figures import (
     TimingFigures,
     Verification,
 )
-from synth.sram import SramModel
+from hamming.synth.memory.sram import SramModel
 
 MODEL = SramModel()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from synth.library import Library, LibraryError, load_library
+from hamming.synth.library.libraries import Library, LibraryError, load_library
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rtl.design import Design, load_design
-from rtl.engine import Engine
-from rtl.manifest import manifest
-from rtl.verilog import emit
-from synth.area import map_design
-from synth.cell_model import CellLibrary
-from synth.library import load_library
-from synth.netlist import Netlist
+from hamming.rtl.design import Design, load_design
+from hamming.rtl.engine import Engine
+from hamming.rtl.manifest import manifest
+from hamming.rtl.verilog import emit
+from hamming.synth.library.cell_model import CellLibrary
+from hamming.synth.library.libraries import load_library
+from hamming.synth.mapping.area import map_design
+from hamming.synth.netlist.netlist import Netlist
 
 
 def module(cells: Sequence[tuple[str, Mapping[str, Any]]], **ports: tuple[str, list[int]]) -> dict[str, Any]:

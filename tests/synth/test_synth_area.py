@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from rtl.memory import DualPortMemory, WritePort
-from rtl.verilog import emit
-from synth import area as module
-from synth import flow, yosys
-from synth.area import AreaReport, SynthesisError, synthesize
-from synth.library import Library, load_library
+from hamming.rtl.memory import DualPortMemory, WritePort
+from hamming.rtl.verilog import emit
+from hamming.synth.library.libraries import Library, load_library
+from hamming.synth.mapping import area as module
+from hamming.synth.mapping.area import AreaReport, SynthesisError, synthesize
+from hamming.synth.yosys import flow
+from hamming.synth.yosys import process as yosys
 
 THREE_CELLS = """
 module three(input clk, a, b, c, output y, z, output reg q);

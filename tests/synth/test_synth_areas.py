@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rtl.design import preset_names
-from synth import areas
-from synth.areas import AreaRow, difference, markdown, measure, read, write
+from hamming.rtl.design import preset_names
+from hamming.synth.studies import areas
+from hamming.synth.studies.areas import AreaRow, difference, markdown, measure, read, write
 
 TOTAL = AreaRow("tiny", "toy", "total", "auto", 12.5, 7, 10.0, 128, 1.25)
 BLOCK = AreaRow("tiny", "toy", "score", "adders", 2.5, 6, 0.0, 0, 0.5)
@@ -52,7 +52,7 @@ def test_the_file_has_every_preset_and_its_blocks_add_up():
 
 
 def test_the_area_of_tiny_is_the_one_in_the_file():
-    """Fails when a change moves an area: look at what moved, then rewrite the file (`python -m synth.areas`)."""
+    """Fails when a change moves an area: look at what moved, then rewrite the file (`make areas`)."""
     known = [row for row in read() if row.preset == "tiny"]
     assert difference(known, measure("tiny", "nangate45")) == []
 

@@ -7,13 +7,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from synth.area import map_design
-from synth.buffers import GROUP_LOAD, GROUP_SINKS, with_buffers
-from synth.flow import MACRO
-from synth.kernel import Gates
-from synth.liberty import load_cells
-from synth.library import load_library
-from synth.netlist import Netlist
+from hamming.synth.energy.kernel import Gates
+from hamming.synth.library.liberty import load_cells
+from hamming.synth.library.libraries import load_library
+from hamming.synth.mapping.area import map_design
+from hamming.synth.mapping.buffers import GROUP_LOAD, GROUP_SINKS, with_buffers
+from hamming.synth.netlist.netlist import Netlist
+from hamming.synth.yosys.flow import MACRO
 
 #: A register that 8 instances of a module read, each of them 40 times: what no module sees by itself.
 WIDE = """

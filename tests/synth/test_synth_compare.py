@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from golden.standard import logit_scale_of
-from rtl.design import load_design
-from synth.compare import compare, variants
-from synth.comparison import Comparison
-from synth.library import load_library
+from hamming.golden.standard import logit_scale_of
+from hamming.rtl.design import load_design
+from hamming.synth.compare.comparison import Comparison
+from hamming.synth.compare.measure import compare, variants
+from hamming.synth.library.libraries import load_library
 
 
 @pytest.fixture(scope="module", params=["int8", "bf16"])

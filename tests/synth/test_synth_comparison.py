@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from synth.comparison import Comparison
-from synth.comparison_page import comparison_page
-from synth.comparison_pictures import _Box, _Part, squarify
-from synth.comparison_table import comparison_tables
-from synth.figures import Energy, MemoryFigures
-from synth.sram import SramModel
+from hamming.synth.compare.comparison import Comparison
+from hamming.synth.compare.figures import Energy, MemoryFigures
+from hamming.synth.compare.page import comparison_page
+from hamming.synth.compare.pictures import _Box, _Part, squarify
+from hamming.synth.compare.table import comparison_tables
+from hamming.synth.memory.sram import SramModel
 from tests.synth.comparison_sample import sample
 
 SAMPLE = sample()

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from rtl.design import load_design
-from rtl.engine import Engine
-from rtl.verilog import emit
-from synth.area import Mapped, map_design
-from synth.area_report import Figures
-from synth.equivalence import prove
-from synth.equivalence_report import EquivalenceReport
-from synth.library import Library, load_library
-from synth.report import refutation
+from hamming.rtl.design import load_design
+from hamming.rtl.engine import Engine
+from hamming.rtl.verilog import emit
+from hamming.synth.equivalence.proof import prove
+from hamming.synth.equivalence.report import EquivalenceReport
+from hamming.synth.library.libraries import Library, load_library
+from hamming.synth.mapping.area import Mapped, map_design
+from hamming.synth.mapping.report import Figures
+from hamming.synth.report import refutation
 
 #: ABC's commands, where what it makes of the logic does not matter.
 QUICK = "strash; map"

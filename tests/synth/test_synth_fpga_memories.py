@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from rtl.design import load_design, preset_names
-from rtl.verilog import emit
-from synth import fpga_memories
-from synth.fpga_memories import FAMILIES, MemoryRow, markdown, measure, read, write
+from hamming.rtl.design import load_design, preset_names
+from hamming.rtl.verilog import emit
+from hamming.synth.memory import fpga as fpga_memories
+from hamming.synth.memory.fpga import FAMILIES, MemoryRow, markdown, measure, read, write
 from tests.test_docs import ROOT
 
 #: The others are for the document.

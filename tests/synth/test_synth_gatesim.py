@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from golden.standard import StandardSpec
-from golden.standard_bf16 import Bf16Spec
-from rtl.design import Design
-from rtl.standard.design import StandardDesign
-from rtl.standard.engine import StandardEngine
-from rtl.standard.manifest import standard_manifest
-from rtl.standard.verilog import emit_standard
-from synth.cell_model import CellLibrary
-from synth.gatesim import GateSimulation, SimulationError, Trace, pack_streams, simulate, unpack_streams
-from synth.kernel import Gates, expression
-from synth.liberty import load_cells
-from synth.library import load_library
-from synth.netlist import Netlist
-from synth.standard_workload import standard_workload
-from synth.workload import VECTORS, engine_workload, real_vectors
+from hamming.golden.standard import StandardSpec
+from hamming.golden.standard_bf16 import Bf16Spec
+from hamming.rtl.design import Design
+from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.engine import StandardEngine
+from hamming.rtl.standard.manifest import standard_manifest
+from hamming.rtl.standard.verilog import emit_standard
+from hamming.synth.energy.gatesim import GateSimulation, SimulationError, Trace, pack_streams, simulate, unpack_streams
+from hamming.synth.energy.kernel import Gates, expression
+from hamming.synth.energy.standard_workload import standard_workload
+from hamming.synth.energy.workload import VECTORS, engine_workload, real_vectors
+from hamming.synth.library.cell_model import CellLibrary
+from hamming.synth.library.liberty import load_cells
+from hamming.synth.library.libraries import load_library
+from hamming.synth.netlist.netlist import Netlist
 from tests.synth.netlists import engine, flat, mapped
 
 
@@ -187,7 +187,7 @@ def test_wrong_contents_of_a_memory_are_noticed(cells: CellLibrary, tiny):
 
 
 def test_a_silent_design_is_given_up(cells: CellLibrary, tiny, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("synth.gatesim._PATIENCE", 200)
+    monkeypatch.setattr("hamming.synth.energy.gatesim._PATIENCE", 200)
     design, manifest, _ = tiny
     workload = engine_workload(design, manifest, vectors="random", n_queries=ENGINE_QUERIES, seed=3)
     expected = np.concatenate([workload.expected["o_out"], workload.expected["o_out"][:, :1]], axis=1)

@@ -7,19 +7,19 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from rtl.popcount import XnorPopcount
-from rtl.verilog import emit
-from synth import icarus
-from synth.cell_model import CellLibrary
-from synth.gatesim import GateSimulation, SimulationError, Trace, pack_streams, simulate
-from synth.glitches import Activity, arc_delays, edges, glitches
-from synth.kernel import Gates
-from synth.liberty import load_cells
-from synth.library import load_library
-from synth.netlist import ONE, Netlist
-from synth.timing import Timing
-from synth.timing_report import Environment
-from synth.workload import engine_workload
+from hamming.rtl.popcount import XnorPopcount
+from hamming.rtl.verilog import emit
+from hamming.synth.checks import icarus
+from hamming.synth.energy.gatesim import GateSimulation, SimulationError, Trace, pack_streams, simulate
+from hamming.synth.energy.glitches import Activity, arc_delays, edges, glitches
+from hamming.synth.energy.kernel import Gates
+from hamming.synth.energy.workload import engine_workload
+from hamming.synth.library.cell_model import CellLibrary
+from hamming.synth.library.liberty import load_cells
+from hamming.synth.library.libraries import load_library
+from hamming.synth.netlist.netlist import ONE, Netlist
+from hamming.synth.timing.analysis import Timing
+from hamming.synth.timing.report import Environment
 from tests.synth.netlists import engine, flat, mapped
 
 
@@ -107,7 +107,7 @@ def test_delays_are_the_tables_at_slew_and_load(cells: CellLibrary):
 
 
 def one_cycle(gates: Gates, delay: np.ndarray, before: list[int], after: dict[int, int]) -> dict[tuple[int, int], int]:
-    """Transitions by gate and arc, with the rules of `synth.glitches` for a single lane."""
+    """Transitions by gate and arc, with the rules of `synth.energy.glitches` for a single lane."""
     values, counts = list(before), defaultdict(int)
     number = {int(net): gate for gate, net in enumerate(gates.output)}
     pending: dict[int, tuple[int, int]] = {}  # by gate: when, and by which arc
@@ -182,7 +182,9 @@ def test_every_transition_is_that_of_a_plain_event_simulation(cells: CellLibrary
 
 def test_a_gate_without_an_arc_is_an_error(cells: CellLibrary, monkeypatch: pytest.MonkeyPatch):
     netlist = hazard(cells, 1, 0)
-    monkeypatch.setattr("synth.glitches.arc_delays", lambda netlist, gates, timing: np.full((len(gates), 24), -1))
+    monkeypatch.setattr(
+        "hamming.synth.energy.glitches.arc_delays", lambda netlist, gates, timing: np.full((len(gates), 24), -1)
+    )
     with pytest.raises(SimulationError, match="does not settle"):
         run(netlist, cells, trace_of(netlist.inputs["a"], steps((0,), (1,))))
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synth import cell_file, liberty
-from synth.boolean import Function, parse_function
-from synth.cell_model import CellLibrary, Table
-from synth.liberty import load_cells, read_library
-from synth.library import Library, LibraryError, load_library
+from hamming.synth.library import cell_file, liberty
+from hamming.synth.library.boolean import Function, parse_function
+from hamming.synth.library.cell_model import CellLibrary, Table
+from hamming.synth.library.liberty import load_cells, read_library
+from hamming.synth.library.libraries import Library, LibraryError, load_library
 
 # Everything that differs from NanGate's file: units, order of axes, forms of functions.
 OTHER = """

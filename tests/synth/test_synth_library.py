@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from synth import library as module
-from synth.library import FullAdder, Library, LibraryError, load_library
+from hamming.synth.library import libraries as module
+from hamming.synth.library.libraries import FullAdder, Library, LibraryError, load_library
 
 TOY = Path(__file__).with_name("toy.lib")
 

@@ -7,22 +7,22 @@ import re
 
 import pytest
 
-from rtl.design import load_design
-from rtl.engine import Engine
-from rtl.verilog import emit
-from synth.area import AreaReport, Block, Figures
-from synth.energy_report import BlockEnergy, EnergyReport
-from synth.figures import ROLES, Energy
-from synth.gatesim import Accesses
-from synth.measured import (
+from hamming.rtl.design import load_design
+from hamming.rtl.engine import Engine
+from hamming.rtl.verilog import emit
+from hamming.synth.compare.figures import ROLES, Energy
+from hamming.synth.compare.measured import (
     ENGINE_ROLES,
     block_figures,
     critical_path,
     memory_figures,
     timing_figures,
 )
-from synth.sram import SramModel
-from synth.timing_report import Environment, Step, TimingPath, TimingReport
+from hamming.synth.energy.gatesim import Accesses
+from hamming.synth.energy.report import BlockEnergy, EnergyReport
+from hamming.synth.mapping.area import AreaReport, Block, Figures
+from hamming.synth.memory.sram import SramModel
+from hamming.synth.timing.report import Environment, Step, TimingPath, TimingReport
 
 
 def area_report(*names: str) -> AreaReport:

@@ -5,11 +5,11 @@ import copy
 import numpy as np
 import pytest
 
-from synth.cell_model import CellLibrary
-from synth.flow import MACRO
-from synth.liberty import read_library
-from synth.netlist import ONE, TOP_BLOCK, ZERO, Netlist
-from synth.yosys import SynthesisError
+from hamming.synth.library.cell_model import CellLibrary
+from hamming.synth.library.liberty import read_library
+from hamming.synth.netlist.netlist import ONE, TOP_BLOCK, ZERO, Netlist
+from hamming.synth.yosys.flow import MACRO
+from hamming.synth.yosys.process import SynthesisError
 from tests.synth.netlists import flat, module
 
 TOY = """

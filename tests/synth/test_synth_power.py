@@ -8,19 +8,19 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from synth import opensta
-from synth.cell_model import CellLibrary
-from synth.energy_report import KINDS, BlockEnergy, EnergyReport
-from synth.gatesim import Trace, simulate
-from synth.glitches import glitches
-from synth.liberty import load_cells
-from synth.library import load_library
-from synth.netlist import Netlist
-from synth.opensta_power import power_with_opensta
-from synth.power import energy, measure
-from synth.timing import Timing
-from synth.timing_report import Environment
-from synth.workload import engine_workload
+from hamming.synth.checks import opensta
+from hamming.synth.checks.opensta_power import power_with_opensta
+from hamming.synth.energy.gatesim import Trace, simulate
+from hamming.synth.energy.glitches import glitches
+from hamming.synth.energy.power import energy, measure
+from hamming.synth.energy.report import KINDS, BlockEnergy, EnergyReport
+from hamming.synth.energy.workload import engine_workload
+from hamming.synth.library.cell_model import CellLibrary
+from hamming.synth.library.liberty import load_cells
+from hamming.synth.library.libraries import load_library
+from hamming.synth.netlist.netlist import Netlist
+from hamming.synth.timing.analysis import Timing
+from hamming.synth.timing.report import Environment
 from tests.synth.netlists import engine, flat
 
 #: No drivers, no wires: what a hand can work out from the tables.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from synth.figures import ROLES
-from synth.published import published
+from hamming.synth.compare.figures import ROLES
+from hamming.synth.compare.published import published
 
 # CAMformer's model: power of a block in mW (a pJ a cycle at 1 GHz), cycles that one use takes, instances, and uses a
 # head-query: 64 tiles of 16 keys, each programmed in 4 parts and searched; 32 kept keys; 64 * 32 / 8 products.

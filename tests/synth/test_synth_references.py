@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from golden.spec import AttentionSpec
-from rtl.config import EngineConfig
-from rtl.popcount import XnorPopcount
-from rtl.verilog import emit
-from synth.area import synthesize
-from synth.library import Library
-from synth.references import RECIPE_ABC, REFERENCES, areas
-from synth.softmax_normalizer import SoftmaxNormalizer
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.popcount import XnorPopcount
+from hamming.rtl.verilog import emit
+from hamming.synth.library.libraries import Library
+from hamming.synth.mapping.area import synthesize
+from hamming.synth.studies.references import RECIPE_ABC, REFERENCES, areas
+from hamming.synth.studies.softmax_normalizer import SoftmaxNormalizer
 
 
 @pytest.mark.parametrize("name", ["popcount 64", "popcount 128", "top 8 of 64", "top 16 of 64", "softmax 64"])

@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from synth.area import AreaReport, Block, Figures, Memory
-from synth.report import area_table
+from hamming.synth.mapping.area import AreaReport, Block, Figures, Memory
+from hamming.synth.report import area_table
 
 
 def figures(area: float, cells: int, sequential_area: float) -> Figures:

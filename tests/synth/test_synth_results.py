@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from synth import results
-from synth.results import markdown, read
+from hamming.synth.compare import results
+from hamming.synth.compare.results import markdown, read
 
 DOCS = Path(results.__file__).parents[1] / "docs"
 

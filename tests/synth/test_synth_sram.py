@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synth import cacti, sram
-from synth.sram import OUTSIDE, PORTS, SramModel, errors, markdown, points
+from hamming.synth.memory import cacti, sram
+from hamming.synth.memory.sram import OUTSIDE, PORTS, SramModel, errors, markdown, points
 
 PAGE = Path(__file__).parents[2] / "docs" / "memories.md"
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from synth import sweep
-from synth.sweep import AXES, along, design_of, markdown, points, read, write
+from hamming.synth.studies import sweep
+from hamming.synth.studies.sweep import AXES, along, design_of, markdown, points, read, write
 
 
 def test_points_are_the_axes_through_the_flagship():

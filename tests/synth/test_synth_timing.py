@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtl import verilog
-from rtl.design import load_design
-from rtl.engine import Engine
-from synth import opensta, timings, yosys
-from synth.abc_timer import time_with_abc
-from synth.area import Mapped, map_design
-from synth.cell_model import CellLibrary
-from synth.liberty import load_cells, read_library
-from synth.library import load_library
-from synth.netlist import Netlist
-from synth.opensta import time_with_opensta
-from synth.sram import SramModel, memory_delays
-from synth.timing import Environment, Timing, TimingReport, time_design
-from synth.yosys import SynthesisError
+from hamming.rtl import verilog
+from hamming.rtl.design import load_design
+from hamming.rtl.engine import Engine
+from hamming.synth.checks import opensta
+from hamming.synth.checks.abc_timer import time_with_abc
+from hamming.synth.checks.opensta import time_with_opensta
+from hamming.synth.library.cell_model import CellLibrary
+from hamming.synth.library.liberty import load_cells, read_library
+from hamming.synth.library.libraries import load_library
+from hamming.synth.mapping.area import Mapped, map_design
+from hamming.synth.memory.sram import SramModel, memory_delays
+from hamming.synth.netlist.netlist import Netlist
+from hamming.synth.studies import timings
+from hamming.synth.timing.analysis import Environment, Timing, TimingReport, time_design
+from hamming.synth.yosys import process as yosys
+from hamming.synth.yosys.process import SynthesisError
 
 
 def table(name: str, base: float, by_slew: float, by_load: float) -> str:

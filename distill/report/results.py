@@ -1,0 +1,186 @@
+"""Training results kept in the repository, and the tables that documents show of them.
+
+Each file of `distill/report/results/runs/` is the `metrics.json` of a run, under the run's name and seed::
+
+    python -m hamming.distill.report.results               # print the tables
+    python -m hamming.distill.report.results --keep RUNS   # keep the metrics of finished runs first
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "RESULTS",
+    "attention_rows",
+    "context_rows",
+    "kept_keys_rows",
+    "main",
+    "markdown",
+    "read",
+    "student_rows",
+    "teacher_rows",
+]
+
+RESULTS = Path(__file__).with_name("results") / "runs"
+
+Runs = dict[str, list[dict[str, Any]]]
+
+
+def read(folder: Path = RESULTS) -> Runs:
+    """Return the metrics by the runs' names, one for each seed."""
+    found: Runs = {}
+    for path in sorted(folder.glob("*.json")):
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        found.setdefault(metrics["name"], []).append(metrics)
+    return found
+
+
+def teacher_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of the teachers."""
+    yield from _head("teacher", "seeds", "items: training", "test", "parameters", "accuracy, %", "minutes")
+    for name, found in runs.items():
+        if found[0]["kind"] == "teacher":
+            yield _row(
+                f"`{name}`",
+                _seeds(found),
+                f"{found[0]['n_train']:,}",
+                f"{found[0]['n_test']:,}",
+                f"{found[0]['parameters']:,}",
+                _percent(found, lambda run: run["accuracy"]["teacher"]),
+                _mean(found, lambda run: run["seconds"] / 60, 1),
+            )
+
+
+def student_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of the students: how accurate they are, beside the teacher and the student before training."""
+    yield from _head(
+        *("student", "seeds", "kept keys", "teacher", "teacher, its best keys"),
+        *("untrained, all keys", "untrained", "student", "drop, points", "minutes"),
+    )
+    for name, found in _students(runs):
+        yield _row(
+            f"`{name}`",
+            _seeds(found),
+            found[0]["config"]["student"]["top_n"] or "all",
+            *(
+                _percent(found, lambda run, key=key: run["accuracy"][key])
+                for key in ("teacher", "teacher_top_n", "untrained_all_keys", "untrained", "student")
+            ),
+            _percent(found, lambda run: run["accuracy"]["teacher"] - run["accuracy"]["student"]),
+            _mean(found, lambda run: run["seconds"] / 60, 1),
+        )
+
+
+def kept_keys_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of accuracies by kept keys, of students evaluated with more or fewer than in training.
+
+    A cell is the mean over the seeds that were evaluated with so many.
+    """
+    students = [(name, found) for name, found in _students(runs) if found[0]["accuracy"]["student_by_top_n"]]
+    counts = sorted({n for _, found in students for n in _counts(found)})
+    yield from _head("student", *map(str, counts), "all")
+    for name, found in students:
+        yield _row(f"`{name}`", *(_at(found, n) for n in counts), _at(found, None))
+
+
+def context_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of contexts against kept keys: students of tasks that were done with several lengths of text."""
+    lengths: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    for _, found in _students(runs):
+        task = found[0]["config"]["task"]
+        lengths.setdefault(task["name"], {})[task["n_tokens"]] = found
+    students = [found for by_length in lengths.values() if len(by_length) > 1 for _, found in sorted(by_length.items())]
+    counts = sorted({n for found in students for n in _counts(found)})
+    yield from _head("task", "tokens", "seeds", "teacher", "untrained", *(f"N = {n}" for n in counts), "all")
+    for found in students:
+        task = found[0]["config"]["task"]
+        before = [_percent(found, lambda run, who=who: run["accuracy"][who]) for who in ("teacher", "untrained")]
+        after = [_at(found, n) if n < task["n_tokens"] else "" for n in counts]
+        yield _row(f"`{task['name']}`", task["n_tokens"], _seeds(found), *before, *after, _at(found, None))
+
+
+def attention_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of attention maps against the teacher's, before training and after."""
+    yield from _head(
+        *("student", "best keys", "recall, untrained", "recall, student"),
+        *("divergence, untrained", "divergence, student"),
+    )
+    for name, found in _students(runs):
+        measured = [
+            _mean(found, lambda run, who=who, what=what: run["attention"][who][what], digits)
+            for what, digits in (("recall", 3), ("divergence", 4))
+            for who in ("untrained", "student")
+        ]
+        yield _row(f"`{name}`", found[0]["attention"]["student"]["top_n"], *measured)
+
+
+def markdown(runs: Runs) -> str:
+    """Return all tables, as `docs/distillation.md` shows them."""
+    tables = (rows(runs) for rows in (teacher_rows, student_rows, kept_keys_rows, attention_rows, context_rows))
+    return "\n\n".join("\n".join(table) for table in tables) + "\n"
+
+
+def _students(runs: Runs) -> list[tuple[str, list[dict[str, Any]]]]:
+    return [(name, found) for name, found in runs.items() if found[0]["kind"] == "student"]
+
+
+def _counts(found: Sequence[dict[str, Any]]) -> set[int]:
+    """Return the numbers of kept keys that any of the seeds was evaluated with."""
+    swept = {int(n) for run in found for n in run["accuracy"]["student_by_top_n"]}
+    return swept | {run["config"]["student"]["top_n"] for run in found} - {None}
+
+
+def _at(found: Sequence[dict[str, Any]], n: int | None) -> str:
+    """Return the students' accuracy with `n` kept keys (None: all), over the seeds that have it; empty if none has."""
+
+    def accuracies(run: dict[str, Any]) -> dict[str, float]:
+        accuracy, top_n = run["accuracy"], run["config"]["student"]["top_n"]
+        return {str(top_n): accuracy["student"]} | accuracy["student_by_top_n"] | {"None": accuracy["student_all_keys"]}
+
+    having = [run for run in found if str(n) in accuracies(run)]
+    return _percent(having, lambda run: accuracies(run)[str(n)]) if having else ""
+
+
+def _head(*cells: str) -> Iterator[str]:
+    yield _row(*cells)
+    yield f"|---|{'---:|' * (len(cells) - 1)}"
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _seeds(found: Sequence[dict[str, Any]]) -> str:
+    return ", ".join(str(run["seed"]) for run in found)
+
+
+def _mean(found: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float], digits: int) -> str:
+    return f"{statistics.fmean(map(value, found)):.{digits}f}"
+
+
+def _percent(found: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float]) -> str:
+    """Return the mean over seeds, with the standard deviation where the seeds differ."""
+    values = [100 * value(run) for run in found]
+    spread = f" ± {statistics.stdev(values):.2f}" if len(set(values)) > 1 else ""
+    return f"{statistics.fmean(values):.2f}{spread}"
+
+
+def main() -> None:
+    """Print the tables, as `docs/distillation.md` shows them."""
+    parser = argparse.ArgumentParser(prog="python -m hamming.distill.report.results", description=main.__doc__)
+    parser.add_argument("--keep", type=Path, metavar="RUNS", help="first copy the metrics of finished runs from here")
+    runs = parser.parse_args().keep
+    for path in () if runs is None else sorted(runs.glob("*/metrics.json")):
+        shutil.copyfile(path, RESULTS / f"{path.parent.name}.json")
+    print(markdown(read()), end="")
+
+
+if __name__ == "__main__":
+    main()

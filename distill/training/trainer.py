@@ -1,0 +1,201 @@
+"""The training loop: steps that follow from a seed, checkpoints to go on from, a log, and a stop at NaN."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hamming.distill.method.convert import configure
+from hamming.distill.method.losses import attention_divergence, mean, output_divergence
+from hamming.distill.method.schedule import Phase, Schedule, learning_rate
+from hamming.distill.models.encoder import Encoder
+from hamming.distill.tasks import Task
+from hamming.distill.training.config import RunConfig
+from hamming.distill.training.runs import RunFolder
+
+__all__ = ["LOG_STEPS", "Diverged", "Progress", "Trainer"]
+
+#: Steps that a row of the log is the mean of.
+LOG_STEPS = 50
+
+#: What a row of the log has means of.
+TERMS = ("loss", "attention", "output", "label", "accuracy")
+
+
+class Diverged(Exception):
+    """A loss or a gradient is not a finite number; the message says where."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run tells while it works: steps done of all, and the last row of its log in words."""
+
+    done: int
+    steps: int
+    text: str
+
+
+class Trainer:
+    """Trains a model as a run file says.
+
+    Which items a step sees, in which order and how augmented, follows from the seed and the number of the step alone:
+    no state of a random generator is needed to go on from a checkpoint.
+
+    Parameters
+    ----------
+    config
+        The run.
+    task
+        Its data.
+    model
+        What is trained: a teacher, or a student whose attention is calibrated.
+    teacher
+        A student's teacher, without gradients.
+    folder
+        Where checkpoints and the log go.
+    """
+
+    def __init__(
+        self, config: RunConfig, task: Task, model: Encoder, teacher: Encoder | None, folder: RunFolder
+    ) -> None:
+        self.config, self.task, self.model, self.teacher, self.folder = config, task, model, teacher, folder
+        self.schedule = Schedule(config.steps(task.steps(config.train.batch_size)))
+        self.step = 0
+        self.seconds = 0.0
+        self.log: list[list[float | str]] = []
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        decayed, others = ([p for p in trained if (p.ndim > 1) == is_matrix] for is_matrix in (True, False))
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": config.train.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            betas=(0.9, 0.98),
+        )
+        self._order: tuple[int, list[Tensor]] = (-1, [])
+
+    def run(self, progress: Callable[[Progress], None], checkpoint_seconds: float) -> None:
+        """Train to the end, from the last checkpoint on if there is one.
+
+        Raises
+        ------
+        Diverged
+            A loss or a gradient is not finite.
+        ValueError
+            The checkpoint cannot be written; the one before is kept.
+        """
+        state = self.folder.load_checkpoint()
+        if state is not None:
+            self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        if self.config.student is not None:
+            configure(self.model, top_n=self.config.student.train_top_n or self.config.student.top_n)
+        self.model.train()
+        last = saved = time.monotonic()
+        rows: list[list[float]] = []
+        while self.step < len(self.schedule):
+            phase = self.schedule[self.step]
+            rows.append(self._advance(phase))
+            self.step += 1
+            if self.step % LOG_STEPS and self.step < len(self.schedule):
+                continue
+            now = time.monotonic()
+            self.seconds += now - last
+            last = now
+            self._add_to_log(phase, [sum(column) / len(rows) for column in zip(*rows, strict=True)])
+            rows = []
+            if now - saved >= checkpoint_seconds and self.step < len(self.schedule):
+                self._save()
+                saved = now
+            progress(Progress(self.step, len(self.schedule), self._last_in_words()))
+        self.folder.save_log(self.log)
+
+    def _advance(self, phase: Phase) -> list[float]:
+        """Do one step; return its `TERMS`."""
+        settings = self.config.train
+        configure(self.model, mode=phase.stage.mode, sharpness=phase.sharpness)
+        generator = torch.Generator().manual_seed((self.config.seed << 32) + self.step)
+        inputs, labels = self.task.train_batch(self._items(), generator)
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
+            terms, right = self._terms(phase, inputs, labels)
+        weights = self.config.loss
+        weight = {"attention": weights.attention, "output": weights.output, "label": weights.label}
+        if self.teacher is None:
+            weight = {"label": 1.0}
+        loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
+        values = {name: float(term.detach()) for name, term in terms.items()}
+        self._require_finite(loss.item(), "loss", phase, values)
+        rate = settings.learning_rate * learning_rate(self.step, len(self.schedule), settings.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
+        self._require_finite(norm.item(), "gradient's norm", phase, values)
+        self.optimizer.step()
+        means = {"loss": loss.item(), "accuracy": right} | values
+        return [means.get(name, math.nan) for name in TERMS]
+
+    def _items(self) -> Tensor:
+        epoch, number = divmod(self.step, self.task.steps(self.config.train.batch_size))
+        if self._order[0] != epoch:
+            generator = torch.Generator().manual_seed((self.config.seed << 32) + (1 << 31) + epoch)
+            self._order = epoch, self.task.epoch(self.config.train.batch_size, generator)
+        return self._order[1][number]
+
+    def _terms(self, phase: Phase, inputs: dict[str, Tensor], labels: Tensor) -> tuple[dict[str, Tensor], float]:
+        """Return the losses that count in `phase`, and the share of items that the model classifies rightly."""
+        weights = self.config.loss
+        compares = phase.stage.compares_attention and weights.attention > 0
+        logits, scores = self.model(**inputs, need_scores=compares)
+        terms = {}
+        if self.teacher is not None and (compares or weights.output):
+            with torch.no_grad():
+                wanted, wanted_scores = self.teacher(**inputs, need_scores=compares)
+            if compares:
+                pairs = zip(wanted_scores, scores, strict=True)
+                terms["attention"] = mean([attention_divergence(a, b, inputs.get("visible")) for a, b in pairs])
+            if weights.output:
+                terms["output"] = output_divergence(wanted, logits, weights.temperature)
+        if self.teacher is None or weights.label:
+            terms["label"] = functional.cross_entropy(logits, labels)
+        return terms, (logits.argmax(1) == labels).float().mean().item()
+
+    def _require_finite(self, value: float, what: str, phase: Phase, terms: dict[str, float]) -> None:
+        if math.isfinite(value):
+            return
+        named = list(self.model.named_parameters())
+        bad = [f"weight {name}" for name, p in named if not p.isfinite().all()]
+        bad = bad or [f"gradient of {name}" for name, p in named if p.grad is not None and not p.grad.isfinite().all()]
+        raise Diverged(
+            f"the {what} is {value} at step {self.step} of {len(self.schedule)}, stage {phase.stage.name} "
+            f"(sharpness {phase.sharpness:.3g}); {', '.join(f'{name} {term:.4g}' for name, term in terms.items())}"
+            + (f"; first not finite: {bad[0]}" if bad else "")
+            + "; a lower train.learning_rate may help"
+        )
+
+    def _add_to_log(self, phase: Phase, means: Sequence[float]) -> None:
+        rate = self.optimizer.param_groups[0]["lr"]
+        shown = ["" if math.isnan(value) else f"{value:.5f}" for value in means]
+        row = [self.step, phase.stage.name, f"{phase.sharpness:.4f}", f"{rate:.3e}", *shown, f"{self.seconds:.1f}"]
+        self.log.append(row)
+
+    def _last_in_words(self) -> str:
+        step, stage, _, _, loss, *_, right, _ = self.log[-1]
+        return f"{stage}, step {step} of {len(self.schedule)}: loss {float(loss):.4f}, accuracy {float(right):.1%}"
+
+    def _save(self) -> None:
+        self.folder.save_log(self.log)
+        self.folder.save_checkpoint(
+            {
+                "step": self.step,
+                "seconds": self.seconds,
+                "log": self.log,
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            }
+        )

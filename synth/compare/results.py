@@ -1,0 +1,103 @@
+"""Comparisons kept in the repository, and the tables that documents show of them.
+
+`hamming compare CONFIG --json FILE` made each file of `synth/compare/results/`;
+`python -m hamming.synth.compare.results` prints the tables.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hamming.synth.compare.comparison import Comparison
+from hamming.synth.compare.figures import ROLES, DesignFigures
+
+__all__ = ["RESULTS", "markdown", "read"]
+
+RESULTS = Path(__file__).with_name("results")
+
+
+def read() -> dict[str, Comparison]:
+    """Return the comparisons by name of their files, fastest clock first, and then smallest baseline."""
+    found = {
+        path.stem: Comparison.from_dict(json.loads(path.read_text(encoding="utf-8"))) for path in RESULTS.glob("*.json")
+    }
+    return dict(sorted(found.items(), key=lambda item: (-item[1].clock, item[1].standard.area)))
+
+
+def _shape(comparison: Comparison) -> str:
+    shape = comparison.shape
+    return f"{shape['n_keys']:,} keys, {shape['n_lanes']} a cycle, d = {shape['d_head']}, k = {shape['top_k']}"
+
+
+def _row(comparison: Comparison, design: DesignFigures) -> str:
+    against = comparison.standard
+    less = [""] * 4
+    if design is not against:
+        saving = comparison.saving(design, against)
+        less = [f"{share:.1%}" for share in (saving.area, saving.energy, saving.total_area, saving.total_energy)]
+    return (
+        f"| {design.title} | {design.cycles:.2f} | {design.timings[0].fmax:.2f} "
+        f"| {design.area:,.0f} | {less[0]} | {design.energy:,.0f} | {less[1]} "
+        f"| {design.total_area:,.0f} | {less[2]} | {design.total_energy:,.0f} | {less[3]} "
+        f"| {design.accuracy[0].mean_cosine:.5f} |"
+    )
+
+
+def _summary(comparison: Comparison) -> list[str]:
+    return [
+        f"*{comparison.title}*: {_shape(comparison)}; at {comparison.clock:g} GHz",
+        "",
+        "| design | cycles | GHz | logic, µm² | less | logic, pJ | less | all, µm² | less | all, pJ | less | cosine |",
+        f"|---|{'---:|' * 11}",
+        *(_row(comparison, design) for design in comparison.designs),
+        "",
+    ]
+
+
+def _roles(comparisons: dict[str, Comparison], baseline: str) -> list[str]:
+    names = list(comparisons)
+    lines = [
+        f"| role | {' | '.join(f'{n}: ours, µm² | {baseline} | ours, pJ | {baseline}' for n in names)} |",
+        f"|---|{'---:|' * (4 * len(names))}",
+    ]
+    for role in ROLES:
+        cells = []
+        for comparison in comparisons.values():
+            pair = comparison.hamming, comparison.standard
+            cells += [f"{design.role_area(role):,.0f}" for design in pair]
+            cells += [f"{design.role_energy(role):,.0f}" for design in pair]
+        if any(cell != "0" for cell in cells):
+            lines.append(f"| {role} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _work(comparisons: dict[str, Comparison]) -> list[str]:
+    lines = [
+        "| design | queries checked at the gates | glitches' share | synthesis, s | peak memory, MiB | periods, ns |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    for name, comparison in comparisons.items():
+        for design in comparison.designs:
+            periods = ", ".join(f"{timing.tool} {timing.period:.3f}" for timing in design.timings)
+            checked = design.verification.queries if design.verification else 0
+            lines.append(
+                f"| {name}, {design.title} | {checked:,} | {design.glitch_share or 0:.0%} "
+                f"| {design.synthesis_seconds:.0f} | {design.peak_memory_mib:,.0f} | {periods} |"
+            )
+    return lines
+
+
+def markdown(comparisons: dict[str, Comparison]) -> str:
+    """Lay comparisons out for a document: a table each, then all by role, then what making them took."""
+    lines = [line for comparison in comparisons.values() for line in _summary(comparison)]
+    by_baseline: dict[str, dict[str, Comparison]] = {}
+    for name, comparison in comparisons.items():
+        element = comparison.standard.key.removeprefix("standard-")
+        by_baseline.setdefault(element, {})[name] = comparison
+    roles = [line for element, found in by_baseline.items() for line in _roles(found, element)]
+    return "\n".join([*lines, *roles, *_work(comparisons)])
+
+
+if __name__ == "__main__":
+    print(markdown(read()))
