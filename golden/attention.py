@@ -23,8 +23,8 @@ __all__ = ["Attention", "attend"]
 #: Most axes of an argument. NumPy has 64, and some are added on the way.
 MAX_AXES = 32
 
-_BITS_HINT = "hamming.golden.score.binarize makes bits of real numbers"
-_REAL_HINTS = {"q": _BITS_HINT, "k": _BITS_HINT, "v": "hamming.golden.values.quantize makes integers of real numbers"}
+_BITS_HINT = "hamming.binarize makes bits of real numbers"
+_REAL_HINTS = {"q": _BITS_HINT, "k": _BITS_HINT, "v": "hamming.quantize makes integers of real numbers"}
 
 #: Scores that a thread computes at a time. Few enough for the 13 bytes that each takes to stay in a cache, and enough
 #: for the time that threads spend on handing the interpreter over not to count.

@@ -134,7 +134,7 @@ def integer_attention(
     """
     layers = hamming_layers(model)
     if not layers:
-        raise ValueError("the model has no HammingAttention; distill.convert.convert puts it in")
+        raise ValueError("the model has no HammingAttention; hamming.distill.method.convert.convert puts it in")
     name_of = {layer: name for name, layer in layers.items()}
     for name, layer in layers.items():
         if layer.mode != "sign":

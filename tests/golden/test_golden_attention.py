@@ -300,13 +300,13 @@ def test_arguments_are_left_alone():
         (
             {"q": Q.astype(float)},
             TypeError,
-            "q must be bits (0 and 1, or booleans), not float64; golden.score.binarize makes bits of real numbers",
+            "q must be bits (0 and 1, or booleans), not float64; hamming.binarize makes bits of real numbers",
         ),
         ({"k": K.astype(str)}, TypeError, "k must be bits (0 and 1, or booleans), not <U21"),
         (
             {"v": V / 2},
             TypeError,
-            "v must be integers, not float64; golden.values.quantize makes integers of real numbers",
+            "v must be integers, not float64; hamming.quantize makes integers of real numbers",
         ),
         ({"v": V > 0}, TypeError, "v must be integers, not bool"),
         ({"q": Q[0]}, ValueError, "q must have a shape of (..., n_queries, d_head = 4), not (4,)"),

@@ -257,7 +257,7 @@ def test_mistake_in_the_configuration(command, options, config, message):
         ({"v": None}, "no array 'v'; it needs q, k, v, and may have n_valid, mask"),
         (
             {"q": np.zeros((2, 5, 8))},
-            "q must be bits (0 and 1, or booleans), not float64; golden.score.binarize makes bits of real numbers",
+            "q must be bits (0 and 1, or booleans), not float64; hamming.binarize makes bits of real numbers",
         ),
         ({"q": np.zeros((5, 7), int)}, "q must have a shape of (..., n_queries, d_head = 8), not (5, 7)"),
         ({"k": np.zeros((2, 17, 8), int)}, "k must have at most n_keys = 16 keys, not 17"),
