@@ -1,6 +1,30 @@
-"""`python -m hamming`, where the command `hamming` is not on the path."""
+"""The command `hamming`; `python -m hamming` where it is not on the path."""
 
-from hamming.cli import main
+from __future__ import annotations
+
+import sys
+
+from hamming.rtl.environment import module_path
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line, with the modules that are installed, whatever the user's folder and `PYTHONPATH` hold.
+
+    Where what it is made of is missing or broken, say what, and which command mends it; the exit status is then 1.
+    """
+    sys.path[:] = module_path()
+    try:
+        from hamming.cli import main as commands
+    except Exception as error:  # click or rich, broken in whatever way
+        from hamming.doctor.plain import complain
+
+        sys.exit(complain(error))
+    commands(prog_name="hamming")
+
 
 if __name__ == "__main__":
-    main(prog_name="hamming")
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the current folder, which `python -m` puts there
+    main()

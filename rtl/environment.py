@@ -1,12 +1,16 @@
-"""The environment of programs that are driven: compilers, simulators, Yosys."""
+"""The environment of programs that are driven: compilers, simulators, Yosys, and the Python in them."""
 
 from __future__ import annotations
 
 import os
 import re
+import site
+import sys
+import sysconfig
 import tempfile
+from pathlib import Path
 
-__all__ = ["environment", "nameable_temporary"]
+__all__ = ["environment", "module_path", "nameable_temporary"]
 
 #: What of the user's environment a compiler, a simulator or the loader needs. Everything else may be a variable of
 #: make, of Verilator or of cocotb, meant for another project: make takes each as a variable of its own.
@@ -27,6 +31,21 @@ def environment(**own: str) -> dict[str, str]:
     """
     kept = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
     return kept | {"TMPDIR": nameable_temporary() or tempfile.gettempdir()} | own
+
+
+def module_path() -> list[str]:
+    """Return `sys.path` in an order in which nothing of the user's hides what this package needs.
+
+    Python's own library comes first; then the folder that holds this package; the folders of installed packages; and
+    whatever else there is, such as `PYTHONPATH` names. The current folder, where it is on the path as such, is not.
+    All are absolute. As `PYTHONPATH`, a Python that is driven finds the modules by it that this one has.
+    """
+    home = str(Path(__file__).absolute().parents[2])
+    library = sysconfig.get_path("stdlib")
+    first = [library, str(Path(library) / "lib-dynload"), home]
+    first += map(os.path.abspath, [*site.getsitepackages(), site.getusersitepackages()])
+    folders = dict.fromkeys([home, *map(os.path.abspath, filter(None, sys.path))])
+    return sorted(folders, key=lambda folder: first.index(folder) if folder in first else len(first))
 
 
 def nameable_temporary() -> str | None:
