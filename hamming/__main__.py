@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-
-from hamming.rtl.environment import module_path
 
 __all__ = ["main"]
 
@@ -14,8 +13,12 @@ def main() -> None:
 
     Where what it is made of is missing or broken, say what, and which command mends it; the exit status is then 1.
     """
+    from hamming.rtl.environment import module_path
+
     sys.path[:] = module_path()
+    os.environ |= {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}  # for Amaranth's Yosys, in Python
     try:
+        import hamming.cli.common  # noqa: F401  (all that every command needs)
         from hamming.cli import main as commands
     except Exception as error:  # click or rich, broken in whatever way
         from hamming.doctor.plain import complain
@@ -26,5 +29,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     if not sys.flags.safe_path:
-        del sys.path[0]  # the current folder, which `python -m` puts there
+        del sys.path[0]  # the current folder, which `python -m` puts there; this package is already found
     main()

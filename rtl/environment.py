@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import site
 import sys
 import sysconfig
 import tempfile
@@ -36,16 +35,18 @@ def environment(**own: str) -> dict[str, str]:
 def module_path() -> list[str]:
     """Return `sys.path` in an order in which nothing of the user's hides what this package needs.
 
-    Python's own library comes first; then the folder that holds this package; the folders of installed packages; and
-    whatever else there is, such as `PYTHONPATH` names. The current folder, where it is on the path as such, is not.
-    All are absolute. As `PYTHONPATH`, a Python that is driven finds the modules by it that this one has.
+    Python's own library comes first, then the folder that holds this package, then what is installed, and last what
+    `PYTHONPATH` names and the current folder; where this is on the path as such, it is left out. All are absolute. As
+    `PYTHONPATH`, a Python that is driven finds by it the modules that this one has.
     """
-    home = str(Path(__file__).absolute().parents[2])
-    library = sysconfig.get_path("stdlib")
-    first = [library, str(Path(library) / "lib-dynload"), home]
-    first += map(os.path.abspath, [*site.getsitepackages(), site.getusersitepackages()])
-    folders = dict.fromkeys([home, *map(os.path.abspath, filter(None, sys.path))])
-    return sorted(folders, key=lambda folder: first.index(folder) if folder in first else len(first))
+    home, library = Path(__file__).absolute().parents[2], Path(sysconfig.get_path("stdlib"))
+    first = [str(folder) for folder in (library, library / "lib-dynload", home)]
+    of_the_user = set(map(os.path.abspath, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+
+    def rank(folder: str) -> int:
+        return first.index(folder) if folder in first else len(first) + (folder in of_the_user)
+
+    return sorted(dict.fromkeys([str(home), *map(os.path.abspath, filter(None, sys.path))]), key=rank)
 
 
 def nameable_temporary() -> str | None:

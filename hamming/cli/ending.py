@@ -76,9 +76,11 @@ def _missing_package_is_a_mistake() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] == "hamming":
+        if error.name is not None and error.name.partition(".")[0] == "hamming":
             raise
-        raise Mistake(f"{error.name} cannot be imported: {error}; `hamming doctor` says what mends it") from error
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        what = error.name or "a package"
+        raise Mistake(f"{what} cannot be imported: {reason}; `hamming doctor` says what mends it") from error
 
 
 @contextlib.contextmanager
