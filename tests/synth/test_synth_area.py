@@ -403,7 +403,11 @@ def test_an_error_carries_the_log(tmp_path: Path):
 
 def test_missing_yosys_says_how_to_install_it():
     # In a Python of its own, which sees this project and no installed package.
-    code = "from hamming.synth.yosys import process as yosys\ntry: yosys.version()\nexcept yosys.SynthesisError as error: print(error)"
+    code = (
+        "from hamming.synth.yosys import SynthesisError, version\n"
+        "try: version()\n"
+        "except SynthesisError as error: print(error)"
+    )
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "synthesis needs Yosys: pip install pyosys\n"
