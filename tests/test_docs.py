@@ -127,7 +127,7 @@ def test_links_lead_to_files_and_headings(page):
 
 def test_readme_states_what_the_repository_measured() -> None:
     """Cycles and areas of the first screen's table are the manifest's and those of `synth/studies/areas.csv`."""
-    with (ROOT / "synth" / "areas.csv").open() as file:
+    with (ROOT / "synth" / "studies" / "areas.csv").open() as file:
         totals = {row["preset"]: row for row in csv.DictReader(file) if row["block"] == "total"}
     stated = re.findall(r"^\| `(\w+)` \|.*\| (\d+) \| ([\d,]+) \| ([\d,]+) \|$", (ROOT / "README.md").read_text(), re.M)
     assert [name for name, *_ in stated] == sorted(preset_names(), key=lambda name: float(totals[name]["area"]))
