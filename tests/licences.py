@@ -97,9 +97,12 @@ def licence(name: str) -> str:
     if name in KNOWN:
         return KNOWN[name]
     metadata = importlib.metadata.metadata(name)
-    stated = [line.rpartition(" :: ")[2] for line in metadata.get_all("Classifier") or [] if line.startswith("License")]
-    expression, free = (metadata[field] if field in metadata else "" for field in ("License-Expression", "License"))
-    text = expression or next(iter(stated), None) or free or "unknown"
+
+    def first(field: str, start: str = "") -> str | None:
+        return next((line for line in metadata.get_all(field) or [] if line.startswith(start)), None)
+
+    text = first("License-Expression") or first("Classifier", "License") or first("License") or "unknown"
+    text = text.rpartition(" :: ")[2]
     return NAMES.get(text, text)
 
 
