@@ -5,18 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from types import FrameType
 
 import click
 
-__all__ = ["Commands", "Mistake"]
+from hamming.signals import signals_are_exceptions
 
-#: What tells a command to end. Ctrl-C, SIGINT, is Python's own KeyboardInterrupt.
-_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+__all__ = ["Commands", "Mistake"]
 
 #: Errors that are the machine's and not a bug's: no room, a limit, a damaged or read-only disk.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
@@ -34,7 +29,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; a signal ends it as an exception would, and a full machine is one line."""
-        with _signals_are_exceptions():
+        with signals_are_exceptions():
             try:
                 return super().invoke(ctx)
             except MemoryError as error:
@@ -45,26 +40,6 @@ class Commands(click.Group):
                 _drop_output()
                 where = f" {str(error.filename)!r}" if error.filename is not None else ""
                 raise Mistake(f"cannot write{where}: {error.strerror}") from error
-
-
-@contextlib.contextmanager
-def _signals_are_exceptions() -> Iterator[None]:
-    """Let signals raise `SystemExit`, so that what is half done is undone; one that is ignored (nohup) still is."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    changed = [number for number in _SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
-    for number in changed:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _drop_output() -> None:
