@@ -78,10 +78,11 @@ synth: $(VENV)/base.stamp ## area by block of each CONFIG, as tables and as JSON
 test: $(VENV)/test.stamp ## the tests
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-lint: $(VENV)/lint.stamp ## ruff and pyright
+lint: $(VENV)/lint.stamp ## style, types, and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 
 regression: $(VENV)/base.stamp ## 100,000 random queries through 40 random engines
 	@$(BIN)/python -m hamming.sim.regression --queries 100000 --configurations 40 --seed 0 --processes $(WORKERS) \
@@ -125,4 +126,4 @@ distill: $(VENV)/distill.stamp ## teachers and students of three tasks, SEED=0: 
 
 clean: ## remove what was built; .venv stays
 	@rm -rf $(BUILD) .pytest_cache .ruff_cache *.egg-info
-	@find golden rtl sim synth formal distill hamming tests -name __pycache__ -prune -exec rm -rf {} +
+	@find golden rtl sim synth formal audit distill hamming tests -name __pycache__ -prune -exec rm -rf {} +

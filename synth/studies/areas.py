@@ -23,7 +23,7 @@ from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import LibraryError, load_library
 from hamming.synth.mapping.area import Progress, SynthesisError, map_design
 from hamming.synth.memory.sram import memory_delays
-from hamming.synth.netlist.netlist import Netlist
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.timing.analysis import time_design
 from hamming.synth.timing.report import Environment
 
@@ -61,7 +61,7 @@ def measure(preset: str, library: str, progress: Callable[[Progress], None] | No
     verilog = emit(Engine(design.spec, design.config), name)
     mapped = map_design(verilog, top=name, library=cells, clock_ns=CLOCK_NS, progress=progress)
     models = load_cells(cells)
-    netlist = Netlist.from_json(mapped.netlist, name, models)
+    netlist = flatten(mapped.netlist, name, models)
     timing = time_design(netlist, models, Environment(memory_delays=memory_delays(netlist)))
     periods = {path.end_block: path.period for path in timing.paths}
     report = mapped.report

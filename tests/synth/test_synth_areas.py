@@ -123,5 +123,5 @@ def test_a_document_gets_blocks_down_and_presets_across(monkeypatch: pytest.Monk
 
 
 def test_the_documents_table_is_the_files():
-    page = Path(areas.__file__).parents[1] / "docs" / "synthesis.md"
+    page = Path(__file__).parents[2] / "docs" / "synthesis.md"
     assert markdown(read()) in page.read_text(encoding="utf-8")
