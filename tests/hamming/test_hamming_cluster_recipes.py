@@ -1,4 +1,4 @@
-"""The recipes of docs/cluster.md: each submits workers that do jobs, the batch system being a program that runs them."""
+"""The recipes of docs/cluster.md: each submits workers that do jobs; the batch system is a program that runs them."""
 
 from __future__ import annotations
 
