@@ -2,7 +2,7 @@
 #   PYTHON=python3.12       the Python that makes .venv (3.11 or later)
 #   CONFIG="tiny my.toml"   presets or TOML files for verilog, sim and synth (all presets by default)
 #   WORKERS=2               jobs at a time, of the tests and of all long work
-#   CLUSTER=tcp://...:8786  a Dask scheduler, whose workers do the long work instead (docs/cluster.md)
+#   CLUSTER=tcp://...:8786  a Dask scheduler, whose workers do the long work instead (docs/guide/cluster.md)
 #   SEED=0 RUNS="..."       seed, and training runs, of distill
 
 PYTHON  ?= python3
@@ -17,7 +17,7 @@ POOL     = --workers $(WORKERS) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint verilog sim synth bench regression fuzz mutants coverage mutation prove areas compare sweep distill clean
+.PHONY: help demo test lint verilog sim synth bench regression fuzz mutants coverage mutation prove areas compare sweep distill docs tutorials clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ $(VENV)/test.stamp: pyproject.toml $(VENV)/base.stamp
 
 $(VENV)/distill.stamp: pyproject.toml $(VENV)/base.stamp
 	$(call install,.[distill])
+
+$(VENV)/docs.stamp: pyproject.toml $(VENV)/base.stamp
+	$(call install,.[docs])
 
 $(VENV)/lint.stamp: pyproject.toml $(VENV)/test.stamp
 	$(call install,.[lint])
@@ -127,6 +130,13 @@ sweep: $(VENV)/base.stamp ## how area, clock, cycles and energy grow: what synth
 
 distill: $(VENV)/distill.stamp ## teachers and students of three tasks, SEED=0: hours; broken off, it goes on: build/runs
 	@$(BIN)/hamming distill $(RUNS) --set seed=$(SEED) -o $(BUILD)/runs $(POOL)
+
+docs: $(VENV)/docs.stamp ## README.md, docs/ and the presets' datasheets as a site, links checked: build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "$(BUILD)/site/index.html"
+
+tutorials: $(VENV)/test.stamp ## run the tutorials' scripts again, and write what they print: docs/tutorials/*.md
+	@$(BIN)/python docs/tutorials/run.py
 
 clean: ## remove what was built; .venv stays
 	@rm -rf $(BUILD) .pytest_cache .ruff_cache *.egg-info

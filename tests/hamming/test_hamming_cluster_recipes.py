@@ -1,4 +1,4 @@
-"""The recipes of docs/cluster.md: each submits workers that do jobs; the batch system is a program that runs them."""
+"""The recipes of docs/guide/cluster.md: each submits workers that do jobs; the batch system is a program that runs them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ echo "{said}"
 
 
 def recipe(name: str) -> str:
-    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guide" / "cluster.md").read_text(encoding="utf-8")
     return next(code for code in re.findall(r"^```text\n((?:.*\n)*?)```$", page, re.M) if f"{name}Cluster(" in code)
 
 
