@@ -1,4 +1,4 @@
-"""The recipes of docs/guide/cluster.md: each submits workers that do jobs; the batch system is a program that runs them."""
+"""The recipes of docs/guide/cluster.md: each gives workers; the batch system is a program that runs what it gets."""
 
 from __future__ import annotations
 
