@@ -158,8 +158,9 @@ def test_a_signal_leaves_no_process_and_no_temporary_file(tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["worker", "guard"])
-def test_killing_a_part_leaves_no_other(tmp_path, place):
-    """The worker or its guard, by SIGKILL: the job is begun again, and nothing of the first time is left."""
+def test_killing_a_part_leaves_no_other(tmp_path, monkeypatch, place):
+    """The worker or its guard, by SIGKILL: the job is begun again, and no process of the first time is left."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where a guard that is killed leaves an empty folder
     with Pool(1).results(pool_jobs.wait, {"one": (tmp_path, "one")}):
         first = processes(tmp_path, "one")
         killed = int((tmp_path / "one").read_text().split()[place])
