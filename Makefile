@@ -66,7 +66,7 @@ demo: $(VENV)/base.stamp ## Verilog of a MiniLM head, its regression on the mode
 	@echo; echo "1/4  Verilog and manifest of the engine, from the preset minilm: $(DIR)/minilm.v, minilm.json"
 	$(BIN)/hamming generate minilm -o $(DIR)
 	@echo; echo "2/4  Queries, keys and values of two layers of all-MiniLM-L6-v2 on a paragraph: $(DIR)/vectors.npz"
-	$(BIN)/python -m hamming.golden.fixture --output $(DIR)/vectors.npz
+	$(BIN)/hamming sample-vectors -o $(DIR)/vectors.npz
 	@echo; echo "3/4  These through the Verilog, in Verilator, held against the golden model: $(DIR)/outputs.npz"
 	$(BIN)/hamming simulate minilm --vectors $(DIR)/vectors.npz --output $(DIR)/outputs.npz
 	@echo; echo "4/4  Area by block in NanGate 45 nm: $(DIR)/area.json"

@@ -101,7 +101,10 @@ def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> s
 def _help() -> str:
     """Return the help of every command, as its own section."""
     sections = []
-    for name, command in main.commands.items():
+    everything = click.Context(main)
+    for name in main.list_commands(everything):
+        command = main.get_command(everything, name)
+        assert command is not None
         context: Any = click.Context(command, info_name=f"hamming {name}", max_content_width=100)
         sections.append(f"### {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(sections)
