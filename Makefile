@@ -1,7 +1,8 @@
 # Everything runs in .venv, made here and nowhere else; `make help` lists the targets.
 #   PYTHON=python3.12       the Python that makes .venv (3.11 or later)
 #   CONFIG="tiny my.toml"   presets or TOML files for verilog, sim and synth (all presets by default)
-#   WORKERS=2               processes of the tests and the regression
+#   WORKERS=2               jobs at a time, of the tests and of all long work
+#   CLUSTER=tcp://...:8786  a Dask scheduler, whose workers do the long work instead (docs/guide/cluster.md)
 #   SEED=0 RUNS="..."       seed, and training runs, of distill
 
 PYTHON  ?= python3
@@ -12,6 +13,7 @@ SEED    ?= 0
 RUNS    ?= fashion_mnist_teacher fashion_mnist reviews_teacher reviews novels_teacher novels
 BUILD   := build
 BIN     := $(VENV)/bin
+POOL     = --workers $(WORKERS) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -52,6 +54,11 @@ $(VENV)/docs.stamp: pyproject.toml $(VENV)/base.stamp
 $(VENV)/lint.stamp: pyproject.toml $(VENV)/test.stamp
 	$(call install,.[lint])
 
+$(VENV)/cluster.stamp: pyproject.toml $(VENV)/base.stamp
+	$(call install,.[cluster])
+
+regression fuzz mutants prove coverage mutation areas compare sweep distill: $(if $(CLUSTER),$(VENV)/cluster.stamp)
+
 # --- what users come for ---------------------------------------------------------------------------------------------
 
 demo: DIR := $(BUILD)/demo
@@ -88,24 +95,24 @@ lint: $(VENV)/lint.stamp ## style, types, and the direction of imports
 	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 
 regression: $(VENV)/base.stamp ## 100,000 random queries through 40 random engines
-	@$(BIN)/python -m hamming.sim.regression --queries 100000 --configurations 40 --seed 0 --processes $(WORKERS) \
+	@$(BIN)/python -m hamming.sim.regression --queries 100000 --configurations 40 --seed 0 $(POOL) \
 	  --output $(BUILD)/regression.json
 
 fuzz: $(VENV)/base.stamp ## anything on every port of 20 random engines, a million cycles each
-	@$(BIN)/python -m hamming.sim.fuzz --cycles 1000000 --configurations 20 --seed 0 --processes $(WORKERS) \
+	@$(BIN)/python -m hamming.sim.fuzz --cycles 1000000 --configurations 20 --seed 0 $(POOL) \
 	  --output $(BUILD)/fuzz.json
 
 mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a test must fail
-	@$(BIN)/python -m tests.mutants
+	@$(BIN)/python -m tests.mutants $(POOL)
 
 prove: $(VENV)/base.stamp ## proofs of the components, for all inputs and stalls, at small sizes: docs/proofs.md
-	@$(BIN)/python -m hamming.formal --workers $(WORKERS) --json $(BUILD)/proofs.json
+	@$(BIN)/python -m hamming.formal $(POOL) --json $(BUILD)/proofs.json
 
 coverage: $(VENV)/base.stamp ## which points of a small engine's Verilog a regression meets; build/coverage.json
-	@$(BIN)/python -m hamming.audit.coverage tiny --output $(BUILD)/coverage.json
+	@$(BIN)/python -m hamming.audit.coverage tiny $(POOL) --output $(BUILD)/coverage.json
 
 mutation: $(VENV)/base.stamp ## 200 random mutants of each component: found, proved to be none, or alive; build/mutation.json
-	@$(BIN)/python -m hamming.audit.mutation --output $(BUILD)/mutation.json
+	@$(BIN)/python -m hamming.audit.mutation $(POOL) --output $(BUILD)/mutation.json
 
 bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model, areas against published ones
 	@$(BIN)/python -m hamming.rtl.bench
@@ -113,19 +120,16 @@ bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model,
 	@$(BIN)/python -m hamming.synth.studies.references
 
 areas: $(VENV)/base.stamp ## areas of all presets again: what moved, and a new synth/studies/areas.csv
-	@$(BIN)/python -m hamming.synth.studies.areas
+	@$(BIN)/python -m hamming.synth.studies.areas $(POOL)
 
 compare: $(VENV)/base.stamp ## bert, a variant of 256 keys and flagship beside standard attention: build/compare/*.json, *.html
-	@for config in "bert bert" "bert256 bert --set spec.n_keys=256 --set engine.n_lanes=4 --set engine.name=bert256" \
-	  "flagship flagship" "bert_bf16 bert --baseline bf16 --clock 0.3"; do \
-	  name=$${config%% *}; \
-	  $(BIN)/hamming compare $${config#* } --json "$(BUILD)/compare/$$name.json" --html "$(BUILD)/compare/$$name.html" || exit 1; done
+	@$(BIN)/python -m hamming.synth.studies.comparisons $(POOL) -o $(BUILD)/compare
 
 sweep: $(VENV)/base.stamp ## how area, clock, cycles and energy grow: what synth/studies/sweep.json does not have yet
-	@$(BIN)/python -m hamming.synth.studies.sweep --jobs $(WORKERS)
+	@$(BIN)/python -m hamming.synth.studies.sweep $(POOL)
 
 distill: $(VENV)/distill.stamp ## teachers and students of three tasks, SEED=0: hours; broken off, it goes on: build/runs
-	@for run in $(RUNS); do $(BIN)/hamming distill $$run --set seed=$(SEED) -o $(BUILD)/runs || exit 1; done
+	@$(BIN)/hamming distill $(RUNS) --set seed=$(SEED) -o $(BUILD)/runs $(POOL)
 
 docs: $(VENV)/docs.stamp ## README.md, docs/ and the presets' datasheets as a site, links checked: build/site/index.html
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

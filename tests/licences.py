@@ -51,6 +51,7 @@ NAMES = {
     "Apache 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD",
+    "BSD 3-Clause": "BSD-3-Clause",
     "BSD-2-clause": "BSD-2-Clause",
     "MIT License": "MIT",
     "Python Software Foundation License": "PSF",

@@ -11,13 +11,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
+
+from hamming.pool import Failed, Pool, takes_pool
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -468,12 +469,12 @@ def fails(mutant: Mutant | None, test: str) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         ignored = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".pytest_cache", "*.npz")
-        shutil.copytree(ROOT, copy, ignore=ignored)
+        shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)  # hamming/rtl is one
         if mutant is not None:
             file = copy / "rtl" / mutant.file
             text = file.read_text()
             if text.count(mutant.before) != 1:
-                raise SystemExit(f"{mutant.file} has {text.count(mutant.before)} times, not once: {mutant.before}")
+                raise ValueError(f"{mutant.file} has {text.count(mutant.before)} times, not once: {mutant.before}")
             file.write_text(text.replace(mutant.before, mutant.after))
         result = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", test],
@@ -483,32 +484,46 @@ def fails(mutant: Mutant | None, test: str) -> bool:
             text=True,
         )
         if result.returncode not in (0, 1):
-            raise SystemExit(f"{test} did not run:\n{result.stdout}{result.stderr}")
+            raise RuntimeError(f"{test} did not run:\n{result.stdout}{result.stderr}")
         return result.returncode == 1
 
 
-def main() -> None:
-    """Run all mutants, two at a time, and print which test noticed each."""
+@click.command()
+@takes_pool
+def main(pool: Pool) -> None:
+    """Run all mutants, and print which test noticed each."""
     console = Console()
     tests = sorted({mutant.test for mutant in MUTANTS})
-    jobs = [(None, test) for test in tests] + [(mutant, mutant.test) for mutant in MUTANTS]
-    with ThreadPoolExecutor(2) as pool:
-        outcomes = list(track(pool.map(lambda job: fails(*job), jobs), "mutants", len(jobs), console=console))
-    broken = [test for test, failed in zip(tests, outcomes, strict=False) if failed]
+    names = [f"{number} {mutant.what}" for number, mutant in enumerate(MUTANTS)]
+    jobs: dict[str, tuple[Mutant | None, str]] = {test: (None, test) for test in tests}
+    jobs |= {name: (mutant, mutant.test) for name, mutant in zip(names, MUTANTS, strict=True)}
+    outcomes: dict[str, bool] = {}
+    failed = None
+    try:
+        with pool.results(fails, jobs, "mutants") as results:
+            outcomes.update(results)
+    except Failed as error:
+        failed = error
+    broken = [test for test in tests if outcomes.get(test)]
     if broken:
         raise SystemExit(f"without any mutant these fail: {', '.join(broken)}")
-    killed = outcomes[len(tests) :]
 
-    table = Table(title=f"{sum(killed)} of {len(MUTANTS)} mutants killed")
+    n_killed = sum(outcomes.get(name, False) for name in names)
+    table = Table(title=f"{n_killed} of {len(MUTANTS)} mutants killed")
     for heading in ("in", "mutant", "test", ""):
         table.add_column(heading, overflow="fold")
-    for mutant, is_killed in zip(MUTANTS, killed, strict=True):
-        outcome = "killed" if is_killed else "[bold red]survived"
+    words = {True: "killed", False: "[bold red]survived", None: "[bold red]not run"}
+    for name, mutant in zip(names, MUTANTS, strict=True):
+        outcome = words[outcomes.get(name)]
         table.add_row(f"rtl/{mutant.file}", mutant.what, mutant.test.removeprefix("tests/rtl/"), outcome)
     console.print(table)
-    if not all(killed):
+    if failed is not None:
+        raise failed
+    if n_killed < len(MUTANTS):
         raise SystemExit(1)
 
 
 if __name__ == "__main__":
-    main()
+    from tests import mutants  # by its name, by which workers find it
+
+    mutants.main()

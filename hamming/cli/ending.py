@@ -6,19 +6,15 @@ import contextlib
 import errno
 import importlib
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from types import FrameType
 from typing import Any
 
 import click
 
-__all__ = ["Commands", "Mistake"]
+from hamming.signals import signals_are_exceptions
 
-#: What tells a command to end. Ctrl-C, SIGINT, is Python's own KeyboardInterrupt.
-_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+__all__ = ["Commands", "Mistake"]
 
 #: Errors that are the machine's and not a bug's: no room, a limit, a damaged or read-only disk.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
@@ -57,7 +53,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; a signal ends it as an exception would, and a full machine is one line."""
-        with _signals_are_exceptions(), _missing_package_is_a_mistake():
+        with signals_are_exceptions(), _missing_package_is_a_mistake():
             try:
                 return super().invoke(ctx)
             except MemoryError as error:
@@ -81,26 +77,6 @@ def _missing_package_is_a_mistake() -> Iterator[None]:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         what = error.name or "a package"
         raise Mistake(f"{what} cannot be imported: {reason}; `hamming doctor` says what mends it") from error
-
-
-@contextlib.contextmanager
-def _signals_are_exceptions() -> Iterator[None]:
-    """Let signals raise `SystemExit`, so that what is half done is undone; one that is ignored (nohup) still is."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    changed = [number for number in _SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
-    for number in changed:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _drop_output() -> None:
