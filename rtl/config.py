@@ -19,6 +19,7 @@ SELECTORS = ("histogram", "insertion")
 PRODUCTS = ("multiply", "shift")
 MEMORIES = ("internal", "external")
 TABLES = ("rom", "loadable")
+BUSES = ("stream", "axi")
 
 #: What is supported; beyond it the tools on the way to Verilog fail, or work for many minutes.
 MAX_LANES = 512
@@ -72,6 +73,8 @@ class EngineConfig:
         Whether a query brings a mask over its keys.
     expose_index
         Whether the kept keys are put out, as a stream beside the output.
+    bus
+        `stream` (valid, ready, payload) or `axi` (AXI4-Streams, and registers behind AXI4-Lite).
 
     Raises
     ------
@@ -95,6 +98,7 @@ class EngineConfig:
     table: str = "rom"
     mask: bool = False
     expose_index: bool = True
+    bus: str = "stream"
 
     def __post_init__(self) -> None:
         require_module_name(self.name)
@@ -128,14 +132,16 @@ class EngineConfig:
         require_choice("table", self.table, TABLES)
         require_bool("mask", self.mask)
         require_bool("expose_index", self.expose_index)
+        require_choice("bus", self.bus, BUSES)
 
     def dimensions(self, spec: AttentionSpec) -> Dimensions:
         """Check this configuration against `spec` and return every size that follows from the two."""
         return Dimensions(spec, self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON types; `from_dict` is the inverse."""
-        return dataclasses.asdict(self)
+        """Return the fields as plain JSON types; `from_dict` is the inverse. A bus of plain streams is left out."""
+        fields = dataclasses.asdict(self)
+        return {name: value for name, value in fields.items() if (name, value) != ("bus", "stream")}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> EngineConfig:
@@ -348,7 +354,8 @@ class Dimensions:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold
         division = self.n_macs // self.n_dividers + self.division_latency
-        return take + self.config.score_stages + give + passes + self.key_latency + division
+        buffers = BUFFER_LATENCY if self.config.bus == "axi" else 0
+        return take + self.config.score_stages + give + passes + self.key_latency + division + buffers
 
     def bound(self, n_valid: int | None = None) -> int:
         """Least cycles a query that lanes and multipliers allow: `max(ceil(n_valid/n_lanes), kept*fold)`."""
@@ -361,6 +368,9 @@ MOST_COUNTED_LEVELS = 7
 
 #: Bits that a stage of the normaliser adds at most: as many as fit 1 GHz in 45 nm.
 MOST_ADDED_BITS = 11
+
+#: Cycles that the buffers behind AXI add to a query, before it and behind its outputs.
+BUFFER_LATENCY = 2
 
 #: Cycles from a selector's last key to the sums that it completes: the way to the table, and three in the weighted sum.
 #: A memory that takes longer than a cycle does so for keys and for values.

@@ -18,7 +18,7 @@ from hamming.golden.score import matches
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
-from hamming.rtl.engine import Engine
+from hamming.rtl.top import top
 from hamming.rtl.manifest import manifest
 from hamming.rtl.verilog import emit
 from hamming.sim import coverage, runner
@@ -113,7 +113,7 @@ class EngineTestbench:
         self._waves = waves
         self._points = points
         self.design = design
-        engine = Engine(design.spec, design.config)
+        engine = top(design.spec, design.config)
         self.verilog = emit(engine, design.config.name)
         self.manifest = manifest(engine, self.verilog)
         if change is not None:

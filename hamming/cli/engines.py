@@ -80,11 +80,11 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
         # Whoever has put macros in place of the model keeps them.
         targets += [wrapper] if ram.is_file() else [wrapper, ram]
     with outputs(*targets, inputs=read_files(config)) as files:
-        from hamming.rtl.engine import Engine
+        from hamming.rtl.top import top
         from hamming.rtl.manifest import manifest
         from hamming.rtl.verilog import emit
 
-        engine = Engine(design.spec, design.config)
+        engine = top(design.spec, design.config)
         verilog = emit(engine, name)
         facts = manifest(engine, verilog)
         files.save_text(targets[0], verilog)
