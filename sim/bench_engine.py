@@ -241,7 +241,7 @@ def check_errors(
         weight = sent["weight"][is_inside]
         expected["weight_index"] = not np.all(is_inside)
         expected["weight_table"] = config.product == "shift" and bool(np.any(weight & (weight - 1)))
-    got = int(bench.dut.error.value)
+    got = bench.error()
     for bit, (name, is_set) in enumerate(expected.items()):
         if got >> bit & 1 != is_set:
             bench.fail(f"error: bit {bit}, {name}, is {got >> bit & 1}, not {int(is_set)}")

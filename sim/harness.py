@@ -40,7 +40,8 @@ def harness(
 ) -> str:
     """Return the harness of a module: Verilog-2005, to be compiled beside the module and `library`.
 
-    It has the module's ports, `clk` and `rst` even where the module is combinational, and watches every stream.
+    It has the module's ports, `clk` and `rst` even where the module is combinational, or has AXI's `aclk` and
+    `aresetn`, and watches every stream.
 
     Parameters
     ----------
@@ -51,13 +52,14 @@ def harness(
     streams
         Its streams, by name.
     """
+    clocks = {"clk": "clk", "rst": "rst", "aclk": "clk", "aresetn": "~rst"}
     outside = [Port(name=name, direction="input", bits=1) for name in ("clk", "rst")] + [
-        port for port in ports if port["name"] not in {"clk", "rst"}
+        port for port in ports if port["name"] not in clocks
     ]
 
     lines = [f"module {TOP} ("]
     lines += [",\n".join(f"  {port['direction']} {_range(port['bits'])}{port['name']}" for port in outside), ");"]
-    lines += [instance(module, "dut", {port["name"]: port["name"] for port in ports})]
+    lines += [instance(module, "dut", {port["name"]: clocks.get(port["name"], port["name"]) for port in ports})]
     for name, stream in streams.items():
         connections = {
             "clk": "clk",

@@ -121,7 +121,7 @@ class EngineTestbench:
         self.testbench = Testbench(
             self.verilog,
             self.manifest,
-            "hamming.sim.bench_engine",
+            "hamming.sim.bench_axi" if "registers" in self.manifest else "hamming.sim.bench_engine",
             simulator=simulator,
             waves=waves is not None,
             coverage=points is not None,

@@ -124,7 +124,8 @@ class Testbench:
         header = re.search(rf"^module {name}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
         declared = set(re.findall(r"\w+", header[1])) if header else set()
         declared_ports = [Port(**port) for port in ports if port["name"] in declared]
-        top = harness(name, declared_ports, read_streams(description["streams"]))
+        channels = description.get("registers", {}).get("channels", {})
+        top = harness(name, declared_ports, read_streams({**description["streams"], **channels}))
         sources |= {f"{TOP}.v": top, **library()}
         self.build = runner.build(sources, TOP, simulator=simulator, waves=waves, coverage=coverage)
 
@@ -164,6 +165,8 @@ class Testbench:
         try:
             for number, one in enumerate(cases):
                 fields = {"streams": self.description["streams"], **one.fields}
+                if "registers" in self.description:
+                    fields["registers"] = self.description["registers"]
                 case.save(folder, f"case_{number}", fields, one.arrays)
             runner.run(self.build, self._bench, folder, waves=waves, coverage=coverage, progress=progress)
             results = []

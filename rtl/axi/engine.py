@@ -52,7 +52,7 @@ class AxiEngine(wiring.Component):
         `tlast` ends a query.
     s_axi : AXI4-Lite
         Registers (`rtl.axi.registers`), and the table where it is loadable.
-    interrupt : Out(1)
+    irq : Out(1)
         High while a cause that is enabled is set.
     key_read, ... : ports of memories outside, as the engine's
     """
@@ -65,7 +65,7 @@ class AxiEngine(wiring.Component):
         self.file = RegisterFile(registers(dims), table(dims))
         members: dict[str, wiring.Member] = {"aclk": In(1), "aresetn": In(1)}
         members |= axi_lite(address_bits(registers(dims), table(dims)), "s_axi_")
-        members["interrupt"] = Out(1)
+        members["irq"] = Out(1)
         for name, member in self.engine.signature.members.items():
             if name in STREAMS:
                 members |= _stream_members(STREAMS[name], member)
@@ -75,16 +75,16 @@ class AxiEngine(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.domains.sync = sync = ClockDomain("sync")
-        m.domains.core = core = ClockDomain("core")
-        m.submodules.engine = DomainRenamer("core")(self.engine)
-        m.submodules.registers = self.file
+        m.domains.sync = sync = ClockDomain("sync")  # the engine's, which a register resets, too
+        m.domains.bus = bus = ClockDomain("bus")
+        m.submodules.engine = self.engine
+        m.submodules.registers = DomainRenamer("bus")(self.file)
         resets = Signal()  # the engine, by register
         m.d.comb += [
+            bus.clk.eq(self.aclk),
+            bus.rst.eq(~self.aresetn),
             sync.clk.eq(self.aclk),
-            sync.rst.eq(~self.aresetn),
-            core.clk.eq(self.aclk),
-            core.rst.eq(~self.aresetn | resets),
+            sync.rst.eq(~self.aresetn | resets),
         ]
         for name in axi_lite(1):
             outer, inner = getattr(self, f"s_axi_{name}"), getattr(self.file, name)
@@ -98,7 +98,7 @@ class AxiEngine(wiring.Component):
         self._resets(m, accepts, resets, is_busy)
         self._errors(m)
         self._counters(m, buffers, is_busy)
-        m.d.sync += self.interrupt.eq(
+        m.d.bus += self.irq.eq(
             Cat(
                 getattr(self.file, f"interrupt_enable_{name}") & getattr(self.file, f"interrupt_status_{name}")
                 for name in ("done", "error", "reset")
@@ -118,7 +118,7 @@ class AxiEngine(wiring.Component):
             # A row is wide, and takes `fold` cycles anyway.
             buffers[name] = buffer = Buffer(shape, depth=1 if name == "i_row" else 2)
             if member.flow == In:
-                m.submodules[f"{name}_buffer"] = DomainRenamer("core")(buffer)
+                m.submodules[f"{name}_buffer"] = buffer
                 m.d.comb += [
                     from_bytes(buffer.i.payload, tdata),
                     buffer.i.valid.eq(tvalid),
@@ -127,7 +127,7 @@ class AxiEngine(wiring.Component):
                 ]
                 wiring.connect(m, buffer.o, inner)
             else:
-                m.submodules[f"{name}_buffer"] = buffer
+                m.submodules[f"{name}_buffer"] = DomainRenamer("bus")(buffer)
                 m.d.comb += [
                     buffer.i.payload.eq(inner.payload),
                     buffer.i.valid.eq(inner.valid & ~resets),
@@ -169,7 +169,7 @@ class AxiEngine(wiring.Component):
             self.file.status_in_flight.eq(count),
             self.file.status_busy.eq(is_busy),
         ]
-        m.d.core += count.eq(count + begins - ends)
+        m.d.sync += count.eq(count + begins - ends)
         held = [count.any(), buffers["i_row"].o.valid, out.o.valid]
         if self.config.expose_index:
             held += [self.engine.o_selected.valid, buffers["o_selected"].o.valid]
@@ -184,17 +184,17 @@ class AxiEngine(wiring.Component):
             file.status_resetting.eq(is_wanted | resets),
             file.interrupt_status_reset_set.eq(resets),
         ]
-        m.d.sync += resets.eq(0)
+        m.d.bus += resets.eq(0)
         with m.If(file.control_reset):
-            m.d.sync += is_wanted.eq(1)
+            m.d.bus += is_wanted.eq(1)
         with m.Elif(is_wanted & ~(file.control_drain & is_busy)):
-            m.d.sync += [is_wanted.eq(0), resets.eq(1)]
+            m.d.bus += [is_wanted.eq(0), resets.eq(1)]
 
     def _errors(self, m: Module) -> None:
         """Pass each cause on once: the engine's bits stay until it is reset."""
         causes = errors(self.dims)
         seen, new = Signal(len(causes)), Signal(len(causes))
-        m.d.core += seen.eq(self.engine.error)
+        m.d.sync += seen.eq(self.engine.error)
         m.d.comb += [new.eq(self.engine.error & ~seen), self.file.interrupt_status_error_set.eq(new.any())]
         for bit, name in enumerate(causes):
             m.d.comb += getattr(self.file, f"error_{name}_set").eq(new[bit])
@@ -218,9 +218,9 @@ class AxiEngine(wiring.Component):
             events["stall_selected"] = selected.valid & ~selected.ready
         for name in COUNTERS:
             count = Signal(32, name=name)
-            m.d.sync += count.eq(count + events[name])
+            m.d.bus += count.eq(count + events[name])
             with m.If(self.file.control_clear):
-                m.d.sync += count.eq(0)
+                m.d.bus += count.eq(0)
             m.d.comb += getattr(self.file, f"{name}_value").eq(count)
 
 

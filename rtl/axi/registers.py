@@ -10,7 +10,18 @@ from hamming.rtl.axi.layout import bytes_of, n_bytes
 from hamming.rtl.config import Dimensions
 from hamming.rtl.engine import errors
 
-__all__ = ["ACCESSES", "COUNTERS", "IDENTIFICATION", "VERSION", "Field", "Register", "Table", "description", "registers", "table"]
+__all__ = [
+    "ACCESSES",
+    "COUNTERS",
+    "IDENTIFICATION",
+    "VERSION",
+    "Field",
+    "Register",
+    "Table",
+    "description",
+    "registers",
+    "table",
+]
 
 #: "HAMM".
 IDENTIFICATION = 0x48414D4D
@@ -193,13 +204,20 @@ def _beats(dims: Dimensions) -> dict[str, tuple[int, str]]:
     """Return what a driver needs to know of beats and the table: value and meaning, by name; 0 where there is none."""
     config, window = dims.config, table(dims)
     row, query = payload.key_row(dims), payload.query(dims)
-    starts = {(kind, field.name): field.offset for kind, shape in (("row", row), ("query", query)) for field in bytes_of(shape)}
+    starts = {
+        (kind, field.name): field.offset
+        for kind, shape in (("row", row), ("query", query))
+        for field in bytes_of(shape)
+    }
     return {
         "row_bytes": (n_bytes(row), "bytes of a beat of rows"),
         "row_key": (starts["row", "key"], "byte of a row at which its key begins; its index is before it"),
         "row_value": (starts["row", "value"], "byte of a row at which its values begin"),
         "query_bytes": (n_bytes(query), "bytes of a beat of queries"),
-        "query_n_valid": (starts["query", "n_valid"], "byte of a query at which n_valid begins; its bits are before it"),
+        "query_n_valid": (
+            starts["query", "n_valid"],
+            "byte of a query at which n_valid begins; its bits are before it",
+        ),
         "mask_bytes": (n_bytes(dims.n_lanes) if config.mask else 0, "bytes of a beat of masks"),
         "out_bytes": (n_bytes(payload.out_beat(dims)), "bytes of a beat of outputs; the last one is is_empty"),
         "out_beats": (dims.spec.d_value // dims.n_dividers, "beats of outputs a query"),
