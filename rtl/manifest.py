@@ -17,6 +17,7 @@ from amaranth.lib.wiring import In
 
 from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_streams
 from hamming.rtl.axi.registers import description
+from hamming.rtl.config import BUFFER_LATENCY
 from hamming.rtl.engine import Engine, errors
 from hamming.rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
 
@@ -183,6 +184,7 @@ def _cycles(engine: Engine | AxiEngine) -> dict[str, Any]:
         take = "score * n_lanes"
         select = "max(n_valid, top_k) at most: a cycle a key that ranks among the kept when it comes"
     terms = dims.cycle_terms()
+    in_buffers = f" + {BUFFER_LATENCY}" if isinstance(engine, AxiEngine) else ""
     return {
         "formula": "max(score, select, sum, divide), back to back; score and sum alone are the bound",
         "terms": {
@@ -198,8 +200,8 @@ def _cycles(engine: Engine | AxiEngine) -> dict[str, Any]:
         "bound": dims.bound(),
         "latency": {
             "formula": f"{take} + score_stages + {give} "
-            f"+ (fold - 1) * max(kept, D) + {dims.key_latency} + D + {dims.division_latency}{' + 2' if engine.config.bus == 'axi' else ''}, at most; "
-            f"D = divide / fold{'; 2 in the buffers behind AXI' if engine.config.bus == 'axi' else ''}",
+            f"+ (fold - 1) * max(kept, D) + {dims.key_latency} + D + {dims.division_latency}{in_buffers}, at most; "
+            "D = divide / fold",
             "cycles": dims.latency(),
         },
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -65,7 +64,7 @@ class AxiPorts:
                 self.sources[name] = AxiStreamSource(bus, dut.clk, dut.rst, byte_lanes=1)
             else:
                 self.sinks[name] = AxiStreamSink(bus, dut.clk, dut.rst, byte_lanes=1)
-        self.registers = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
+        self.registers: Any = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
 
     def channels(self) -> list[tuple[str, Any]]:
         """Return what pauses in the master of registers, by the channels' names."""
@@ -125,7 +124,8 @@ class _Source:
             and self._n_queued < self.count + _QUEUED
             and all(gate.of.count >= gate.needs[self._n_queued] for gate in self._gates)
         ):
-            frame = AxiStreamFrame([self.payloads[self._n_queued]], tx_complete=self._note)
+            beat: Any = [self.payloads[self._n_queued]]
+            frame = AxiStreamFrame(beat, tx_complete=self._note)
             self._source.send_nowait(frame)
             self._n_queued += 1
         return n_new > 0
@@ -144,6 +144,7 @@ class _Sink:
 
     def __init__(
         self,
+        dut: Any,
         stream: Stream,
         sink: Any,
         n_packets: int,
@@ -153,8 +154,9 @@ class _Sink:
         self.stream = stream
         self.n_packets = n_packets
         self.packet_at: list[int] = []
-        self.beat_at: list[int] = []
         self._sink, self._receive, self._on_packet = sink, receive, on_packet
+        self._transfers = getattr(dut, monitor(stream.name)).n_transfers
+        self._n_transfers = 0
         self._last = 1 << stream.field("last").offset
         self._first_step = 0
 
@@ -173,8 +175,7 @@ class _Sink:
         self._first_step = step
 
     def step(self, cycle: int) -> bool:
-        """Take the packets that came; True if there were any."""
-        moved = False
+        """Take the packets that came; True if a beat was transferred."""
         while not self._sink.empty():
             frame = self._sink.recv_nowait(compact=False)
             at = (frame.sim_time_end - self._first_step) // _CYCLE_STEPS
@@ -185,8 +186,8 @@ class _Sink:
             self.packet_at.append(at)
             if self._on_packet is not None:
                 self._on_packet()
-            moved = True
-        return moved
+        before, self._n_transfers = self._n_transfers, int(self._transfers.value)
+        return self._n_transfers > before
 
     def state(self) -> str:
         """Describe the progress."""
@@ -287,7 +288,9 @@ class AxiBench(Bench):
         board = Scoreboard(self.streams[name], expected, packet=packet, compare_as=compare_as)
         port = self._ports.sinks[name]
         self._pauses(port, name)
-        sink = _Sink(self.streams[name], port, board.n_expected, board.receive, self._count if counts else None)
+        sink = _Sink(
+            self.dut, self.streams[name], port, board.n_expected, board.receive, self._count if counts else None
+        )
         self._axi.append(sink)
         self._boards.append(board)
         return sink, board

@@ -18,8 +18,8 @@ from hamming.golden.score import matches
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
-from hamming.rtl.top import top
 from hamming.rtl.manifest import manifest
+from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
 from hamming.sim import coverage, runner
 from hamming.sim.stimulus import Vectors

@@ -80,8 +80,8 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
         # Whoever has put macros in place of the model keeps them.
         targets += [wrapper] if ram.is_file() else [wrapper, ram]
     with outputs(*targets, inputs=read_files(config)) as files:
-        from hamming.rtl.top import top
         from hamming.rtl.manifest import manifest
+        from hamming.rtl.top import top
         from hamming.rtl.verilog import emit
 
         engine = top(design.spec, design.config)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, DomainRenamer, Module, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.golden.spec import AttentionSpec
-from hamming.rtl import payload
 from hamming.rtl.axi.buffer import Buffer
 from hamming.rtl.axi.layout import bytes_of, from_bytes, n_bytes, to_bytes
 from hamming.rtl.axi.register_file import RegisterFile, address_bits, axi_lite
@@ -75,16 +74,16 @@ class AxiEngine(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.domains.sync = sync = ClockDomain("sync")  # the engine's, which a register resets, too
-        m.domains.bus = bus = ClockDomain("bus")
+        m.domains.sync = ClockDomain("sync")  # the engine's, which a register resets, too
+        m.domains.bus = ClockDomain("bus")
         m.submodules.engine = self.engine
         m.submodules.registers = DomainRenamer("bus")(self.file)
         resets = Signal()  # the engine, by register
         m.d.comb += [
-            bus.clk.eq(self.aclk),
-            bus.rst.eq(~self.aresetn),
-            sync.clk.eq(self.aclk),
-            sync.rst.eq(~self.aresetn | resets),
+            ClockSignal("bus").eq(self.aclk),
+            ResetSignal("bus").eq(~self.aresetn),
+            ClockSignal("sync").eq(self.aclk),
+            ResetSignal("sync").eq(~self.aresetn | resets),
         ]
         for name in axi_lite(1):
             outer, inner = getattr(self, f"s_axi_{name}"), getattr(self.file, name)

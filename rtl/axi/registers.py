@@ -216,7 +216,7 @@ def _beats(dims: Dimensions) -> dict[str, tuple[int, str]]:
         "query_bytes": (n_bytes(query), "bytes of a beat of queries"),
         "query_n_valid": (
             starts["query", "n_valid"],
-            "byte of a query at which n_valid begins; its bits are before it",
+            "byte of a query at which n_valid begins, behind its bits",
         ),
         "mask_bytes": (n_bytes(dims.n_lanes) if config.mask else 0, "bytes of a beat of masks"),
         "out_bytes": (n_bytes(payload.out_beat(dims)), "bytes of a beat of outputs; the last one is is_empty"),
