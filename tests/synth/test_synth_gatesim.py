@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hamming.golden.standard import StandardSpec
-from hamming.golden.standard_bf16 import Bf16Spec
+from hamming.golden.standard.bf16 import Bf16Spec
 from hamming.rtl.design import Design
 from hamming.rtl.standard.design import StandardDesign
 from hamming.rtl.standard.engine import StandardEngine
