@@ -18,8 +18,8 @@ from hamming.synth.compare.measured import (
     memory_figures,
     timing_figures,
 )
-from hamming.synth.energy.gatesim import Accesses
 from hamming.synth.energy.report import BlockEnergy, EnergyReport
+from hamming.synth.energy.trace import Accesses
 from hamming.synth.mapping.area import AreaReport, Block, Figures
 from hamming.synth.memory.sram import SramModel
 from hamming.synth.timing.report import Environment, Step, TimingPath, TimingReport
