@@ -11,7 +11,7 @@ from hamming.rtl.design import load_design
 from hamming.rtl.engine import Engine
 from hamming.rtl.verilog import emit
 from hamming.synth.compare.figures import ROLES, Energy
-from hamming.synth.compare.measured import (
+from hamming.synth.compare.from_reports import (
     ENGINE_ROLES,
     block_figures,
     critical_path,
