@@ -15,7 +15,7 @@ BIN     := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint verilog sim synth bench regression fuzz mutants coverage mutation prove areas compare sweep distill clean
+.PHONY: help demo test lint verilog sim synth bench regression fuzz mutants coverage mutation prove areas compare sweep distill docs tutorials clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ $(VENV)/test.stamp: pyproject.toml $(VENV)/base.stamp
 $(VENV)/distill.stamp: pyproject.toml $(VENV)/base.stamp
 	$(call install,.[distill])
 
+$(VENV)/docs.stamp: pyproject.toml $(VENV)/base.stamp
+	$(call install,.[docs])
+
 $(VENV)/lint.stamp: pyproject.toml $(VENV)/test.stamp
 	$(call install,.[lint])
 
@@ -56,7 +59,7 @@ demo: $(VENV)/base.stamp ## Verilog of a MiniLM head, its regression on the mode
 	@echo; echo "1/4  Verilog and manifest of the engine, from the preset minilm: $(DIR)/minilm.v, minilm.json"
 	$(BIN)/hamming generate minilm -o $(DIR)
 	@echo; echo "2/4  Queries, keys and values of two layers of all-MiniLM-L6-v2 on a paragraph: $(DIR)/vectors.npz"
-	$(BIN)/python -m hamming.golden.fixture --output $(DIR)/vectors.npz
+	$(BIN)/hamming sample-vectors -o $(DIR)/vectors.npz
 	@echo; echo "3/4  These through the Verilog, in Verilator, held against the golden model: $(DIR)/outputs.npz"
 	$(BIN)/hamming simulate minilm --vectors $(DIR)/vectors.npz --output $(DIR)/outputs.npz
 	@echo; echo "4/4  Area by block in NanGate 45 nm: $(DIR)/area.json"
@@ -123,6 +126,13 @@ sweep: $(VENV)/base.stamp ## how area, clock, cycles and energy grow: what synth
 
 distill: $(VENV)/distill.stamp ## teachers and students of three tasks, SEED=0: hours; broken off, it goes on: build/runs
 	@for run in $(RUNS); do $(BIN)/hamming distill $$run --set seed=$(SEED) -o $(BUILD)/runs || exit 1; done
+
+docs: $(VENV)/docs.stamp ## README.md, docs/ and the presets' datasheets as a site, links checked: build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "$(BUILD)/site/index.html"
+
+tutorials: $(VENV)/test.stamp ## run the tutorials' scripts again, and write what they print: docs/tutorials/*.md
+	@$(BIN)/python docs/tutorials/run.py
 
 clean: ## remove what was built; .venv stays
 	@rm -rf $(BUILD) .pytest_cache .ruff_cache *.egg-info

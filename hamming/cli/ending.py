@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -30,11 +32,32 @@ class Mistake(click.ClickException):
 
 
 class Commands(click.Group):
-    """A group of commands that clean up after themselves, whatever ends them."""
+    """A group of commands that are loaded when they are used, and clean up after themselves, whatever ends them.
+
+    Parameters
+    ----------
+    homes
+        Module of each command, by the command's name.
+    """
+
+    def __init__(self, *arguments: Any, homes: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.homes = dict(homes)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names."""
+        return sorted(self.homes)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command."""
+        if cmd_name not in self.homes:
+            return None
+        with _missing_package_is_a_mistake():
+            return getattr(importlib.import_module(self.homes[cmd_name]), cmd_name.replace("-", "_"))
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; a signal ends it as an exception would, and a full machine is one line."""
-        with _signals_are_exceptions():
+        with _signals_are_exceptions(), _missing_package_is_a_mistake():
             try:
                 return super().invoke(ctx)
             except MemoryError as error:
@@ -45,6 +68,19 @@ class Commands(click.Group):
                 _drop_output()
                 where = f" {str(error.filename)!r}" if error.filename is not None else ""
                 raise Mistake(f"cannot write{where}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _missing_package_is_a_mistake() -> Iterator[None]:
+    """Say in one line that a package of others is missing or broken; one of ours is a bug."""
+    try:
+        yield
+    except ImportError as error:
+        if error.name is not None and error.name.partition(".")[0] == "hamming":
+            raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        what = error.name or "a package"
+        raise Mistake(f"{what} cannot be imported: {reason}; `hamming doctor` says what mends it") from error
 
 
 @contextlib.contextmanager
