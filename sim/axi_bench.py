@@ -17,10 +17,11 @@ from hamming.rtl.config import EngineConfig
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import streams
 from hamming.sim.bench import RESET_CYCLES, Bench
+from hamming.sim.exchange import Hang
 from hamming.sim.harness import monitor
 from hamming.sim.payloads import Stream, read_streams
 from hamming.sim.scoreboard import Runaway, Scoreboard
-from hamming.sim.streams import Gate, Hang
+from hamming.sim.streams import Gate
 
 # cocotbext.axi 0.1.28 is written for an older cocotb.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"cocotbext\.axi|cocotb_bus")
