@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import cocotb
+from cocotb.triggers import SimTimeoutError, with_timeout
 from cocotb.utils import get_sim_time
 from numpy.typing import NDArray
 
@@ -304,11 +305,18 @@ class AxiBench(Bench):
 
     async def read(self, register: str) -> int:
         """Read a register by its name."""
-        return await self._ports.registers.read_dword(self._map[register]["offset"])
+        return await self._in_time(self._ports.registers.read_dword(self._map[register]["offset"]), register)
 
     async def write(self, register: str, value: int) -> None:
         """Write a register by its name."""
-        await self._ports.registers.write_dword(self._map[register]["offset"], value)
+        await self._in_time(self._ports.registers.write_dword(self._map[register]["offset"], value), register)
+
+    async def _in_time(self, access: Awaitable[int], register: str) -> int:
+        """Await an access, as long as the watchdog allows."""
+        try:
+            return await with_timeout(access, _CYCLE_STEPS * self.fields["watchdog"], "step")
+        except SimTimeoutError:
+            raise Hang(f"register {register}: no answer for {self.fields['watchdog']} cycles") from None
 
     def error(self) -> int:
         """Return what the register ERROR had at the end."""
@@ -345,7 +353,7 @@ class AxiBench(Bench):
                 board.finish()
 
     async def _beside(self) -> None:
-        await self.write("CONTROL", 1)
+        await self._ports.registers.write_dword(self._map["CONTROL"]["offset"], 1)
         for part in self._axi:
             if isinstance(part, _TableSource):
                 await part.run()
