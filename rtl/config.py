@@ -186,6 +186,8 @@ class Dimensions:
             raise ValueError(
                 f"n_lanes must be at most n_keys = {spec.n_keys}, or lanes would have no key; not {config.n_lanes}"
             )
+        if spec.n_tables > 1 or spec.n_sinks:
+            raise ValueError("an engine has one softmax table, and no sinks")
         self.n_lanes = config.n_lanes
         self.lane_bits = config.n_lanes.bit_length() - 1
         self.n_macs = spec.d_value if config.n_macs is None else config.n_macs
@@ -198,7 +200,8 @@ class Dimensions:
         if self.n_macs > MAX_MACS:
             raise ValueError(f"n_macs must be at most {MAX_MACS}, and is d_value = {self.n_macs} where none is given")
         if config.product == "shift":
-            _require_powers_of_two(spec.weights)
+            for n, table in enumerate(spec.tables):
+                _require_powers_of_two(table, f"weights[{n}]" if spec.n_tables > 1 else "weights")
         self.fold = spec.d_value // self.n_macs
         self._require_supported()
         self.value_bank_depths = self._value_bank_depths()
@@ -382,12 +385,12 @@ def bank_numbers(depth: int) -> list[int]:
     return [n for n in powers if len(bank_depths(depth, n)) == n]
 
 
-def _require_powers_of_two(weights: tuple[int, ...]) -> None:
-    for t, weight in enumerate(weights):
+def _require_powers_of_two(table: tuple[int, ...], name: str) -> None:
+    for t, weight in enumerate(table):
         if weight and not _is_power_of_two(weight):
             raise ValueError(
                 f"product 'shift' needs a table of powers of two and zeros (weight_form = \"power_of_two\" makes one), "
-                f"but weights[{t}] is {weight}"
+                f"but {name}[{t}] is {weight}"
             )
 
 

@@ -101,7 +101,7 @@ class SoftmaxTable(wiring.Component):
 
     def _rom(self, m: Module, weight: Signal) -> None:
         with m.Switch(self.i.p.deficit):
-            for deficit, entry in enumerate(self.dims.spec.weights):
+            for deficit, entry in enumerate(self.dims.spec.tables[0]):
                 with m.Case(deficit):
                     m.d.comb += weight.eq(entry)
 

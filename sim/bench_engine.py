@@ -174,7 +174,7 @@ def table_beats(
     """
     n_entries = spec.d_head + 1
     deficit = np.concatenate([rng.permutation(n_entries) for _ in range(_TABLES)])
-    weight = np.asarray(spec.weights)[deficit]
+    weight = np.asarray(spec.tables[0])[deficit]
     n_before = len(weight) - n_entries
     weight[:n_before] = rng.integers(0, 2**spec.weight_bits, n_before)
     if product == "shift" and not beyond:

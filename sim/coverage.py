@@ -96,7 +96,7 @@ def missing(counts: Mapping[str, int], design: Design) -> list[str]:
         "tie_at_cut": spec.top_k == spec.n_keys,
         "all_keys_equal": spec.n_keys == 1,
         "deficit_d_head": not several_kept,
-        "weight_0": 0 not in spec.weights or not several_kept,
+        "weight_0": not any(0 in table for table in spec.tables) or not several_kept,
         "stalled_i_weight": True,
         "stalled_i_row": design.dimensions.fold == 1,
     }

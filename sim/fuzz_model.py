@@ -86,7 +86,7 @@ class Table:
         self._d_head = spec.d_head
         times = [-1]
         self._times = np.array(times)
-        self._tables: list[NDArray[np.int64] | None] = [np.asarray(spec.weights, np.int64)]
+        self._tables: list[NDArray[np.int64] | None] = [np.asarray(spec.tables[0], np.int64)]
         self._states = ["good"]
         if self._stream is None:
             return
@@ -204,7 +204,7 @@ class Answers:
         weight = np.zeros(kept.index.shape, np.int64)
         for n, one in enumerate(batch):
             if one["table"] is not None:
-                weight[n] = weigh(kept.deficit[n], one["table"])
+                weight[n] = weigh(kept.deficit[n], [one["table"]])
         acc, total = weighted_sum(self._any_table, weight, kept.index, value)
         expected = normalize(spec, acc, total)[:, 0]
         for n, one in enumerate(batch):

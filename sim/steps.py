@@ -152,12 +152,12 @@ class Steps:
         """Return what `SoftmaxTable` makes of it."""
         beats = self.replayed()
         deficit = beats.pop("deficit")
-        return beats | {"weight": np.where(beats["is_empty"], 0, weigh(deficit, self.spec.weights))}
+        return beats | {"weight": np.where(beats["is_empty"], 0, weigh(deficit, self.spec.tables))}
 
     @cached_property
     def _sums(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         index, deficit = self._selection
-        return weighted_sum(self.spec, weigh(deficit, self.spec.weights), index, self.v)
+        return weighted_sum(self.spec, weigh(deficit, self.spec.tables), index, self.v)
 
     def whole_sums(self) -> Beats:
         """Return what `WeightedSum` makes of it, in one part: nothing in `carry` and `negated`."""

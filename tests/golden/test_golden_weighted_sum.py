@@ -17,7 +17,7 @@ def spec_of(**change):
 
 
 def test_weights_and_padding():
-    assert weigh(np.array([[0, 1, 2, 2], [0, -1, -1, -1]]), (15, 4, 1)).tolist() == [[15, 4, 1, 1], [15, 0, 0, 0]]
+    assert weigh(np.array([[0, 1, 2, 2], [0, -1, -1, -1]]), [(15, 4, 1)]).tolist() == [[15, 4, 1, 1], [15, 0, 0, 0]]
 
 
 def exactly(numerators, denominator) -> list[int]:

@@ -254,7 +254,7 @@ def test_mistake_in_the_configuration(command, options, config, message):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"v": None}, "no array 'v'; it needs q, k, v, and may have n_valid, mask"),
+        ({"v": None}, "no array 'v'; it needs q, k, v, and may have n_valid, mask, first, base, table"),
         (
             {"q": np.zeros((2, 5, 8))},
             "q must be bits (0 and 1, or booleans), not float64; hamming.binarize makes bits of real numbers",

@@ -201,7 +201,7 @@ MISTAKES = {
         "topk = 3",
         (
             "unknown key 'topk' in [spec]; known: d_head, d_value, n_keys, top_k, weights, value_bits, weight_bits, "
-            "out_frac_bits, logit_scale, weight_form; did you mean 'top_k'?"
+            "out_frac_bits, n_sinks, logit_scale, weight_form; did you mean 'top_k'?"
         ),
     ),
     "unknown section": ("[spec]", "[spek]", "unknown section [spek]; known: [spec] and [engine]; did you mean 'spec'?"),
