@@ -166,6 +166,7 @@ def _traffic(
         n_heads=n_heads,
         n_queries=max(1, -(-n_queries // n_heads)),
         has_mask=design.config.mask,
+        has_range=design.config.range,
         all_valid=all_valid,
     )
     return Traffic(vectors=vectors, seed=int(rng.integers(2**31)), **how)
@@ -341,7 +342,12 @@ def _table(jobs: Sequence[_Job], results: Sequence[RegressionReport | str]) -> T
     for job, result in zip(jobs, results, strict=True):
         spec, config = job.design.spec, job.design.config
         engine = [f"{config.n_lanes} x {job.design.dimensions.n_macs}", config.selector, config.memory, config.table]
-        engine += [name for name, is_there in (("mask", config.mask), ("index", config.expose_index)) if is_there]
+        engine += [
+            name
+            for name, is_there in (("mask", config.mask), ("index", config.expose_index), ("range", config.range))
+            if is_there
+        ]
+        engine += [f"{spec.n_tables} tables"] * (spec.n_tables > 1) + [f"{spec.n_sinks} sinks"] * (spec.n_sinks > 0)
         row = [str(job.number), f"d {spec.d_head}, {spec.d_value} n {spec.n_keys} k {spec.top_k}", " ".join(engine)]
         if isinstance(result, RegressionReport):
             report = result.report

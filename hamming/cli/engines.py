@@ -216,7 +216,6 @@ def _simulate_vectors(design: Design, given: Vectors, update: Update, settings: 
     def progress(done: int, total: int) -> None:
         update(done / max(1, total), f"{done} of {total} queries")
 
-    arrays = {"n_valid": given.n_valid, "mask": given.mask}
     return simulate_vectors(
-        design.spec, design.config, given.q, given.k, given.v, **arrays, progress=progress, **settings
+        design.spec, design.config, given.q, given.k, given.v, **given.limits, progress=progress, **settings
     )
