@@ -365,7 +365,7 @@ class Dimensions:
             "divide": self.spec.d_value // self.n_dividers,
         }
 
-    def latency(self, n_valid: int | None = None) -> int:
+    def latency(self, n_valid: int | None = None, n_rows: int | None = None) -> int:
         """Most cycles from the first offer of a lone query of `n_valid` keys to the transfer of its last output.
 
         Rows are taken, kept keys are put out, each pass but the last takes a slice's time, and the last one's
@@ -374,10 +374,11 @@ class Dimensions:
         selector still shifts out what it held, and takes as many longer.
         """
         n_valid = self.spec.n_keys if n_valid is None else n_valid
-        terms = self.cycle_terms(n_valid)
+        terms = self.cycle_terms(n_valid, n_rows)
         if self.config.selector == "histogram":
             take = terms["score"]
-            give = 4 + self.count_stages + self.scan_groups(n_valid) + self._kept(n_valid)
+            groups = self.scan_groups(n_valid if n_rows is None else n_rows * self.n_lanes)
+            give = 4 + self.count_stages + groups + self._kept(n_valid)
         else:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold
