@@ -184,8 +184,8 @@ class KeyFetch(wiring.Component):
         def below(bound: Value, name: str) -> Value:
             """Lanes of the row whose keys' indices are below a bound."""
             low, high = bound[: dims.lane_bits], bound[dims.lane_bits :]
-            at_bound = thermometer(m, low, f"below_{name}")
-            return Mux(row < high, ~Const(0, dims.n_lanes), Mux(row == high, at_bound, 0))
+            in_row = Mux(row == high, thermometer(m, low, f"below_{name}"), Const(0, dims.n_lanes))
+            return Mux(row < high, ~Const(0, dims.n_lanes), in_row) if len(high) else in_row
 
         sees = ~below(query.first, "first")
         if dims.spec.n_sinks:

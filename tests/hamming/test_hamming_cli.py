@@ -515,6 +515,36 @@ def test_run_takes_overrides_and_a_mask():
         assert np.array_equal(found["index"], attend(spec, **arrays).index)
 
 
+def test_run_takes_ranges_and_tables():
+    named = {"first": np.array([[3], [9]]), "n_valid": np.array([[12], [16]]), "table": np.array([[0, 1, 1, 0, 1]])}
+    arrays = save_vectors(**named, base=np.int64(1))
+    sets = ["spec.logit_scale=[0.1, 0.6]", "spec.n_sinks=2", "engine.range=true"]
+    options = [word for one in sets for word in ("--set", one)]
+    assert call("run", "tiny", "--vectors", "vectors.npz", "--output", "out.npz", *options).exit_code == 0
+    with np.load("out.npz") as found:
+        assert np.array_equal(found["out"], attend(load_design("tiny", sets).spec, **arrays).out)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sets", "message"),
+    [
+        ({"first": np.array(17)}, [], "vectors.npz: first must be 0 to 16, not 17"),
+        ({"table": np.array(1)}, [], "vectors.npz: table must be 0 to 0, not 1"),
+        ({"table": np.array(3)}, ["spec.logit_scale=[1, 2, 3]"], "vectors.npz: table must be 0 to 2, not 3"),
+        (
+            {"base": np.array(1)},
+            [],
+            "vectors.npz: base says where a query's sinks begin, and the spec has n_sinks = 0; leave it out",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "simulate"])
+def test_mistake_in_what_queries_name(command, changed, sets, message):
+    save_vectors(**changed)
+    options = [word for one in sets for word in ("--set", one)]
+    assert_mistake(call(command, "tiny", "--vectors", "vectors.npz", "--output", "out.npz", *options), message)
+
+
 # --- simulate
 
 

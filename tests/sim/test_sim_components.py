@@ -57,7 +57,11 @@ ONE_SINK = Design(
     AttentionSpec(d_head=3, d_value=2, n_keys=11, top_k=3, weights=(9, 4, 1, 0), n_sinks=1),
     EngineConfig(range=True, expose_index=False),
 )
-DESIGNS = {"odd": ODD, "plain": PLAIN, "sinks": SINKS, "ranges": RANGES, "one sink": ONE_SINK}
+ONE_ROW = Design(
+    AttentionSpec(d_head=3, d_value=2, n_keys=8, top_k=3, weights=(9, 4, 1, 0), n_sinks=2),
+    EngineConfig(range=True, n_lanes=8),
+)
+DESIGNS = {"odd": ODD, "plain": PLAIN, "sinks": SINKS, "ranges": RANGES, "one sink": ONE_SINK, "one row": ONE_ROW}
 
 #: Components that are not in every engine, and what a design needs to have them.
 NEEDS = {
