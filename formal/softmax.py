@@ -24,7 +24,7 @@ def weights(dims: Dimensions) -> Harness:
     comes = h.drive(table.i, "i")
     goes = h.drain(table.o, "o")
     h.assume(~table.i.valid | (table.i.p.deficit <= dims.spec.d_head))
-    entries = Array(Const(weight, dims.spec.weight_bits) for weight in dims.spec.weights)
+    entries = Array(Const(weight, dims.spec.weight_bits) for weight in dims.spec.tables[0])
     if dims.config.table == "loadable":
         entries = loaded(h, table, dims, comes)
 
