@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from numpy.typing import ArrayLike
 
 from hamming.golden.checks import require_choice, require_int, require_logit_scale, require_tables
 
@@ -164,7 +166,7 @@ class AttentionSpec:
         cls,
         *,
         d_head: int,
-        logit_scale: float | Sequence[float],
+        logit_scale: ArrayLike,
         weight_bits: int = 12,
         weight_form: str = "exponential",
         **fields: Any,

@@ -69,10 +69,11 @@ def synthesize(
         from hamming.rtl.engine import Engine
         from hamming.rtl.verilog import emit
         from hamming.synth.equivalence.proof import prove
+        from hamming.synth.equivalence.table import equivalence_table, refutation
         from hamming.synth.library.libraries import load_library
         from hamming.synth.mapping.area import SynthesisError, map_design
         from hamming.synth.mapping.area import synthesize as synthesize_verilog
-        from hamming.synth.report import area_table, equivalence_table, refutation
+        from hamming.synth.mapping.table import area_table
 
         with mistakes(ValueError):
             cells = load_library(library)
@@ -156,7 +157,7 @@ def compare(
     """
     design = read_design(config, overrides)
     with outputs(json_file, html_file, inputs=read_files(config, library)) as files:
-        from hamming.synth.compare.measure import compare as compare_designs
+        from hamming.synth.compare.experiment import compare as compare_designs
         from hamming.synth.compare.page import comparison_page
         from hamming.synth.compare.table import comparison_tables
         from hamming.synth.library.libraries import load_library

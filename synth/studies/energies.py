@@ -19,17 +19,20 @@ from hamming.rtl.standard.manifest import standard_manifest
 from hamming.rtl.standard.verilog import emit_standard
 from hamming.synth.checks import icarus, opensta
 from hamming.synth.checks.opensta_power import power_with_opensta
-from hamming.synth.energy.gatesim import Trace, simulate
-from hamming.synth.energy.glitches import Activity, glitches
+from hamming.synth.energy.activity import Activity
+from hamming.synth.energy.gatesim import simulate
+from hamming.synth.energy.glitches import glitches
 from hamming.synth.energy.power import report
 from hamming.synth.energy.report import KINDS, BlockEnergy, EnergyReport
 from hamming.synth.energy.standard_workload import standard_workload
+from hamming.synth.energy.trace import Trace
 from hamming.synth.energy.workload import VECTORS, Workload, engine_workload
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
 from hamming.synth.mapping.area import map_design
 from hamming.synth.memory.sram import memory_delays
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.timing.analysis import Environment, Timing
 
@@ -114,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         clock = None if chosen.smallest else chosen.clock_ns
         mapped = map_design(text, top=top, library=library, clock_ns=clock)
         start = time.perf_counter()
-        netlist = Netlist.from_json(mapped.netlist, top, cells)
+        netlist = flatten(mapped.netlist, top, cells)
         timing = Timing(netlist, cells, Environment(memory_delays=memory_delays(netlist)))
         trace = simulate(netlist, workload, warm_queries=_WARM, n_queries=chosen.queries)
         activity = glitches(netlist, timing, trace, max_samples=chosen.samples)

@@ -1,6 +1,7 @@
 """Engines whose queries name a range, sinks and a table: random ones, windows, rings, and the heads of a layer."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,7 +123,7 @@ def test_twelve_heads_of_a_layer_in_one_engine():
     layer = load_minilm(0)
     n_heads, n_tokens, d_head = layer.q.shape
     v = quantize(layer.v).integers
-    fields = {"d_head": d_head, "d_value": d_head, "top_k": 30, "weight_bits": 8}
+    fields: dict[str, Any] = {"d_head": d_head, "d_value": d_head, "top_k": 30, "weight_bits": 8}
     spec = AttentionSpec.from_logit_scale(**fields, n_keys=n_heads * n_tokens, logit_scale=layer.logit_scale)
     assert spec.n_tables == n_heads == 12
     tokens = np.arange(3, n_tokens, 8)

@@ -10,13 +10,19 @@ import pytest
 from hamming.rtl.popcount import XnorPopcount
 from hamming.rtl.verilog import emit
 from hamming.synth.checks import icarus
-from hamming.synth.energy.gatesim import GateSimulation, SimulationError, Trace, pack_streams, simulate
-from hamming.synth.energy.glitches import Activity, arc_delays, edges, glitches
+from hamming.synth.energy.activity import Activity, edges
+from hamming.synth.energy.delays import arc_delays
+from hamming.synth.energy.gatesim import simulate
+from hamming.synth.energy.glitches import glitches
 from hamming.synth.energy.kernel import Gates
+from hamming.synth.energy.lanes import pack_streams
+from hamming.synth.energy.simulator import GateSimulation
+from hamming.synth.energy.trace import SimulationError, Trace
 from hamming.synth.energy.workload import engine_workload
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import ONE, Netlist
 from hamming.synth.timing.analysis import Timing
 from hamming.synth.timing.report import Environment
@@ -271,7 +277,7 @@ def test_toggles_are_those_of_icarus_with_the_same_delays(cells: CellLibrary, st
 @needs_icarus
 def test_the_engines_toggles_are_those_of_icarus(cells: CellLibrary):
     design, manifest, modules = engine("tiny")
-    netlist = Netlist.from_json(modules, "tiny", cells)
+    netlist = flatten(modules, "tiny", cells)
     trace = simulate(netlist, engine_workload(design, manifest, n_queries=8), n_queries=3)
     timing = Timing(netlist, cells, Environment())
     ours = glitches(netlist, timing, single(trace, 5), threads=1)

@@ -10,14 +10,17 @@ import pytest
 
 from hamming.synth.checks import opensta
 from hamming.synth.checks.opensta_power import power_with_opensta
-from hamming.synth.energy.gatesim import Trace, simulate
+from hamming.synth.energy.block_energy import energy
+from hamming.synth.energy.gatesim import simulate
 from hamming.synth.energy.glitches import glitches
-from hamming.synth.energy.power import energy, measure
+from hamming.synth.energy.power import measure
 from hamming.synth.energy.report import KINDS, BlockEnergy, EnergyReport
+from hamming.synth.energy.trace import Trace
 from hamming.synth.energy.workload import engine_workload
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.timing.analysis import Timing
 from hamming.synth.timing.report import Environment
@@ -227,7 +230,7 @@ def test_a_closed_clock_gate_spares_its_flip_flops(cells: CellLibrary, library: 
 @pytest.fixture(scope="module")
 def tiny(cells: CellLibrary):
     design, manifest, modules = engine("tiny")
-    netlist = Netlist.from_json(modules, "tiny", cells)
+    netlist = flatten(modules, "tiny", cells)
     return (
         netlist,
         Timing(netlist, cells, Environment()),

@@ -1,0 +1,231 @@
+"""The baseline's contract: the shape of int8 softmax attention, its table and its widths, to the last bit.
+
+Softmax attention of full precision with int8 queries, keys and values: every key is scored by an exact dot product, and
+takes part. It is the opponent of binary top-k attention, and its contract makes it a small one: scores are compared up
+to a bias that the softmax does not see, and weights end at 170, the largest number of four digits of -1 to 2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hamming.golden.checks import require_int, require_logit_scale, require_table
+
+if TYPE_CHECKING:
+    from hamming.golden.spec import AttentionSpec
+
+__all__ = ["CLIP", "DIGITS", "ELEMENT_BITS", "ROW_ONES", "WEIGHT_MAX", "StandardSpec", "logit_scale_of"]
+
+#: Bits of an element of a query, a key or a value vector, signed.
+ELEMENT_BITS = 8
+#: Digits of radix 4 that a query's element or a weight has: each -1, 0, 1 or 2, a query's highest also -2.
+DIGITS = 4
+#: Largest weight: 2222 in radix 4, so that no weight needs a fifth digit.
+WEIGHT_MAX = 170
+#: Most entries of the softmax table.
+MAX_ENTRIES = 256
+#: Widest step of the table, in logits, from which the shift of the scores follows.
+MAX_STEP = 1 / 8
+#: Largest magnitude that is rounded to 127, in standard deviations, where only those are known.
+CLIP = 4.0
+#: A row of 9 ones for each of an element's digits: what an element's rows of partial products hold at most.
+ROW_ONES = (2 ** (ELEMENT_BITS + 1) - 1) * (4**DIGITS - 1) // 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardSpec:
+    """One shape of int8 softmax attention, to the last bit.
+
+    With signed integers of 8 bits `q`, `k` and `v`, for one query and the keys whose index is below its `n_valid`::
+
+        s[j]     = sum(q[i] * k[j][i])
+        level[j] = (s[j] + bias(q)) >> score_shift          bias(q): `score_bias`, the same for all keys
+        w[j]     = weights[min(max(level) - level[j], len(weights) - 1)]
+        out[i]   = floor(2**out_frac_bits * sum(w[j]*v[j][i]) / sum(w[j]) + 1/2)
+
+    With no key the output is zero and flagged empty.
+
+    Parameters
+    ----------
+    d_head, d_value, n_keys
+        As of `golden.spec.AttentionSpec`.
+    score_shift
+        Lowest bits of a score that are dropped.
+    weights
+        Softmax table: at least one and at most `MAX_ENTRIES` integers of 0 to `WEIGHT_MAX`, never rising, the first
+        positive.
+    out_frac_bits
+        Fraction bits that the output has more than a value element.
+
+    Raises
+    ------
+    TypeError
+        A parameter is not an integer, or the table not a sequence of integers.
+    ValueError
+        A parameter is out of range, or the table is not a softmax table.
+    """
+
+    d_head: int
+    d_value: int
+    n_keys: int
+    score_shift: int
+    weights: tuple[int, ...]
+    out_frac_bits: int = 8
+
+    def __post_init__(self) -> None:
+        def settle(name: str, low: int, high: int | None = None, why: str = "") -> None:
+            object.__setattr__(self, name, require_int(name, getattr(self, name), low, high, why=why))
+
+        settle("d_head", 1, 2**16)
+        settle("d_value", 1)
+        settle("n_keys", 1, 2**24)
+        settle("score_shift", 0, self.score_bits - 1, why="less than the bits of a score")
+        settle("out_frac_bits", 0, 16)
+        object.__setattr__(self, "weights", self._checked_table())
+
+    def _checked_table(self) -> tuple[int, ...]:
+        table = require_table(self.weights, WEIGHT_MAX)
+        if not 1 <= len(table) <= MAX_ENTRIES:
+            raise ValueError(f"weights must have 1 to {MAX_ENTRIES} entries, not {len(table)}")
+        return table
+
+    @classmethod
+    def from_logit_scale(
+        cls, *, d_head: int, logit_scale: float, max_step: float = MAX_STEP, **fields: Any
+    ) -> StandardSpec:
+        """Build the spec whose table is the softmax's exponential: `weights[t] = round(170 * exp(-t * step))`.
+
+        `step = logit_scale * 2**score_shift`, the largest that does not exceed `max_step` (one unit of the score, if
+        that is larger). The table ends with its first 0, or with `MAX_ENTRIES`.
+
+        Parameters
+        ----------
+        d_head
+            Elements of a query or key.
+        logit_scale
+            What one unit of a score adds to a logit: `q_scale * k_scale / sqrt(d_head)`.
+        max_step
+            Widest step of the table, in logits.
+        fields
+            The other parameters.
+        """
+        require_logit_scale(logit_scale)
+        if not max_step > 0:
+            raise ValueError(f"max_step must be positive, not {max_step}")
+        most = _score_bits(require_int("d_head", d_head, 1)) - 1
+        shift = 0
+        while shift < most and logit_scale * 2 ** (shift + 1) <= max_step:
+            shift += 1
+        step = logit_scale * 2**shift
+        table = []
+        for t in range(min(MAX_ENTRIES, 2 ** (most + 1 - shift))):
+            table.append(round(WEIGHT_MAX * math.exp(-t * step)))
+            if table[-1] == 0:
+                break
+        return cls(d_head=d_head, score_shift=shift, weights=tuple(table), **fields)
+
+    @classmethod
+    def like(cls, spec: AttentionSpec, *, max_step: float = MAX_STEP) -> StandardSpec:
+        """Build the spec of the baseline that a binary spec is compared with: same shapes, and int8 elements.
+
+        The logit scale is that of the spec's table, for queries and keys that were rounded to 8 bits with `CLIP`
+        standard deviations at 127.
+        """
+        return cls.from_logit_scale(
+            d_head=spec.d_head,
+            d_value=spec.d_value,
+            n_keys=spec.n_keys,
+            out_frac_bits=spec.out_frac_bits,
+            logit_scale=logit_scale_of(spec.tables[0]) * (CLIP / 127) ** 2,
+            max_step=max_step,
+        )
+
+    # Widths, each derived here and nowhere else.
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of a value element."""
+        return ELEMENT_BITS
+
+    @property
+    def element_bits(self) -> int:
+        """Bits of a query's or a key's element."""
+        return ELEMENT_BITS
+
+    @property
+    def score_bits(self) -> int:
+        """Bits of a biased score, unsigned."""
+        return _score_bits(self.d_head)
+
+    @property
+    def level_bits(self) -> int:
+        """Bits of a level."""
+        return self.score_bits - self.score_shift
+
+    @property
+    def table_bits(self) -> int:
+        """Bits of an index of the table (1 at least)."""
+        return max(1, (len(self.weights) - 1).bit_length())
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a weight."""
+        return WEIGHT_MAX.bit_length()
+
+    @property
+    def index_bits(self) -> int:
+        """Bits of a key's index (1 at least)."""
+        return max(1, (self.n_keys - 1).bit_length())
+
+    @property
+    def n_valid_bits(self) -> int:
+        """Bits of `n_valid`, 0 to `n_keys`."""
+        return self.n_keys.bit_length()
+
+    @property
+    def weight_sum_bits(self) -> int:
+        """Bits of the sum of all weights."""
+        return (self.n_keys * max(self.weights)).bit_length()
+
+    @property
+    def acc_bits(self) -> int:
+        """Bits of the sum of products of a weight and a value element offset by 128."""
+        return ELEMENT_BITS + self.weight_sum_bits
+
+    @property
+    def out_bits(self) -> int:
+        """Bits of an output element, signed."""
+        return ELEMENT_BITS + self.out_frac_bits
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON types; `from_dict` is the inverse."""
+        return dataclasses.asdict(self) | {"weights": list(self.weights)}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> StandardSpec:
+        """Rebuild a spec from `to_dict`'s result, with every check."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(fields) - known)
+        if unknown:
+            raise ValueError(f"unknown spec key {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        return cls(**fields)
+
+
+def _score_bits(d_head: int) -> int:
+    return (d_head * ROW_ONES).bit_length()
+
+
+def logit_scale_of(weights: tuple[int, ...]) -> float:
+    """Return the logit scale of a binary softmax table `weights[t] = round(top * exp(-2 * t * logit_scale))`.
+
+    It is read where it shows best: at the entry in which a rounding by half a unit moves it least.
+    """
+    found, best = 0.0, math.inf
+    for t, weight in enumerate(weights):
+        if t and weight and 1 / (weight * t) < best:
+            found, best = math.log(weights[0] / weight) / (2 * t), 1 / (weight * t)
+    return found
