@@ -9,7 +9,17 @@ from hamming.rtl.config import Dimensions, EngineConfig
 
 __all__ = ["size_of", "small"]
 
-_SPEC_KEYS = ("d_head", "d_value", "n_keys", "top_k", "value_bits", "weight_bits", "out_frac_bits", "weights")
+_SPEC_KEYS = (
+    "d_head",
+    "d_value",
+    "n_keys",
+    "top_k",
+    "value_bits",
+    "weight_bits",
+    "out_frac_bits",
+    "weights",
+    "n_sinks",
+)
 
 
 def small(**given: Any) -> Dimensions:

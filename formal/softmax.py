@@ -24,17 +24,28 @@ def weights(dims: Dimensions) -> Harness:
     comes = h.drive(table.i, "i")
     goes = h.drain(table.o, "o")
     h.assume(~table.i.valid | (table.i.p.deficit <= dims.spec.d_head))
-    entries = Array(Const(weight, dims.spec.weight_bits) for weight in dims.spec.weights)
+    tables = [Array(Const(weight, dims.spec.weight_bits) for weight in entries) for entries in dims.spec.tables]
     if dims.config.table == "loadable":
-        entries = loaded(h, table, dims, comes)
+        tables = [loaded(h, table, dims, comes)]
+    weight, may_take = tables[0][table.i.p.deficit], Value.cast(1)
+    if dims.spec.n_tables > 1:
+        named = h.drive(table.i_table, "i_table")
+        h.assume(table.i_table.payload < dims.spec.n_tables)
+        for n, entries in enumerate(tables):
+            weight = Mux(table.i_table.payload == n, entries[table.i.p.deficit], weight)
+        ends_query = table.i.p.last & (table.i.p.slice == dims.fold - 1)
+        may_take = table.i_table.valid
+        h.claim("a table is taken with its query's last key", named == (comes & ends_query))
+        h.claim("a key waits for its table", ~comes | may_take)
 
     wanted = Signal.like(table.o.payload, name="expected")
     for field in ("index", "slice", "is_empty", "last"):
         h.m.d.comb += getattr(wanted, field).eq(getattr(table.i.p, field))
-    h.m.d.comb += wanted.weight.eq(Mux(table.i.p.is_empty, 0, entries[table.i.p.deficit]))
+    h.m.d.comb += wanted.weight.eq(Mux(table.i.p.is_empty, 0, weight))
     inside = claim_in_order(h, comes=comes, expected=wanted, goes=goes, found=table.o.payload, most=2)
     claim_within(h, 0, "a weight is offered if a key is inside", (inside != 0) & ~table.o.valid)
-    claim_within(h, 1, "a key is taken if weights are", table.i.valid & table.o.ready & ~table.i.ready)
+    waits = table.i.valid & may_take & table.o.ready & ~table.i.ready
+    claim_within(h, 1, "a key is taken if weights are", waits)
     return h
 
 
@@ -88,6 +99,9 @@ def _proof(name: str, *, is_small: bool = False, **sizes) -> Proof:
 
 PROOFS = (
     _proof("rom", d_head=3, weight_bits=3, d_value=2, n_macs=1, is_small=True),
+    _proof(
+        "tables", d_head=2, weight_bits=3, d_value=2, n_macs=1, weights=((7, 3, 1), (6, 5, 5), (2, 0, 0)), is_small=True
+    ),
     _proof("loadable", d_head=3, weight_bits=3, table="loadable"),
     _proof("loadable_shift", d_head=2, weight_bits=3, table="loadable", product="shift", weights=(4, 1, 0)),
 )

@@ -72,7 +72,7 @@ def _as_float(value: float) -> float | None:
         return None
 
 
-def require_table(weights: Any, high: int, *, why: str = "") -> tuple[int, ...]:
+def require_table(weights: Any, high: int, *, why: str = "", name: str = "weights") -> tuple[int, ...]:
     """Return a softmax table: integers of 0 to `high` that never rise, the first positive.
 
     Raises
@@ -83,13 +83,35 @@ def require_table(weights: Any, high: int, *, why: str = "") -> tuple[int, ...]:
         It is no such table.
     """
     if isinstance(weights, (str, bytes)) or not hasattr(weights, "__iter__"):
-        raise TypeError(f"weights must be a list of integers, not {shown(weights)}")
-    table = tuple(require_int(f"weights[{t}]", weight, 0, high, why=why) for t, weight in enumerate(weights))
+        raise TypeError(f"{name} must be a list of integers, not {shown(weights)}")
+    table = tuple(require_int(f"{name}[{t}]", weight, 0, high, why=why) for t, weight in enumerate(weights))
     if table and table[0] == 0:
-        raise ValueError("weights[0], the weight of the best key, must be positive, not 0")
+        raise ValueError(f"{name}[0], the weight of the best key, must be positive, not 0")
     for t in range(1, len(table)):
         if table[t] > table[t - 1]:
             raise ValueError(
-                f"weights must never rise, but weights[{t}] = {table[t]} is above weights[{t - 1}] = {table[t - 1]}"
+                f"{name} must never rise, but {name}[{t}] = {table[t]} is above {name}[{t - 1}] = {table[t - 1]}"
             )
     return table
+
+
+def require_tables(weights: Any, n_entries: int, most: int, high: int, *, why: str = "") -> tuple[tuple[int, ...], ...]:
+    """Return softmax tables of `n_entries`, 1 to `most` of them: of a table, or of a sequence of tables.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `require_table`, or there are too many.
+    """
+    if not isinstance(weights, (str, bytes)) and hasattr(weights, "__iter__"):
+        weights = tuple(weights)
+    several = isinstance(weights, tuple) and any(hasattr(type(one), "__iter__") for one in weights)
+    several = several and not any(isinstance(one, (str, bytes)) for one in weights)
+    if several and len(weights) > most:
+        raise ValueError(f"weights must be at most {most} tables, not {len(weights)}")
+    named = {f"weights[{n}]": one for n, one in enumerate(weights)} if several else {"weights": weights}
+    tables = tuple(require_table(one, high, why=why, name=name) for name, one in named.items())
+    for name, table in zip(named, tables, strict=True):
+        if len(table) != n_entries:
+            raise ValueError(f"{name} must have d_head + 1 = {n_entries} entries, not {len(table)}")
+    return tables

@@ -103,9 +103,10 @@ def error_bound(spec: AttentionSpec, attention: Attention | None = None) -> NDAr
         The widths.
     attention
         Result of `attend`, for a bound for each query, `(..., n_queries)`. None: one bound that holds for every
-        query, whose `n` is at most `top_k` and whose `weight_sum` is at least `weights[0]`.
+        query, whose `n` is at most `top_k` and whose `weight_sum` is at least a table's first entry.
     """
     n_kept = spec.top_k if attention is None else np.maximum((attention.index >= 0).sum(axis=-1), 1)
-    weight_sum = spec.weights[0] if attention is None else np.maximum(attention.weight.sum(axis=-1), 1)
+    fewest = min(table[0] for table in spec.tables)
+    weight_sum = fewest if attention is None else np.maximum(attention.weight.sum(axis=-1), 1)
     spread = 2**spec.value_bits - 1
     return np.asarray(spread * (n_kept - 1) / (2 * weight_sum) + 0.5 ** (spec.out_frac_bits + 1))

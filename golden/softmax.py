@@ -10,14 +10,19 @@ from numpy.typing import NDArray
 __all__ = ["weigh"]
 
 
-def weigh(deficit: NDArray[np.int64], weights: Sequence[int]) -> NDArray[np.int64]:
-    """`weight = weights[deficit]`, and 0 where `deficit` is -1 (no key was kept).
+def weigh(
+    deficit: NDArray[np.int64], tables: Sequence[Sequence[int]] | NDArray, table: NDArray | None = None
+) -> NDArray[np.int64]:
+    """`weight = tables[table][deficit]`, and 0 where `deficit` is -1 (no key was kept).
 
     Parameters
     ----------
     deficit
-        `max_matches - matches`, 0 to `d_head`, or -1; any shape.
-    weights
-        The spec's softmax table, `d_head + 1` entries.
+        `max_matches - matches`, 0 to `d_head`, or -1: `(..., n_queries, n)`.
+    tables
+        The spec's softmax tables, of `d_head + 1` entries each.
+    table
+        Which one each query uses: integers that broadcast to `(..., n_queries)`. None: the first.
     """
-    return np.append(np.asarray(weights, np.int64), 0)[deficit]
+    entries = np.pad(np.asarray(tables, np.int64), ((0, 0), (0, 1)))
+    return entries[0][deficit] if table is None else entries[table[..., None], deficit]

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hamming.golden.checks import require_choice, require_int, require_logit_scale, require_table
+from numpy.typing import ArrayLike
+
+from hamming.golden.checks import require_choice, require_int, require_logit_scale, require_tables
 
 __all__ = ["WEIGHT_FORMS", "AttentionSpec"]
 
@@ -24,6 +26,7 @@ MAX_D_HEAD = 4096
 MAX_D_VALUE = 4096
 MAX_KEYS = 2**17
 MAX_TOP_K = 4096
+MAX_TABLES = 256
 
 #: Widest numerator that the golden model's 64-bit integers hold.
 MAX_NUMERATOR_BITS = 63
@@ -86,9 +89,10 @@ class AttentionSpec:
         w[j]       = weights[max_matches - matches[j]]        max_matches: the row's own maximum
         out[i]     = floor(2**out_frac_bits * sum(w[j]*v[j][i]) / sum(w[j]) + 1/2)      over the kept
 
-    A key takes part if its index is below the query's `n_valid` and it is not masked; an `n_valid` above `n_keys` is
-    taken as `n_keys`. With fewer such keys than `top_k` all of them are kept; with none the output is zero and flagged
-    empty.
+    A query names a range of keys, `first` and `n_valid`, where its sinks begin, `base`, and a table. A key takes part
+    if it is not masked, and `first <= index < n_valid` or `base <= index < min(base + n_sinks, n_valid)`. What is above
+    `n_keys` is taken as `n_keys`, a `table` of `n_tables` or more as the last one. With fewer such keys than `top_k`
+    all of them are kept; with none the output is zero and flagged empty.
 
     Parameters
     ----------
@@ -101,13 +105,16 @@ class AttentionSpec:
     top_k
         Keys kept for each query (N of HAD, arXiv 2502.01770), 1 to `n_keys`, and 4,096 at most.
     weights
-        Softmax table: `d_head + 1` unsigned integers of `weight_bits`, never rising, the first positive.
+        Softmax table: `d_head + 1` unsigned integers of `weight_bits`, never rising, the first positive. Or a
+        sequence of such tables, 256 at most, of which a query names one.
     value_bits
         Bits of a value element, signed two's complement, 2 to 16.
     weight_bits
         Bits of a table entry, 1 to 32.
     out_frac_bits
         Fraction bits that the output has more than a value element; as many as the numerator's 63 bits leave.
+    n_sinks
+        Keys from a query's `base` on that take part beside its range, 0 to `n_keys`.
 
     Raises
     ------
@@ -122,10 +129,11 @@ class AttentionSpec:
     d_value: int
     n_keys: int
     top_k: int
-    weights: tuple[int, ...]
+    weights: tuple[int, ...] | tuple[tuple[int, ...], ...]
     value_bits: int = 8
     weight_bits: int = 12
     out_frac_bits: int = 8
+    n_sinks: int = 0
 
     def __post_init__(self) -> None:
         def settle(name: str, low: int, high: int | None = None, why: str = "") -> None:
@@ -138,7 +146,8 @@ class AttentionSpec:
         settle("value_bits", 2, 16)
         settle("weight_bits", 1, 32)
         settle("out_frac_bits", 0, MAX_NUMERATOR_BITS - 5)  # a value of 2 bits, a weight of 1, and the 2 added here
-        object.__setattr__(self, "weights", self._checked_table())
+        settle("n_sinks", 0, self.n_keys, why="n_keys")
+        object.__setattr__(self, "weights", self._checked_weights())
         if self.numerator_bits > MAX_NUMERATOR_BITS:
             raise ValueError(
                 f"the accumulator is wider than supported: value_bits {self.value_bits} + weight sum bits "
@@ -146,18 +155,18 @@ class AttentionSpec:
                 f"allowed {MAX_NUMERATOR_BITS}; lower one of them, or top_k"
             )
 
-    def _checked_table(self) -> tuple[int, ...]:
-        table = require_table(self.weights, 2**self.weight_bits - 1, why=f"weight_bits {self.weight_bits}")
-        if len(table) != self.d_head + 1:
-            raise ValueError(f"weights must have d_head + 1 = {self.d_head + 1} entries, not {len(table)}")
-        return table
+    def _checked_weights(self) -> tuple[int, ...] | tuple[tuple[int, ...], ...]:
+        tables = require_tables(
+            self.weights, self.d_head + 1, MAX_TABLES, 2**self.weight_bits - 1, why=f"weight_bits {self.weight_bits}"
+        )
+        return tables if len(tables) != 1 else tables[0]
 
     @classmethod
     def from_logit_scale(
         cls,
         *,
         d_head: int,
-        logit_scale: float,
+        logit_scale: ArrayLike,
         weight_bits: int = 12,
         weight_form: str = "exponential",
         **fields: Any,
@@ -167,7 +176,7 @@ class AttentionSpec:
         Parameters
         ----------
         d_head, logit_scale, weight_bits
-            As of `exponential_table`.
+            As of `exponential_table`; several logit scales make as many tables.
         weight_form
             `exponential`: the table is `exponential_table`. `power_of_two`: it is `power_of_two_table`, which a
             configuration with `product = "shift"` needs.
@@ -176,8 +185,24 @@ class AttentionSpec:
         """
         require_choice("weight_form", weight_form, WEIGHT_FORMS)
         build = exponential_table if weight_form == "exponential" else power_of_two_table
-        table = build(d_head, logit_scale, weight_bits)
-        return cls(d_head=d_head, weights=table, weight_bits=weight_bits, **fields)
+        if isinstance(logit_scale, str) or not hasattr(logit_scale, "__iter__"):
+            weights = build(d_head, logit_scale, weight_bits)  # type: ignore[arg-type]
+        else:
+            scales = tuple(logit_scale)  # type: ignore[arg-type]
+            if not 1 <= len(scales) <= MAX_TABLES:
+                raise ValueError(f"logit_scale must be one number or 1 to {MAX_TABLES} of them, not {len(scales)}")
+            weights = tuple(build(d_head, scale, weight_bits) for scale in scales)
+        return cls(d_head=d_head, weights=weights, weight_bits=weight_bits, **fields)
+
+    @property
+    def tables(self) -> tuple[tuple[int, ...], ...]:
+        """The softmax tables, one or more."""
+        return self.weights if self.n_tables > 1 else (self.weights,)  # type: ignore[return-value]
+
+    @property
+    def n_tables(self) -> int:
+        """Softmax tables, of which a query names one."""
+        return len(self.weights) if isinstance(self.weights[0], tuple) else 1
 
     # Widths, each derived here and nowhere else.
 
@@ -195,6 +220,11 @@ class AttentionSpec:
     def n_valid_bits(self) -> int:
         """Bits of `n_valid`, 0 to `n_keys`."""
         return self.n_keys.bit_length()
+
+    @property
+    def table_bits(self) -> int:
+        """Bits of a table's number, 0 to `n_tables - 1` (none if there is one table)."""
+        return (self.n_tables - 1).bit_length()
 
     @property
     def weight_sum_bits(self) -> int:
@@ -217,9 +247,11 @@ class AttentionSpec:
         return self.value_bits + self.out_frac_bits
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON types; `from_dict` is the inverse."""
+        """Return the fields as plain JSON types; `from_dict` is the inverse. No sinks are left out."""
         fields = dataclasses.asdict(self)
-        fields["weights"] = list(self.weights)
+        fields["weights"] = [list(table) for table in self.tables] if self.n_tables > 1 else list(self.weights)
+        if not self.n_sinks:
+            del fields["n_sinks"]
         return fields
 
     @classmethod

@@ -25,15 +25,45 @@ class Selection(NamedTuple):
     deficit: NDArray[np.int64]
 
 
-def absent_keys(n_keys: int, n_valid: ArrayLike | None, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    """True where a key takes no part: its index is not below `n_valid`, or it is masked. None: all take part.
+def absent_keys(
+    n_keys: int,
+    n_valid: ArrayLike | None,
+    mask: NDArray[np.bool_] | None,
+    *,
+    first: ArrayLike | None = None,
+    base: ArrayLike | None = None,
+    n_sinks: int = 0,
+    start: int = 0,
+) -> NDArray[np.bool_] | None:
+    """True where a key takes no part. None: all take part.
 
-    `n_valid` is an integer or `(..., n_queries)`, `mask` broadcasts to `(..., n_queries, n_keys)`; None is no limit.
+    A key takes part if it is not masked, its index is below `n_valid`, and it is `first` or above, or one of the
+    `n_sinks` from `base` on.
+
+    Parameters
+    ----------
+    n_keys
+        Keys, whose indices are `start` and up.
+    n_valid, first, base
+        Integers or `(..., n_queries)`; None is no limit, and 0 for `base`.
+    mask
+        Broadcasts to `(..., n_queries, n_keys)`.
+    n_sinks
+        The spec's.
+    start
+        Index of the first key.
     """
-    if n_valid is None:
-        return mask
-    unseen = np.arange(n_keys) >= np.asarray(n_valid)[..., None]
-    return unseen if mask is None else unseen | mask
+    index = np.arange(start, start + n_keys)
+    absent = None if n_valid is None else index >= np.asarray(n_valid)[..., None]
+    if first is not None:
+        before = index < np.asarray(first)[..., None]
+        if n_sinks:
+            from_base = index - np.asarray(0 if base is None else base)[..., None]
+            before = before & ~((from_base >= 0) & (from_base < n_sinks))
+        absent = before if absent is None else absent | before
+    if absent is None or mask is None:
+        return mask if absent is None else absent
+    return absent | mask
 
 
 def select(matches: NDArray, top_k: int, absent: NDArray[np.bool_] | None = None) -> Selection:

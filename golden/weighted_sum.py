@@ -13,11 +13,11 @@ __all__ = ["divide_half_up", "normalize", "sum_type", "weighted_sum"]
 def sum_type(spec: AttentionSpec) -> type[np.float32] | type[np.float64] | type[np.int64]:
     """The fastest type in which every sum of `top_k` products is exact, in any order.
 
-    No partial sum exceeds `top_k * weights[0] * 2**(value_bits - 1)`. Integers are exact in a float32 up to
-    `2**24` and in a float64 up to `2**53`, so that matrix products of floats, which are many times as fast as
+    No partial sum exceeds `top_k` times the largest weight times `2**(value_bits - 1)`. Integers are exact in a float32
+    up to `2**24` and in a float64 up to `2**53`, so that matrix products of floats, which are many times as fast as
     those of integers, round nothing. Beyond them int64 holds what a spec allows.
     """
-    largest = spec.top_k * spec.weights[0] << (spec.value_bits - 1)
+    largest = spec.top_k * max(table[0] for table in spec.tables) << (spec.value_bits - 1)
     if largest <= 2**24:
         return np.float32
     return np.float64 if largest <= 2**53 else np.int64

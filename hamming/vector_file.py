@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 __all__ = ["Vectors", "read_vectors"]
 
 _REQUIRED = ("q", "k", "v")
-_OPTIONAL = ("n_valid", "mask")
+_OPTIONAL = ("n_valid", "mask", "first", "base", "table")
 
 #: Most bytes of an array. A file of a thousandth of that can hold as much, compressed.
 MAX_ARRAY_BYTES = 2**32
@@ -35,7 +35,7 @@ class Vectors:
 
     Attributes
     ----------
-    q, k, v, n_valid, mask
+    q, k, v, n_valid, mask, first, base, table
         The arrays, of whatever type and shape they are.
     notes
         What the user may not expect, in words: arrays that are not used.
@@ -46,14 +46,30 @@ class Vectors:
     v: np.ndarray
     n_valid: np.ndarray | None = None
     mask: np.ndarray | None = None
+    first: np.ndarray | None = None
+    base: np.ndarray | None = None
+    table: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def limits(self) -> dict[str, np.ndarray]:
+        """What a query names, by the names of `golden.attention.attend`'s arguments; absent ones are left out."""
+        given = {name: getattr(self, name) for name in _OPTIONAL}
+        return {name: array for name, array in given.items() if array is not None}
 
-def read_vectors(path: Path) -> Vectors:
-    """Read the arrays `q`, `k`, `v`, and where present `n_valid` and `mask`, of an `.npz` file.
+
+def read_vectors(path: Path, *, n_tables: int | None = None) -> Vectors:
+    """Read the arrays `q`, `k`, `v` of an `.npz` file, and those of the optional ones that are there.
 
     Other arrays may be there; they are named in the notes and not read. Types, shapes and values are
-    `golden.attention.attend`'s to check.
+    `golden.attention.attend`'s to check; but what it takes as less than it is, a mistake in a file, is refused.
+
+    Parameters
+    ----------
+    path
+        The file.
+    n_tables
+        Tables of the spec, below which those of `table` must be. None: any.
 
     Raises
     ------
@@ -67,7 +83,7 @@ def read_vectors(path: Path) -> Vectors:
             if not zipfile.is_zipfile(file):
                 raise ValueError("not an .npz file; numpy.savez writes one")
             with zipfile.ZipFile(file) as archive:
-                return _vectors(archive)
+                return _vectors(archive, n_tables)
     except OSError as error:
         raise ValueError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
     except MemoryError as error:
@@ -78,7 +94,7 @@ def read_vectors(path: Path) -> Vectors:
         raise ValueError(f"{path}: not a readable .npz file: {_first_line(error)}") from error
 
 
-def _vectors(archive: zipfile.ZipFile) -> Vectors:
+def _vectors(archive: zipfile.ZipFile, n_tables: int | None) -> Vectors:
     known = (*_REQUIRED, *_OPTIONAL)
     entries = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     unused = sorted(entries.keys() - set(known))
@@ -97,21 +113,24 @@ def _vectors(archive: zipfile.ZipFile) -> Vectors:
                 raise
             except Exception as error:
                 raise ValueError(f"{name} cannot be read: {_first_line(error)}") from error
-    _check_n_valid(arrays)
+    if arrays["k"].ndim > 1:
+        for name in ("n_valid", "first", "base"):
+            _check_most(name, arrays.get(name), arrays["k"].shape[-2])
+    if n_tables is not None:
+        _check_most("table", arrays.get("table"), n_tables - 1)
     return Vectors(**arrays, notes=tuple(_unused_note(name, known) for name in unused))
 
 
-def _check_n_valid(arrays: dict[str, np.ndarray]) -> None:
-    """Refuse more keys than there are: what hardware takes as all of them is a mistake in a file."""
-    n_valid, k = arrays.get("n_valid"), arrays["k"]
-    if n_valid is None or n_valid.dtype.kind not in "iu" or not n_valid.size or k.ndim < 2:
+def _check_most(name: str, array: np.ndarray | None, most: int) -> None:
+    """Refuse more than there is: what hardware takes as the most is a mistake in a file."""
+    if array is None or array.dtype.kind not in "iu" or not array.size:
         return  # `attend` says what is wrong
-    if n_valid.max() > k.shape[-2]:
-        raise ValueError(f"n_valid must be 0 to {k.shape[-2]}, not {n_valid.max()}")
+    if array.max() > most:
+        raise ValueError(f"{name} must be 0 to {most}, not {array.max()}")
 
 
 def _unused_note(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known, 1, 0.65)
     return f"the array {name!r} is not used" + (f"; did you mean {near[0]!r}?" if near else "")
 
 

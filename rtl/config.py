@@ -71,6 +71,8 @@ class EngineConfig:
         Softmax table: `rom` (the spec's) or `loadable` (written through a stream before the first query).
     mask
         Whether a query brings a mask over its keys.
+    range
+        Whether a query brings the `first` key that it sees; rows before it are not read.
     expose_index
         Whether the kept keys are put out, as a stream beside the output.
     bus
@@ -98,6 +100,7 @@ class EngineConfig:
     table: str = "rom"
     mask: bool = False
     expose_index: bool = True
+    range: bool = False
     bus: str = "stream"
 
     def __post_init__(self) -> None:
@@ -131,6 +134,7 @@ class EngineConfig:
             raise ValueError("value_banks belongs to internal memories; leave it out for 'external'")
         require_choice("table", self.table, TABLES)
         require_bool("mask", self.mask)
+        require_bool("range", self.range)
         require_bool("expose_index", self.expose_index)
         require_choice("bus", self.bus, BUSES)
 
@@ -139,9 +143,12 @@ class EngineConfig:
         return Dimensions(spec, self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON types; `from_dict` is the inverse. A bus of plain streams is left out."""
-        fields = dataclasses.asdict(self)
-        return {name: value for name, value in fields.items() if (name, value) != ("bus", "stream")}
+        """Return the fields as plain JSON types; `from_dict` is the inverse.
+
+        No range, and a bus of plain streams, are left out.
+        """
+        left_out = {"range": False, "bus": "stream"}.items()
+        return {name: value for name, value in dataclasses.asdict(self).items() if (name, value) not in left_out}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> EngineConfig:
@@ -160,8 +167,12 @@ class Dimensions:
     ----------
     fold
         Cycles that one kept key takes in the weighted sum: `d_value / n_macs`.
-    n_rows
-        Rows of the key memory: `ceil(n_keys / n_lanes)`.
+    n_rows, row_bits
+        Rows of the key memory: `ceil(n_keys / n_lanes)`; bits of a row's number (1 at least).
+    sink_rows
+        Most rows that hold the sinks of a query.
+    queries_in_flight
+        Queries that can be between the fetch and the softmax table.
     value_bank_depths
         Words of each bank of the value memory: a power of two, the last one's the rest.
     level_bits
@@ -192,6 +203,10 @@ class Dimensions:
             raise ValueError(
                 f"n_lanes must be at most n_keys = {spec.n_keys}, or lanes would have no key; not {config.n_lanes}"
             )
+        if spec.n_sinks and not config.range:
+            raise ValueError(
+                f"n_sinks = {spec.n_sinks} keys take part beside a range, and the engine has none; give it range = true"
+            )
         self.n_lanes = config.n_lanes
         self.lane_bits = config.n_lanes.bit_length() - 1
         self.n_macs = spec.d_value if config.n_macs is None else config.n_macs
@@ -204,11 +219,14 @@ class Dimensions:
         if self.n_macs > MAX_MACS:
             raise ValueError(f"n_macs must be at most {MAX_MACS}, and is d_value = {self.n_macs} where none is given")
         if config.product == "shift":
-            _require_powers_of_two(spec.weights)
+            for n, table in enumerate(spec.tables):
+                _require_powers_of_two(table, f"weights[{n}]" if spec.n_tables > 1 else "weights")
         self.fold = spec.d_value // self.n_macs
         self._require_supported()
         self.value_bank_depths = self._value_bank_depths()
         self.n_rows = -(-spec.n_keys // config.n_lanes)
+        self.row_bits = max(1, (self.n_rows - 1).bit_length())
+        self.sink_rows = -(-(spec.n_sinks - 1) // config.n_lanes) + 1 if spec.n_sinks else 0
         self.level_bits = (spec.d_head + 1).bit_length()
         self.kept_carries = kept_carries(config.product, spec.value_bits, spec.weight_bits, spec.acc_bits)
         negated = spec.top_k * largest_negated(config.product, spec.weight_bits)
@@ -223,6 +241,7 @@ class Dimensions:
         self.scan_rows = self._scan_rows()
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
+        self.queries_in_flight = config.read_latency + config.score_stages + self.count_stages + PLACES_OF_QUERIES
 
     def _require_supported(self) -> None:
         spec, n_lanes = self.spec, self.config.n_lanes
@@ -277,13 +296,14 @@ class Dimensions:
         """Beats that a selector gives for a query of `n_valid` keys: the keys that it keeps, or one that says none."""
         return max(1, min(self.spec.top_k, n_valid))
 
-    def _selection(self, n_valid: int, scan_rows: int | None = None) -> int:
+    def _selection(self, n_valid: int, scan_rows: int | None = None, *, kept: int | None = None) -> int:
         """Cycles between two queries that the histogram selector's second look allows, at most.
 
         The next query's keys may leave it from the last pass over this one's on (`rtl.replay`), and until the end of
         their own first pass; not in the passes between.
         """
-        return self.scan_groups(n_valid, scan_rows) + max(1, self.fold - 1) * self._kept(n_valid)
+        kept = self._kept(n_valid) if kept is None else kept
+        return self.scan_groups(n_valid, scan_rows) + max(1, self.fold - 1) * kept
 
     def _scan_rows(self) -> int:
         """Fewest rows for which a scan of all keys fits the period, or as many as `MAX_SCAN_SCORES` allows."""
@@ -315,17 +335,34 @@ class Dimensions:
             )
         return self.config.n_dividers
 
-    def cycle_terms(self, n_valid: int | None = None) -> dict[str, int]:
-        """Cycles a query, back to back, that each part alone needs for a query of `n_valid` keys.
+    def rows_read(self, n_valid: int, first: int = 0, base: int = 0) -> int:
+        """Rows of the key memory that a query reads: those with a key of its range or a sink, 1 at least."""
+        n_valid, first = min(n_valid, self.spec.n_keys), min(first, self.spec.n_keys)
+        rows = range(first // self.n_lanes, (n_valid - 1) // self.n_lanes + 1) if first < n_valid else range(0)
+        n_rows = len(rows)
+        if self.spec.n_sinks and base < min(first, n_valid):
+            last = (min(base + self.spec.n_sinks, n_valid) - 1) // self.n_lanes
+            n_rows += sum(row not in rows for row in range(base // self.n_lanes, last + 1))
+        return max(1, n_rows)
 
-        The engine's cycles are the largest term; `n_valid` defaults to `n_keys`. For an insertion selector
-        of several lanes `select` is what `n_valid` keys in rising order of score need, the worst case.
+    def keys_seen(self, n_valid: int, first: int = 0, base: int = 0) -> int:
+        """Keys of a query's range and its sinks."""
+        n_valid, first = min(n_valid, self.spec.n_keys), min(first, self.spec.n_keys)
+        sinks = max(0, min(base + self.spec.n_sinks, first, n_valid) - base)
+        return max(0, n_valid - first) + sinks
+
+    def cycle_terms(self, n_valid: int | None = None, n_rows: int | None = None) -> dict[str, int]:
+        """Cycles a query, back to back, that each part alone needs for a query of `n_valid` keys in `n_rows` rows.
+
+        The engine's cycles are the largest term; `n_valid` defaults to `n_keys`, `n_rows` to those that hold them. For
+        an insertion selector of several lanes `select` is what `n_valid` keys in rising order of score need, the worst
+        case.
         """
         n_valid = self.spec.n_keys if n_valid is None else n_valid
         kept = self._kept(n_valid)
-        rows = max(1, -(-n_valid // self.n_lanes))
+        rows = max(1, -(-n_valid // self.n_lanes)) if n_rows is None else n_rows
         if self.config.selector == "histogram":
-            select = self._selection(n_valid)
+            select = self._selection(n_valid if n_rows is None else n_rows * self.n_lanes, kept=kept)
         elif self.n_lanes == 1:
             select = max(rows, self.spec.top_k)
         else:
@@ -337,7 +374,7 @@ class Dimensions:
             "divide": self.spec.d_value // self.n_dividers,
         }
 
-    def latency(self, n_valid: int | None = None) -> int:
+    def latency(self, n_valid: int | None = None, n_rows: int | None = None) -> int:
         """Most cycles from the first offer of a lone query of `n_valid` keys to the transfer of its last output.
 
         Rows are taken, kept keys are put out, each pass but the last takes a slice's time, and the last one's
@@ -346,25 +383,31 @@ class Dimensions:
         selector still shifts out what it held, and takes as many longer.
         """
         n_valid = self.spec.n_keys if n_valid is None else n_valid
-        terms = self.cycle_terms(n_valid)
+        terms = self.cycle_terms(n_valid, n_rows)
         if self.config.selector == "histogram":
             take = terms["score"]
-            give = 4 + self.count_stages + self.scan_groups(n_valid) + self._kept(n_valid)
+            groups = self.scan_groups(n_valid if n_rows is None else n_rows * self.n_lanes)
+            give = 4 + self.count_stages + groups + self._kept(n_valid)
         else:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold
         division = self.n_macs // self.n_dividers + self.division_latency
         buffers = BUFFER_LATENCY if self.config.bus == "axi" else 0
-        return take + self.config.score_stages + give + passes + self.key_latency + division + buffers
+        before = self.config.range + self.config.score_stages
+        return take + before + give + passes + self.key_latency + division + buffers
 
-    def bound(self, n_valid: int | None = None) -> int:
+    def bound(self, n_valid: int | None = None, n_rows: int | None = None) -> int:
         """Least cycles a query that lanes and multipliers allow: `max(ceil(n_valid/n_lanes), kept*fold)`."""
-        terms = self.cycle_terms(n_valid)
+        terms = self.cycle_terms(n_valid, n_rows)
         return max(terms["score"], terms["sum"])
 
 
 #: Levels of full adders between two registers of the selector's counts: those of 16 lanes, which fit 1 GHz in 45 nm.
 MOST_COUNTED_LEVELS = 7
+
+#: Registers of the data path that can each belong to another query, where each has a row and keeps a key: between the
+#: range and the softmax table, without those of `read_latency`, `score_stages` and `count_stages`.
+PLACES_OF_QUERIES = 10
 
 #: Bits that a stage of the normaliser adds at most: as many as fit 1 GHz in 45 nm.
 MOST_ADDED_BITS = 11
@@ -392,12 +435,12 @@ def bank_numbers(depth: int) -> list[int]:
     return [n for n in powers if len(bank_depths(depth, n)) == n]
 
 
-def _require_powers_of_two(weights: tuple[int, ...]) -> None:
-    for t, weight in enumerate(weights):
+def _require_powers_of_two(table: tuple[int, ...], name: str) -> None:
+    for t, weight in enumerate(table):
         if weight and not _is_power_of_two(weight):
             raise ValueError(
                 f"product 'shift' needs a table of powers of two and zeros (weight_form = \"power_of_two\" makes one), "
-                f"but weights[{t}] is {weight}"
+                f"but {name}[{t}] is {weight}"
             )
 
 

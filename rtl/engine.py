@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +12,7 @@ from hamming.rtl.config import Dimensions, EngineConfig
 from hamming.rtl.fetch import KeyFetch
 from hamming.rtl.fork import Fork
 from hamming.rtl.loader import RowLoader
+from hamming.rtl.locate import Locate
 from hamming.rtl.memory import (
     BankedMemory,
     DualPortMemory,
@@ -22,9 +23,11 @@ from hamming.rtl.memory import (
 )
 from hamming.rtl.normalizer import Normalizer
 from hamming.rtl.replay import Replay
+from hamming.rtl.row_range import RowRange
 from hamming.rtl.score import ScoreArray
 from hamming.rtl.selector import selector as selector_of
 from hamming.rtl.softmax import SoftmaxTable
+from hamming.rtl.table_queue import TableQueue
 from hamming.rtl.turns import Turns
 from hamming.rtl.weighted_sum import WeightedSum
 
@@ -43,6 +46,17 @@ def errors(dims: Dimensions) -> dict[str, str]:
         causes["weight_table"] = "a query met a table that rises, or whose first entry is 0; it was used as it is"
         if dims.config.product == "shift":
             causes["weight_table"] += "; or an entry was no power of two, and was stored as the one below it"
+        if spec.n_tables > 1:
+            causes["weight_index"] = (
+                f"a table entry had an index above d_head = {spec.d_head}, or a table of n_tables = {spec.n_tables} or "
+                "more; it was dropped"
+            )
+    if dims.config.range:
+        causes["first"] = f"a query had a first above n_keys = {spec.n_keys}; it was taken as n_keys"
+        if spec.n_sinks:
+            causes["base"] = f"a query had a base of n_keys = {spec.n_keys} or more; it had no sinks"
+    if spec.n_tables > 1:
+        causes["table"] = f"a query had a table of n_tables = {spec.n_tables} or more; the last one was used"
     return causes
 
 
@@ -72,8 +86,10 @@ class Engine(wiring.Component):
         The softmax table, complete before the first query. An entry above `d_head` is dropped.
     i_query : In(stream of payload.query)
         A query and the number of keys that it sees, `n_keys` if it is above; transferred as its first keys are read.
+        With a range also the first of them, and where its sinks begin; transferred before its first keys are read. Of
+        several tables also its own.
     i_mask : In(stream of n_lanes bits), if the configuration has a mask
-        For each row of `n_lanes` keys of each query, a 1 for each key to leave out.
+        For each row of `n_lanes` keys of each query that is read, a 1 for each key to leave out.
     o_out : Out(stream of payload.out_beat)
         `d_value / n_dividers` beats a query.
     o_selected : Out(stream of payload.kept_key), if the configuration exposes the index
@@ -136,7 +152,7 @@ class Engine(wiring.Component):
         m.submodules.normalizer = normalizer = Normalizer(dims)
 
         _connect(m, wiring.flipped(self.i_row), loader.i)
-        _connect(m, wiring.flipped(self.i_query), fetch.i)
+        locate, query_errors = self._connect_query(m, fetch, softmax)
         if self.config.mask:
             _connect(m, wiring.flipped(self.i_mask), fetch.i_mask)
         if self.config.table == "loadable":
@@ -149,13 +165,22 @@ class Engine(wiring.Component):
             turns.wants_write.eq(loader.wants_write),
             turns.write_addr.eq(loader.keys.addr),
             loader.may_write.eq(turns.may_write),
-            self.error.eq(Cat(fetch.error, loader.error, softmax.errors if self.config.table == "loadable" else ())),
+            self.error.eq(
+                Cat(
+                    query_errors[0],
+                    loader.error,
+                    softmax.errors if self.config.table == "loadable" else (),
+                    query_errors[1],
+                )
+            ),
         ]
 
         _connect(m, fetch.o, score.i)
         m.d.comb += score.keys.eq(fetch.keys.data)
         _connect(m, score.o, selector.i)
-        self._connect_selected(m, selector, replay)
+        if locate:
+            _connect(m, selector.o, locate.i)
+        self._connect_selected(m, locate or selector, replay)
         _connect(m, replay.o, softmax.i)
         _connect(m, softmax.o, weighted_sum.i)
         _connect(m, weighted_sum.o, normalizer.i)
@@ -174,6 +199,38 @@ class Engine(wiring.Component):
             wiring.connect(m, user, memory)
         return m
 
+    def _connect_query(
+        self, m: Module, fetch: KeyFetch, softmax: SoftmaxTable
+    ) -> tuple[Locate | None, tuple[Value, Value]]:
+        """Queries go to the fetch, their tables to the softmax, and which rows they read to where keys are located.
+
+        Returned are the last, if there is such a thing, and the bits of `error` for `n_valid` and for all else.
+        """
+        query, others = wiring.flipped(self.i_query), Cat()
+        if self.spec.n_tables > 1:
+            m.submodules.table_queue = tables = TableQueue(self.dims)
+            _connect(m, query, tables.i)
+            _connect(m, tables.o_table, softmax.i_table)
+            query, others = tables.o, tables.error
+        if not self.config.range:
+            _connect(m, query, fetch.i)
+            return None, (fetch.error, others)
+        m.submodules.row_range = row_range = RowRange(self.dims)
+        m.submodules.locate = locate = Locate(self.dims)
+        m.submodules.range_fork = fork = Fork()
+        _connect(m, query, row_range.i)
+        ranged, place = row_range.o, locate.i_place
+        m.d.comb += [fork.i_valid.eq(ranged.valid), ranged.ready.eq(fork.i_ready), fetch.i.p.eq(ranged.p)]
+        m.d.comb += place.p.begin_row.eq(ranged.p.begin_row)
+        if self.spec.n_sinks:
+            m.d.comb += [
+                place.p.first_row.eq(ranged.p.first >> self.dims.lane_bits),
+                place.p.n_before.eq(ranged.p.n_before),
+                place.p.jumps.eq(ranged.p.jumps),
+            ]
+        _connect_fork(m, fork, fetch.i, place)
+        return locate, (row_range.errors[0], Cat(row_range.errors[1:], others))
+
     def _connect_selected(self, m: Module, selector, replay: Replay) -> None:
         """Kept keys go to the replay and, if exposed, out: a transfer to one waits for the other."""
         if not self.config.expose_index:
@@ -185,8 +242,13 @@ class Engine(wiring.Component):
             fork.i_valid.eq(selector.o.valid),
             selector.o.ready.eq(fork.i_ready),
         ]
-        for n, branch in enumerate((replay.i, self.o_selected)):
-            m.d.comb += [branch.valid.eq(fork.o_valid[n]), fork.o_ready[n].eq(branch.ready)]
+        _connect_fork(m, fork, replay.i, self.o_selected)
+
+
+def _connect_fork(m: Module, fork: Fork, *branches) -> None:
+    """Connect the handshakes of a fork's branches."""
+    for n, branch in enumerate(branches):
+        m.d.comb += [branch.valid.eq(fork.o_valid[n]), fork.o_ready[n].eq(branch.ready)]
 
 
 def _connect(m: Module, source, sink) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal
+from typing import Any, NamedTuple
+
+from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +16,20 @@ from hamming.rtl.popcount import thermometer
 __all__ = ["KeyFetch"]
 
 
+class _Walk(NamedTuple):
+    """The row of a query that is to be read: its number, and which one it is; the lanes that take part.
+
+    And what is assigned as it is read, and as the first one is.
+    """
+
+    row: Signal
+    is_first: Signal
+    is_last: Signal
+    takes_part: Signal
+    as_read: list[Any]
+    as_first: list[Any]
+
+
 class KeyFetch(wiring.Component):
     """Walks a query over the rows of keys that it sees, and says of each lane whether its key takes part.
 
@@ -22,6 +38,9 @@ class KeyFetch(wiring.Component):
     above `n_keys` is taken as `n_keys`, and sets `error`.
 
     A query is held from its first row on, so that nothing but its transfer counts.
+
+    With a range, queries come from `RowRange`, which says which rows they need and holds them until their last one.
+    Lanes of the range and of the sinks take part, and no other row is read.
 
     * **Latency**: `read_latency` cycles from the read to the request, in which the memory answers.
     * **Throughput**: a row a cycle, also from one query to the next.
@@ -36,7 +55,8 @@ class KeyFetch(wiring.Component):
     Members
     -------
     i : In(stream of payload.query)
-        Transferred with the read of its first row.
+        Transferred with the read of its first row. With a range it is a stream of payload.ranged_query, transferred
+        with the read of its last row.
     i_mask : In(stream of n_lanes bits), if the configuration has a mask
         A beat for each row of the query; 1 masks the key out.
     wants_read : Out(1)
@@ -46,7 +66,7 @@ class KeyFetch(wiring.Component):
     keys : Out(ReadPort)
         To the key memory, whose data go to `ScoreArray.keys`.
     o : Out(stream of payload.score_request)
-    error : Out(1)
+    error : Out(1), without a range
         A query with an `n_valid` above `n_keys` was transferred since the last reset.
     """
 
@@ -60,20 +80,70 @@ class KeyFetch(wiring.Component):
 
     def __init__(self, dims: Dimensions):
         self.dims = dims
+        query = payload.ranged_query(dims) if dims.config.range else payload.query(dims)
         members = {
-            "i": In(stream.Signature(payload.query(dims))),
+            "i": In(stream.Signature(query)),
             "wants_read": Out(1),
             "may_read": In(1, init=1),
             "keys": Out(key_read_port(dims)),
             "o": Out(stream.Signature(payload.score_request(dims))),
-            "error": Out(1),
         }
+        if not dims.config.range:
+            members["error"] = Out(1)
         if dims.config.mask:
             members["i_mask"] = In(stream.Signature(dims.n_lanes))
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        dims = self.dims
+        row, is_first, is_last, takes_part, as_read, as_first = (
+            self._walk_range(m) if dims.config.range else self._walk_all(m)
+        )
+
+        # A request goes through as many stages as the memory: with each, the memory's word moves on.
+        n_stages = dims.config.read_latency
+        requests = [Signal(payload.score_request(dims), name=f"request_{s}", reset_less=True) for s in range(n_stages)]
+        valid = [*(Signal(name=f"request_is_here_{s}") for s in range(n_stages - 1)), self.o.valid]
+        has_room = [Signal(name=f"has_room_{s}") for s in range(n_stages)]
+        for s, room in enumerate(has_room):
+            m.d.comb += room.eq(~valid[s] | (self.o.ready if s == n_stages - 1 else has_room[s + 1]))
+
+        masked_out = self.i_mask.payload if dims.config.mask else 0
+        has_mask = self.i_mask.valid if dims.config.mask else 1
+        may_go = Signal()
+        reads = Signal()
+        m.d.comb += [
+            self.wants_read.eq(self.i.valid if dims.config.range else self.i.valid | ~is_first),
+            may_go.eq(has_room[0] & self.may_read & ~ResetSignal()),
+            reads.eq(self.wants_read & has_mask & may_go),
+            self.i.ready.eq((is_last if dims.config.range else is_first) & has_mask & may_go),
+            self.keys.addr.eq(row),
+            self.keys.en.eq(Cat(reads, (valid[s] & has_room[s + 1] for s in range(n_stages - 1)))),
+        ]
+        if dims.config.mask:
+            m.d.comb += self.i_mask.ready.eq(self.wants_read & may_go)
+
+        with m.If(has_room[0]):
+            m.d.sync += valid[0].eq(reads)
+        with m.If(reads):
+            m.d.sync += [
+                *as_read,
+                requests[0].takes_part.eq(takes_part & ~masked_out),
+                requests[0].last.eq(is_last),
+            ]
+            with m.If(is_first):
+                m.d.sync += [requests[0].query.eq(self.i.p.query), *as_first]
+        for s in range(1, n_stages):
+            with m.If(has_room[s]):
+                m.d.sync += valid[s].eq(valid[s - 1])
+            with m.If(valid[s - 1] & has_room[s]):
+                m.d.sync += requests[s].eq(requests[s - 1])
+        m.d.comb += self.o.p.eq(requests[-1])
+        return m
+
+    def _walk_all(self, m: Module) -> _Walk:
+        """Count rows up from 0, until no key is left."""
         dims, spec = self.dims, self.dims.spec
         n_lanes = dims.n_lanes
 
@@ -95,47 +165,33 @@ class KeyFetch(wiring.Component):
         takes_part = Signal(n_lanes)
         some = thermometer(m, remaining[: dims.lane_bits], "below_remaining")
         m.d.comb += takes_part.eq(Mux(remaining[dims.lane_bits :].any(), ~Const(0, n_lanes), some))
+        as_read = [row.eq(Mux(is_last, 0, row + 1)), remaining_after_first.eq(remaining - n_lanes)]
+        can_be_above = spec.n_keys < 2**spec.n_valid_bits - 1
+        as_first = [self.error.eq(self.error | is_above)] if can_be_above else []
+        return _Walk(row, is_first, is_last, takes_part, as_read, as_first)
 
-        # A request goes through as many stages as the memory: with each, the memory's word moves on.
-        n_stages = dims.config.read_latency
-        requests = [Signal(payload.score_request(dims), name=f"request_{s}", reset_less=True) for s in range(n_stages)]
-        valid = [*(Signal(name=f"request_is_here_{s}") for s in range(n_stages - 1)), self.o.valid]
-        has_room = [Signal(name=f"has_room_{s}") for s in range(n_stages)]
-        for s, room in enumerate(has_room):
-            m.d.comb += room.eq(~valid[s] | (self.o.ready if s == n_stages - 1 else has_room[s + 1]))
+    def _walk_range(self, m: Module) -> _Walk:
+        """Go from the query's first row to its last, with a jump from the sinks to the range where it has one."""
+        dims, query = self.dims, self.i.p
+        row = Signal(self.keys.addr.shape())
+        is_first = Signal(init=1)
+        is_last = Signal()
+        next_row = Signal.like(row, reset_less=True)
+        follows = row + 1
+        as_read = [is_first.eq(is_last)]
+        m.d.comb += [row.eq(Mux(is_first, query.begin_row, next_row)), is_last.eq(row == query.last_row)]
 
-        masked_out = self.i_mask.payload if dims.config.mask else 0
-        has_mask = self.i_mask.valid if dims.config.mask else 1
-        may_go = Signal()
-        reads = Signal()
-        m.d.comb += [
-            self.wants_read.eq(self.i.valid | ~is_first),
-            may_go.eq(has_room[0] & self.may_read & ~ResetSignal()),
-            reads.eq(self.wants_read & has_mask & may_go),
-            self.i.ready.eq(is_first & has_mask & may_go),
-            self.keys.addr.eq(row),
-            self.keys.en.eq(Cat(reads, (valid[s] & has_room[s + 1] for s in range(n_stages - 1)))),
-        ]
-        if dims.config.mask:
-            m.d.comb += self.i_mask.ready.eq(self.wants_read & may_go)
+        def below(bound: Value, name: str) -> Value:
+            """Lanes of the row whose keys' indices are below a bound."""
+            low, high = bound[: dims.lane_bits], bound[dims.lane_bits :]
+            in_row = Mux(row == high, thermometer(m, low, f"below_{name}"), Const(0, dims.n_lanes))
+            return Mux(row < high, ~Const(0, dims.n_lanes), in_row) if len(high) else in_row
 
-        with m.If(has_room[0]):
-            m.d.sync += valid[0].eq(reads)
-        with m.If(reads):
-            m.d.sync += [
-                row.eq(Mux(is_last, 0, row + 1)),
-                remaining_after_first.eq(remaining - n_lanes),
-                requests[0].takes_part.eq(takes_part & ~masked_out),
-                requests[0].last.eq(is_last),
-            ]
-            with m.If(is_first):
-                m.d.sync += requests[0].query.eq(self.i.p.query)
-                if spec.n_keys < 2**spec.n_valid_bits - 1:
-                    m.d.sync += self.error.eq(self.error | is_above)
-        for s in range(1, n_stages):
-            with m.If(has_room[s]):
-                m.d.sync += valid[s].eq(valid[s - 1])
-            with m.If(valid[s - 1] & has_room[s]):
-                m.d.sync += requests[s].eq(requests[s - 1])
-        m.d.comb += self.o.p.eq(requests[-1])
-        return m
+        sees = ~below(query.first, "first")
+        if dims.spec.n_sinks:
+            sees |= ~below(query.base, "base") & below(query.sink_end, "sink_end")
+            follows = Mux(query.jumps & (row == query.sink_row), query.first >> dims.lane_bits, follows)
+        as_read.append(next_row.eq(follows))
+        takes_part = Signal(dims.n_lanes)
+        m.d.comb += takes_part.eq(sees & below(query.n_valid, "n_valid"))
+        return _Walk(row, is_first, is_last, takes_part, as_read, [])

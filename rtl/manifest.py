@@ -172,23 +172,27 @@ def _memory_ports(engine: Engine | AxiEngine) -> dict[str, Any]:
 
 def _cycles(engine: Engine | AxiEngine) -> dict[str, Any]:
     dims = engine.dims
-    kept = "max(1, min(top_k, n_valid))"
-    take, give = "score", "top_k"
+    kept, seen, rows = "max(1, min(top_k, n_valid))", "n_valid", "max(1, ceil(n_valid / n_lanes))"
+    groups = "max(1, ceil(n_valid / (n_lanes * scan_rows)))"
+    take, give, before = "score", "top_k", ""
+    if engine.config.range:
+        kept, seen, before = "max(1, min(top_k, n_seen))", "n_seen", "1 + "
+        rows = "max(1, rows that hold a key that is seen)"
+        groups = "ceil(score / scan_rows)"
     if engine.config.selector == "histogram":
-        groups = "max(1, ceil(n_valid / (n_lanes * scan_rows)))"
         give = f"{4 + dims.count_stages} + {groups} + {kept}"
         select = f"{groups} + max(1, fold - 1) * {kept}, at most"
     elif dims.n_lanes == 1:
-        select = "max(n_valid, top_k)"
+        select = f"max({seen}, top_k)"
     else:
         take = "score * n_lanes"
-        select = "max(n_valid, top_k) at most: a cycle a key that ranks among the kept when it comes"
+        select = f"max({seen}, top_k) at most: a cycle a key that ranks among the kept when it comes"
     terms = dims.cycle_terms()
     in_buffers = f" + {BUFFER_LATENCY}" if isinstance(engine, AxiEngine) else ""
     return {
         "formula": "max(score, select, sum, divide), back to back; score and sum alone are the bound",
         "terms": {
-            "score": {"formula": "max(1, ceil(n_valid / n_lanes))", "cycles": terms["score"]},
+            "score": {"formula": rows, "cycles": terms["score"]},
             "select": {"formula": select, "cycles": terms["select"]},
             "sum": {"formula": f"fold * {kept}", "cycles": terms["sum"]},
             "divide": {
@@ -199,7 +203,7 @@ def _cycles(engine: Engine | AxiEngine) -> dict[str, Any]:
         "a_query": max(terms.values()),
         "bound": dims.bound(),
         "latency": {
-            "formula": f"{take} + score_stages + {give} "
+            "formula": f"{before}{take} + score_stages + {give} "
             f"+ (fold - 1) * max(kept, D) + {dims.key_latency} + D + {dims.division_latency}{in_buffers}, at most; "
             "D = divide / fold",
             "cycles": dims.latency(),

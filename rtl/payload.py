@@ -13,7 +13,9 @@ __all__ = [
     "levels",
     "offset_values",
     "out_beat",
+    "place",
     "query",
+    "ranged_query",
     "replayed_key",
     "score_request",
     "sum_parts",
@@ -23,8 +25,56 @@ __all__ = [
 
 
 def query(dims: Dimensions) -> StructLayout:
-    """A query: its `d_head` bits and the number of keys that it sees (`n_keys`, if it is above)."""
-    return StructLayout({"query": unsigned(dims.spec.d_head), "n_valid": unsigned(dims.spec.n_valid_bits)})
+    """A query: its `d_head` bits and the keys that it sees, those below `n_valid`.
+
+    With `range`, those from `first` on, and the spec's `n_sinks`, if any, from `base` on; of several tables, its own.
+    """
+    spec = dims.spec
+    fields = {"query": unsigned(spec.d_head), "n_valid": unsigned(spec.n_valid_bits)}
+    if dims.config.range:
+        fields["first"] = unsigned(spec.n_valid_bits)
+        if spec.n_sinks:
+            fields["base"] = unsigned(spec.index_bits)
+    if spec.n_tables > 1:
+        fields["table"] = unsigned(spec.table_bits)
+    return StructLayout(fields)
+
+
+def ranged_query(dims: Dimensions) -> StructLayout:
+    """A query, the keys that it sees, and the rows that hold them: `begin_row` to `last_row`.
+
+    With sinks, those at `base` or above and below `sink_end`, of which there may be none. Where they do not lie next to
+    the range the query `jumps`, behind `sink_row`, its row number `n_before`, to the range's first row.
+    """
+    spec = dims.spec
+    fields = {
+        "query": unsigned(spec.d_head),
+        "n_valid": unsigned(spec.n_valid_bits),
+        "first": unsigned(spec.n_valid_bits),
+        "begin_row": unsigned(dims.row_bits),
+        "last_row": unsigned(dims.row_bits),
+    }
+    if spec.n_sinks:
+        fields |= {
+            "base": unsigned(spec.index_bits),
+            "sink_end": unsigned(spec.n_valid_bits + 1),
+            "sink_row": unsigned(dims.row_bits),
+            "n_before": unsigned(dims.sink_rows.bit_length()),
+            "jumps": unsigned(1),
+        }
+    return StructLayout(fields)
+
+
+def place(dims: Dimensions) -> StructLayout:
+    """Where a query's rows lie: from `begin_row` on; if it `jumps`, after `n_before` rows from `first_row` on."""
+    fields = {"begin_row": unsigned(dims.row_bits)}
+    if dims.spec.n_sinks:
+        fields |= {
+            "first_row": unsigned(dims.row_bits),
+            "n_before": unsigned(dims.sink_rows.bit_length()),
+            "jumps": unsigned(1),
+        }
+    return StructLayout(fields)
 
 
 def key_row(dims: Dimensions) -> StructLayout:
@@ -40,8 +90,11 @@ def key_row(dims: Dimensions) -> StructLayout:
 
 
 def weight_entry(dims: Dimensions) -> StructLayout:
-    """An entry of the softmax table: `index` is the deficit, 0 to `d_head`."""
-    return StructLayout({"index": unsigned(dims.spec.matches_bits), "weight": unsigned(dims.spec.weight_bits)})
+    """An entry of the softmax table: `index` is the deficit, 0 to `d_head`; of several tables, of `table`."""
+    fields = {"index": unsigned(dims.spec.matches_bits), "weight": unsigned(dims.spec.weight_bits)}
+    if dims.spec.n_tables > 1:
+        fields["table"] = unsigned(dims.spec.table_bits)
+    return StructLayout(fields)
 
 
 def score_request(dims: Dimensions) -> StructLayout:

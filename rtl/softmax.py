@@ -28,6 +28,8 @@ class SoftmaxTable(wiring.Component):
     `i.ready` is a register: what stalls the sums is not felt before it in the same cycle, and the key that comes
     meanwhile waits in a spare place.
 
+    Of several tables a query uses the one that `i_table` names; its keys wait for it.
+
     * **Latency**: 1 cycle.
     * **Throughput**: a key a cycle.
 
@@ -39,17 +41,20 @@ class SoftmaxTable(wiring.Component):
     Members
     -------
     i : In(stream of payload.replayed_key)
+    i_table : In(stream of table_bits), if there are several tables
+        Of each query, 0 to `n_tables - 1`; taken with its last key.
     i_weight : In(stream of payload.weight_entry), if the table is loadable
-        Entries, in any order, all of them before the first query. Always ready.
+        Entries, in any order, all of a table before the first query that uses it. Always ready.
     o : Out(stream of payload.weighted_key)
     errors : Out(2), if the table is loadable
-        Since the last reset: an entry above `d_head` was written; the table was no softmax table. The latter shows at
-        most `d_head + 2` cycles after the first key that uses it.
+        Since the last reset: an entry above `d_head`, or of no table, was written; a table was no softmax table. The
+        latter shows at most `d_head + 2` cycles after the first key that uses it.
 
     Equals `golden.softmax`.
     """
 
     i: stream.Interface
+    i_table: stream.Interface
     i_weight: stream.Interface
     o: stream.Interface
     errors: Signal
@@ -60,6 +65,8 @@ class SoftmaxTable(wiring.Component):
             "i": In(stream.Signature(payload.replayed_key(dims))),
             "o": Out(stream.Signature(payload.weighted_key(dims))),
         }
+        if dims.spec.n_tables > 1:
+            members["i_table"] = In(stream.Signature(dims.spec.table_bits))
         if dims.config.table == "loadable":
             members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))
             members["errors"] = Out(2)
@@ -67,9 +74,10 @@ class SoftmaxTable(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        several = self.dims.spec.n_tables > 1
         weight = Signal(self.dims.spec.weight_bits)
         if self.dims.config.table == "loadable":
-            self._memory(m, weight)
+            self._memories(m, weight)
         else:
             self._rom(m, weight)
 
@@ -79,6 +87,7 @@ class SoftmaxTable(wiring.Component):
         spare = Signal(layout, reset_less=True)
         has_spare = Signal()
         moves = Signal()
+        is_here = self.i.valid & self.i_table.valid if several else self.i.valid
         m.d.comb += [
             found.weight.eq(Mux(self.i.p.is_empty, 0, weight)),
             found.index.eq(self.i.p.index),
@@ -86,31 +95,34 @@ class SoftmaxTable(wiring.Component):
             found.is_empty.eq(self.i.p.is_empty),
             found.last.eq(self.i.p.last),
             self.o.p.eq(weighted),
-            self.i.ready.eq(~has_spare),
+            self.i.ready.eq(~has_spare & self.i_table.valid if several else ~has_spare),
             moves.eq(~self.o.valid | self.o.ready),
         ]
         with m.If(moves):
             m.d.sync += [
-                self.o.valid.eq(self.i.valid | has_spare),
+                self.o.valid.eq(is_here | has_spare),
                 weighted.eq(Mux(has_spare, spare, found)),
                 has_spare.eq(0),
             ]
-        with m.Elif(self.i.valid & ~has_spare):
+        with m.Elif(is_here & ~has_spare):
             m.d.sync += [has_spare.eq(1), spare.eq(found)]
+        if several:
+            ends_query = self.i.p.last & (self.i.p.slice == self.dims.fold - 1)
+            m.d.comb += self.i_table.ready.eq(self.i.valid & ~has_spare & ends_query)
         return m
 
     def _rom(self, m: Module, weight: Signal) -> None:
-        with m.Switch(self.i.p.deficit):
-            for deficit, entry in enumerate(self.dims.spec.weights):
-                with m.Case(deficit):
-                    m.d.comb += weight.eq(entry)
-
-    def _memory(self, m: Module, weight: Signal) -> None:
         spec = self.dims.spec
-        m.submodules.table = table = Memory(shape=weight.shape(), depth=spec.d_head + 1, init=[])
-        write = table.write_port()
-        read = table.read_port(domain="comb")
-        entry = self.i_weight.p
+        place = Cat(self.i.p.deficit, self.i_table.payload) if spec.n_tables > 1 else self.i.p.deficit
+        with m.Switch(place):
+            for n, table in enumerate(spec.tables):
+                for deficit, entry in enumerate(table):
+                    with m.Case(n << spec.matches_bits | deficit):
+                        m.d.comb += weight.eq(entry)
+
+    def _memories(self, m: Module, weight: Signal) -> None:
+        """Make a memory for each table."""
+        spec, entry = self.dims.spec, self.i_weight.p
         is_taken = Signal()
         is_outside = Signal()
         stored = Signal.like(weight)
@@ -119,17 +131,29 @@ class SoftmaxTable(wiring.Component):
             is_taken.eq(self.i_weight.valid & self.i_weight.ready),
             is_outside.eq(entry.index > spec.d_head),
             stored.eq(_highest(entry.weight) if self.dims.config.product == "shift" else entry.weight),
-            write.addr.eq(entry.index),
-            write.data.eq(stored),
-            write.en.eq(is_taken & ~is_outside),
-            read.addr.eq(self.i.p.deficit),
-            weight.eq(read.data),
         ]
+        if spec.n_tables > 1:
+            with m.If(entry.table >= spec.n_tables):
+                m.d.comb += is_outside.eq(1)
+        for n in range(spec.n_tables):
+            is_written, is_used = (entry.table == n, self.i_table.payload == n) if spec.n_tables > 1 else (1, 1)
+            table = Memory(shape=weight.shape(), depth=spec.d_head + 1, init=[])
+            m.submodules[f"table_{n}" if spec.n_tables > 1 else "table"] = table
+            write = table.write_port()
+            read = table.read_port(domain="comb")
+            m.d.comb += [
+                write.addr.eq(entry.index),
+                write.data.eq(stored),
+                write.en.eq(is_taken & ~is_outside & is_written),
+                read.addr.eq(self.i.p.deficit),
+            ]
+            with m.If(is_used):
+                m.d.comb += weight.eq(read.data)
+            self._check(m, table, is_used=self.i.valid & self.i.ready & is_used, is_written=write.en)
         with m.If(is_taken & is_outside):
             m.d.sync += self.errors[0].eq(1)
-        with m.If(write.en & (stored != entry.weight)):
+        with m.If(is_taken & ~is_outside & (stored != entry.weight)):
             m.d.sync += self.errors[1].eq(1)
-        self._check(m, table, is_used=self.i.valid & self.i.ready, is_written=write.en)
 
     def _check(self, m: Module, table: Memory, *, is_used: Value, is_written: Value) -> None:
         """Go through a table once it is used, and see whether it rises, or begins with 0."""

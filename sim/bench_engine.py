@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hamming.golden.spec import AttentionSpec
+from hamming.golden.topk import absent_keys
 from hamming.rtl.config import EngineConfig
 from hamming.sim.bench import Bench, play_cases
 from hamming.sim.payloads import Stream, pack_rows
@@ -21,12 +22,13 @@ _TABLES = 4
 async def play(bench: Bench) -> dict[str, NDArray]:
     """Run one case: heads one after the other, each with its own keys and values, through one engine.
 
-    Arrays of the case: `q` (n_heads, n_queries, d_head), `k`, `v`, `n_valid` (n_heads, n_queries), optionally `mask`;
-    `expected_out`, `expected_is_empty`, and of the kept keys `expected_index` (-1 where fewer), `expected_deficit`.
+    Arrays of the case: `q` (n_heads, n_queries, d_head), `k`, `v`, `n_valid` (n_heads, n_queries), optionally `mask`,
+    and `first`, `base` and `table`, shaped like `n_valid`; `expected_out`, `expected_is_empty`, and of the kept keys
+    `expected_index` (-1 where fewer), `expected_deficit`.
     Fields: `spec`, `engine`, and `append`: a query waits only for the rows that it sees, and rows are written while
     earlier queries are in flight, as in decoding. Otherwise a head's queries wait for all of its rows. With `beyond`,
-    inputs are out of range now and then: `n_valid` for all keys is more than that, and there are rows and entries of
-    the table whose index is too large.
+    inputs are out of range now and then: `n_valid` for all keys is more than that, as is `first` for none, `base` for
+    no sinks, and `table` for the last one; there are rows and entries of tables whose index is too large.
 
     Arrays of the result, shaped as golden's: `out`, `index` (where exposed), `is_empty`; and `cycles`, of each query
     from the completion of the one before, or its first offer if that is later, to its own completion.
@@ -60,26 +62,27 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     bench.is_quiet_in_reset = True
     beyond = bench.fields.get("beyond", False)
     row_beats = bench.streams["i_row"].encode(index=index, key=k[head, index], value=v[head, index])
-    n_offered, n_seen = n_needed.ravel(), n_valid.ravel()
+    n_offered = n_needed.ravel()
+    named = {name: bench.arrays.get(name, np.zeros_like(n_valid)).ravel() for name in ("first", "base", "table")}
+    named = {"n_valid": n_valid.ravel()} | named
+    asked = named
     if beyond:
         head, n_offered, row_beats = with_dropped_rows(bench.streams["i_row"], spec, head, n_offered, row_beats, rng)
-        n_seen = beyond_all(bench.streams["i_query"], spec, n_seen, rng)
+        asked = beyond_range(bench.streams["i_query"], spec, named, rng)
     rows = bench.source("i_row", row_beats, [Gate(sink, (head * n_queries).tolist()) for sink in sinks])
     gates = [Gate(rows, n_offered.tolist())]
     entries: list[int] = []
     if config.table == "loadable":
         entries = table_beats(bench.streams["i_weight"], spec, rng, product=config.product, beyond=beyond)
         gates.append(Gate(bench.source("i_weight", entries), [len(entries)] * n_valid.size))
-    queries = bench.source(
-        "i_query", bench.streams["i_query"].encode(query=q.reshape(-1, spec.d_head), n_valid=n_seen), gates
-    )
+    queries = bench.source("i_query", bench.streams["i_query"].encode(query=q.reshape(-1, spec.d_head), **asked), gates)
     if config.mask:
-        bench.source("i_mask", mask_beats(config.n_lanes, n_keys, n_valid, bench.arrays.get("mask"), rng))
+        bench.source("i_mask", mask_beats(config.n_lanes, n_keys, spec, named, bench.arrays.get("mask"), rng))
 
     await bench.run()
 
     if bench.fields.get("last_cycle") is None:
-        check_errors(bench, spec, config, n_seen, row_beats, entries)
+        check_errors(bench, spec, config, asked, row_beats, entries)
     bench.coverage["row_beside_query"] = n_rows_beside_queries(rows, queries, out)
     got = bench.streams["o_out"].decode(out_board.payloads)
     results = {
@@ -167,14 +170,14 @@ def row_schedule(
 def table_beats(
     stream: Stream, spec: AttentionSpec, rng: np.random.Generator, *, product: str = "multiply", beyond: bool = False
 ) -> list[int]:
-    """Return the beats of `i_weight`: every entry, in random order, written over something else.
+    """Return the beats of `i_weight`: every entry of every table, in random order, written over something else.
 
     With `beyond`, what is written over may be no power of two for `product = "shift"`, and entries come between whose
-    index is above `d_head`.
+    index is above `d_head`, or whose table is none.
     """
-    n_entries = spec.d_head + 1
-    deficit = np.concatenate([rng.permutation(n_entries) for _ in range(_TABLES)])
-    weight = np.asarray(spec.weights)[deficit]
+    n_entries = spec.n_tables * (spec.d_head + 1)
+    table, deficit = np.divmod(np.concatenate([rng.permutation(n_entries) for _ in range(_TABLES)]), spec.d_head + 1)
+    weight = np.asarray(spec.tables)[table, deficit]
     n_before = len(weight) - n_entries
     weight[:n_before] = rng.integers(0, 2**spec.weight_bits, n_before)
     if product == "shift" and not beyond:
@@ -184,7 +187,13 @@ def table_beats(
         places = rng.integers(0, len(deficit) + 1, 4)
         deficit = np.insert(deficit, places, rng.integers(spec.d_head + 1, most + 1, len(places)))
         weight = np.insert(weight, places, rng.integers(0, 2**spec.weight_bits, len(places)))
-    return stream.encode(index=deficit, weight=weight)
+        table = np.insert(table, places, rng.integers(0, spec.n_tables, len(places)))
+    if beyond and spec.n_tables < 1 << spec.table_bits:
+        places = rng.integers(0, len(deficit) + 1, 4)
+        deficit = np.insert(deficit, places, rng.integers(0, spec.d_head + 1, len(places)))
+        weight = np.insert(weight, places, rng.integers(0, 2**spec.weight_bits, len(places)))
+        table = np.insert(table, places, rng.integers(spec.n_tables, 1 << spec.table_bits, len(places)))
+    return stream.encode(index=deficit, weight=weight, table=table)
 
 
 def with_dropped_rows(
@@ -215,32 +224,54 @@ def with_dropped_rows(
     return np.insert(head, places, head[places]), n_needed + np.searchsorted(places, n_needed), whole
 
 
-def beyond_all(
-    stream: Stream, spec: AttentionSpec, n_valid: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Return `n_valid` with something larger for all keys, half of the time."""
-    most = (1 << stream.field("n_valid").bits) - 1
-    larger = rng.integers(spec.n_keys, most + 1, n_valid.size)
-    return np.where((n_valid == spec.n_keys) & (rng.random(n_valid.size) < 0.5), larger, n_valid)
+def beyond_range(
+    stream: Stream, spec: AttentionSpec, named: dict[str, NDArray[np.int64]], rng: np.random.Generator
+) -> dict[str, NDArray[np.int64]]:
+    """Return what queries name, with something out of range that means the same, half of the time."""
+    has_no_sink = named["base"] >= np.minimum(named["first"], named["n_valid"])
+    lowest = {
+        "n_valid": (spec.n_keys, named["n_valid"] == spec.n_keys),
+        "first": (spec.n_keys, named["first"] == spec.n_keys),
+        "base": (spec.n_keys, has_no_sink),
+        "table": (spec.n_tables, named["table"] == spec.n_tables - 1),
+    }
+    asked = dict(named)
+    for field in stream.fields:
+        if field.name in lowest and lowest[field.name][0] < 1 << field.bits:
+            low, may_be = lowest[field.name]
+            beyond = rng.integers(low, 1 << field.bits, may_be.size)
+            asked[field.name] = np.where(may_be & (rng.random(may_be.size) < 0.5), beyond, named[field.name])
+    return asked
 
 
 def check_errors(
     bench: Bench,
     spec: AttentionSpec,
     config: EngineConfig,
-    n_valid: NDArray[np.int64],
+    asked: dict[str, NDArray[np.int64]],
     rows: list[int],
     entries: list[int],
 ) -> None:
     """Hold the port `error` against what was sent."""
     index = bench.streams["i_row"].decode(rows).get("index", np.zeros(1, np.int64))
-    expected = {"n_valid": bool(np.any(n_valid > spec.n_keys)), "row_index": bool(np.any(index >= spec.n_keys))}
+    expected = {
+        "n_valid": bool(np.any(asked["n_valid"] > spec.n_keys)),
+        "row_index": bool(np.any(index >= spec.n_keys)),
+    }
     if config.table == "loadable":
         sent = bench.streams["i_weight"].decode(entries)
         is_inside = sent["index"] <= spec.d_head
+        if spec.n_tables > 1:
+            is_inside &= sent["table"] < spec.n_tables
         weight = sent["weight"][is_inside]
         expected["weight_index"] = not np.all(is_inside)
         expected["weight_table"] = config.product == "shift" and bool(np.any(weight & (weight - 1)))
+    if config.range:
+        expected["first"] = bool(np.any(asked["first"] > spec.n_keys))
+        if spec.n_sinks:
+            expected["base"] = bool(np.any(asked["base"] >= spec.n_keys))
+    if spec.n_tables > 1:
+        expected["table"] = bool(np.any(asked["table"] >= spec.n_tables))
     got = bench.error()
     for bit, (name, is_set) in enumerate(expected.items()):
         if got >> bit & 1 != is_set:
@@ -248,17 +279,24 @@ def check_errors(
 
 
 def mask_beats(
-    n_lanes: int, n_keys: int, n_valid: NDArray, mask: NDArray[np.bool_] | None, rng: np.random.Generator
+    n_lanes: int,
+    n_keys: int,
+    spec: AttentionSpec,
+    named: dict[str, NDArray[np.int64]],
+    mask: NDArray[np.bool_] | None,
+    rng: np.random.Generator,
 ) -> list[int]:
-    """Return the beats of `i_mask`: a row of keys each, with anything for keys that a query does not see."""
-    n_rows = max(1, -(-n_keys // n_lanes))
-    bits = rng.integers(0, 2, (n_valid.size, n_rows * n_lanes), np.uint8)
-    seen = np.arange(n_keys) < n_valid.reshape(-1, 1)
-    masked = np.zeros((n_valid.size, n_keys), bool) if mask is None else mask.reshape(n_valid.size, n_keys)
-    bits[:, :n_keys] = np.where(seen, masked, bits[:, :n_keys])
-    n_beats = np.maximum(1, -(-n_valid.ravel() // n_lanes))
-    is_beat = np.arange(n_rows) < n_beats[:, None]
-    return pack_rows(bits.reshape(n_valid.size, n_rows, n_lanes)[is_beat])
+    """Return the beats of `i_mask`: each row of keys that is read, with anything for keys that a query does not see."""
+    n_queries, n_rows = named["n_valid"].size, max(1, -(-n_keys // n_lanes))
+    bits = rng.integers(0, 2, (n_queries, n_rows * n_lanes), np.uint8)
+    absent = absent_keys(n_keys, named["n_valid"], None, first=named["first"], base=named["base"], n_sinks=spec.n_sinks)
+    seen = np.zeros(bits.shape, bool)
+    seen[:, :n_keys] = ~absent  # type: ignore[operator]
+    masked = np.zeros((n_queries, n_keys), bool) if mask is None else mask.reshape(n_queries, n_keys)
+    bits[:, :n_keys] = np.where(seen[:, :n_keys], masked, bits[:, :n_keys])
+    is_beat = seen.reshape(n_queries, n_rows, n_lanes).max(axis=-1)
+    is_beat[~is_beat.max(axis=-1), 0] = True
+    return pack_rows(bits.reshape(n_queries, n_rows, n_lanes)[is_beat])
 
 
 def cycles(queries: Source, out: Sink) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     """Run one case of vectors (`sim.component`)."""
     steps = bench.steps()
     bench.source("i", bench.encode("i", steps.levels()))
-    bench.sink("o", bench.encode("o", steps.kept()), packet="query", counts=True)
+    bench.sink("o", bench.encode("o", steps.counted()), packet="query", counts=True)
     await bench.run()
     return bench.timing()
 

@@ -25,13 +25,18 @@ async def play(bench: Bench) -> dict[str, NDArray]:
         spec, stream, product = steps.spec, bench.streams["i_weight"], steps.design.config.product
         rng, is_odd = np.random.default_rng(bench.fields["seed"]), bool(bench.fields["seed"] % 2)
         entries = table_beats(stream, spec, rng, product=product, beyond=is_odd)
-        table = _table(spec, product, rng, falls=not is_odd)
-        order = rng.permutation(len(table))
-        entries += stream.encode(index=order, weight=table[order])
-        weighted["weight"] = np.where(weighted["is_empty"], 0, table[steps.replayed()["deficit"]])
-        errors = [bool(np.any(stream.decode(entries)["index"] > spec.d_head)), is_odd]
+        tables = np.stack([_table(spec, product, rng, falls=not is_odd) for _ in range(spec.n_tables)])
+        number, index = np.divmod(rng.permutation(tables.size), tables.shape[1])
+        entries += stream.encode(index=index, weight=tables[number, index], table=number)
+        weight = tables[steps.table[steps.replayed_query()], steps.replayed()["deficit"]]
+        weighted["weight"] = np.where(weighted["is_empty"], 0, weight)
+        sent = stream.decode(entries)
+        is_outside = (sent["index"] > spec.d_head) | (sent.get("table", 0) >= spec.n_tables)
+        errors = [bool(np.any(is_outside)), is_odd]
         gates.append(Gate(bench.source("i_weight", entries), [len(entries)] * len(weighted["weight"])))
         bench.fields["drain"] = 2 * (spec.d_head + 8)  # the table is gone through beside the keys
+    if "i_table" in bench.streams:
+        bench.source("i_table", bench.encode("i_table", steps.tables()))
     bench.source("i", bench.encode("i", steps.replayed()), gates)
     bench.sink("o", bench.encode("o", weighted), packet="pass", counts=True)
     await bench.run()

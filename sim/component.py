@@ -9,12 +9,15 @@ from amaranth.lib import wiring
 from hamming.rtl.design import Design
 from hamming.rtl.fetch import KeyFetch
 from hamming.rtl.loader import RowLoader
+from hamming.rtl.locate import Locate
 from hamming.rtl.memory import address_bits
 from hamming.rtl.normalizer import Normalizer
 from hamming.rtl.replay import Replay
+from hamming.rtl.row_range import RowRange
 from hamming.rtl.score import ScoreArray
 from hamming.rtl.selector import selector
 from hamming.rtl.softmax import SoftmaxTable
+from hamming.rtl.table_queue import TableQueue
 from hamming.rtl.turns import Turns
 from hamming.rtl.weighted_sum import WeightedSum
 from hamming.sim.stimulus import Vectors
@@ -26,9 +29,12 @@ __all__ = ["COMPONENTS", "case_of", "component_testbench"]
 COMPONENTS: dict[str, Any] = {
     "loader": RowLoader,
     "turns": lambda dims: Turns(addr_bits=address_bits(dims.n_rows)),
+    "table_queue": TableQueue,
+    "row_range": RowRange,
     "fetch": KeyFetch,
     "score": ScoreArray,
     "selector": selector,
+    "locate": Locate,
     "replay": Replay,
     "softmax": SoftmaxTable,
     "weighted_sum": WeightedSum,

@@ -30,10 +30,11 @@ def of_queries(design: Design, vectors: Vectors, attention: Attention) -> dict[s
     """
     spec, config = design.spec, design.config
     q, k, v, n_valid, mask = vectors.q, vectors.k, vectors.v, vectors.n_valid, vectors.mask
+    first, base = vectors.first, vectors.base
     n_keys = k.shape[-2]
     score = matches(q, k).astype(np.int64)
     part = np.ones(score.shape, bool)
-    if (absent := absent_keys(n_keys, n_valid, mask)) is not None:
+    if (absent := absent_keys(n_keys, n_valid, mask, first=first, base=base, n_sinks=spec.n_sinks)) is not None:
         part &= ~absent
     n_part = part.sum(axis=-1)
     best = np.where(part, score, -1).max(axis=-1)
@@ -72,6 +73,31 @@ def of_queries(design: Design, vectors: Vectors, attention: Attention) -> dict[s
         seen = np.arange(n_keys) < n_valid[..., None]
         counts["masked_key"] = (mask & seen).any(axis=-1)
         counts["all_masked"] = (n_valid > 0) & (n_part == 0)
+    if first is not None:
+        has_range = first < n_valid
+        row, last_row = first // config.n_lanes, (n_valid - 1) // config.n_lanes
+        counts |= {
+            "empty_range": ~has_range,
+            "range_above_n_valid": first > n_valid,
+            "range_of_one_row": has_range & (row == last_row),
+            "range_of_several_rows": has_range & (row < last_row),
+            "range_begins_within_a_row": has_range & (first % config.n_lanes != 0),
+            "range_begins_behind_row_0": has_range & (row > 0),
+        }
+        if spec.n_sinks:
+            base = vectors.named("base")
+            has_sinks = base < np.minimum(first, n_valid)
+            sink_row = (base + spec.n_sinks - 1) // config.n_lanes
+            counts |= {
+                "sinks_alone": has_sinks & ~has_range,
+                "sinks_in_the_range": has_range & (base >= first),
+                "sinks_reach_the_range": has_sinks & has_range & (base + spec.n_sinks > first),
+                "sinks_apart": has_sinks & has_range & (sink_row + 1 < row),
+                "sinks_in_the_row_before": has_sinks & has_range & (sink_row + 1 == row),
+                "sinks_cut_by_n_valid": has_sinks & (base + spec.n_sinks > n_valid),
+            }
+    if spec.n_tables > 1:
+        counts |= {f"table_{n}": vectors.named("table") == n for n in range(spec.n_tables)}
     return {name: int(np.count_nonzero(hits)) for name, hits in counts.items()}
 
 
@@ -88,6 +114,8 @@ def missing(counts: Mapping[str, int], design: Design) -> list[str]:
     """
     spec, config = design.spec, design.config
     several_kept = spec.top_k > 1
+    n_rows = design.dimensions.n_rows
+    sink_rows = -(-spec.n_sinks // config.n_lanes)  # at least
     cannot = {
         "half_rounded": True,
         "fewer_valid_than_top_k": not several_kept,
@@ -96,7 +124,15 @@ def missing(counts: Mapping[str, int], design: Design) -> list[str]:
         "tie_at_cut": spec.top_k == spec.n_keys,
         "all_keys_equal": spec.n_keys == 1,
         "deficit_d_head": not several_kept,
-        "weight_0": 0 not in spec.weights or not several_kept,
+        "weight_0": not any(0 in table for table in spec.tables) or not several_kept,
+        "range_of_several_rows": n_rows == 1,
+        "range_begins_within_a_row": config.n_lanes == 1,
+        "range_begins_behind_row_0": n_rows == 1,
+        "sinks_reach_the_range": spec.n_sinks == 1,
+        "sinks_apart": n_rows < sink_rows + 2,
+        "sinks_in_the_row_before": n_rows < sink_rows + 1,
+        "sinks_alone": spec.n_keys == 1,
+        "sinks_cut_by_n_valid": spec.n_sinks == 1,
         "stalled_i_weight": True,
         "stalled_i_row": design.dimensions.fold == 1,
     }

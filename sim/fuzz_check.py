@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hamming.golden.topk import absent_keys
 from hamming.rtl.design import Design
 from hamming.sim.fuzz_log import CHANGED, CUT_OFF, Log, Records
 from hamming.sim.fuzz_model import Answers, Contents, Table
@@ -66,9 +67,9 @@ def check(design: Design, manifest: Mapping[str, Any], log: Log) -> Findings:
     for name, stream in log.streams.items():
         for at in np.flatnonzero(log.offers[name].kind == CHANGED) if stream.direction == "output" else ():
             found.wrong(f"{name}: the beat of cycle {log.offers[name].start[at]} did not hold until it was taken")
-    contents, table = Contents(design, log), Table(design, log)
-    answers = Answers(design, log, contents, table)
-    errors = _Errors(design, manifest, log, table)
+    contents, tables = Contents(design, log), [Table(design, log, n) for n in range(design.spec.n_tables)]
+    answers = Answers(design, log, contents, tables)
+    errors = _Errors(design, manifest, log, tables)
     latency = manifest["cycles"]["latency"]["cycles"]
     for epoch in _epochs(log):
         queries = _Queries(design, log, epoch, found)
@@ -98,8 +99,13 @@ class _Queries:
 
     Attributes
     ----------
-    at, offered, q, n_valid
-        Of each transferred query: cycles of its transfer and of its offer; its bits; the keys that it sees.
+    at, offered, q, n_valid, first, base, table
+        Of each transferred query: cycles of its transfer and of its offer; its bits; what it names, in range but for
+        `base`.
+    asked
+        What it names, as it came.
+    seen
+        `(n, n_keys)`, True where a key is in its range or one of its sinks.
     done
         Cycle of the last beat of each complete query.
     mask
@@ -116,8 +122,12 @@ class _Queries:
         self.at, self.offered = given.end, given.start
         query = stream.field("query")
         self.q = given.bits[:, query.span]
-        self.n_asked = given.field(stream, "n_valid")
-        self.n_valid = np.minimum(self.n_asked, spec.n_keys)
+        self.asked = {name: given.field(stream, name) for name in ("n_valid", "first", "base", "table")}
+        self.n_valid, self.first = (np.minimum(self.asked[name], spec.n_keys) for name in ("n_valid", "first"))
+        self.base, self.table = self.asked["base"], np.minimum(self.asked["table"], spec.n_tables - 1)
+        absent = absent_keys(spec.n_keys, self.n_valid, None, first=self.first, base=self.base, n_sinks=spec.n_sinks)
+        assert absent is not None
+        self.seen = ~absent
         found.count("queries", len(given))
         ends = []
         n_beats = spec.d_value // dims.n_dividers
@@ -152,21 +162,31 @@ class _Queries:
         return [slice(a, b + 1) for a, b in zip(starts[:-1].tolist(), ends.tolist(), strict=True)], beats.end[ends]
 
     def _masks(self, design: Design, beats: Records, found: Findings) -> None:
-        """Give each query the beats that its keys need; the first is taken with the query itself."""
-        lanes, spec = design.dimensions.n_lanes, design.spec
-        n_beats = np.maximum(1, -(-self.n_valid // lanes))
-        first = np.concatenate([[0], np.cumsum(n_beats)])
+        """Give each query the beats of the rows that it reads; without a range the first is taken with the query."""
+        lanes, n_rows, spec = design.dimensions.n_lanes, design.dimensions.n_rows, design.spec
+        whole = np.zeros((len(self.at), n_rows * lanes), bool)
+        whole[:, : spec.n_keys] = self.seen
+        is_read = whole.reshape(-1, n_rows, lanes).max(axis=-1)
+        is_read[~is_read.max(axis=-1), 0] = True
+        first = np.concatenate([[0], np.cumsum(is_read.sum(axis=-1))])
         have = min(len(self.at), len(beats))
         inside = first[:-1] < len(beats)
-        if not inside.all() or (beats.end[first[:-1][inside]] != self.at[inside]).any():
+        begins = beats.end[first[:-1][inside]]
+        if design.config.range:
+            is_wrong = (begins <= self.at[inside]).any()
+        else:
+            is_wrong = not inside.all() or (begins != self.at[inside]).any()
+        if is_wrong:
             found.wrong(
                 f"i_mask: a beat is taken without its query, between cycles {self.epoch.begin} and {self.epoch.end}"
             )
         elif len(beats) > first[-1]:
             found.wrong(f"i_mask: more beats than queries need, between cycles {self.epoch.begin} and {self.epoch.end}")
         for n in range(have):
-            bits = beats.bits[first[n] : first[n + 1]].ravel()[: spec.n_keys]
-            self.mask[n, : len(bits)] = bits
+            bits = beats.bits[first[n] : first[n + 1]]
+            rows = np.zeros((n_rows, lanes), bool)
+            rows[np.flatnonzero(is_read[n])[: len(bits)]] = bits
+            self.mask[n] = rows.ravel()[: spec.n_keys]
 
 
 def _hold_waits(design: Design, log: Log, epoch: Epoch, queries: _Queries, latency: int, found: Findings) -> None:
@@ -215,7 +235,9 @@ def _hold_waits(design: Design, log: Log, epoch: Epoch, queries: _Queries, laten
             nothing_in_the_way = held[end - epoch.begin + 1] == held[start - epoch.begin]
             if before < start and nothing_in_the_way and start >= settled:
                 found.count("lone queries")
-                stated = design.dimensions.latency(int(queries.n_valid[n]))
+                named = [int(x[n]) for x in (queries.n_valid, queries.first, queries.base)]
+                dims = design.dimensions
+                stated = dims.latency(dims.keys_seen(*named), dims.rows_read(*named))
                 if end - start > stated:
                     found.wrong(f"the lone query of cycle {start} takes {end - start} cycles, more than {stated}")
         before = end
@@ -237,11 +259,11 @@ def _spans(offers: Records) -> list[tuple[int, int]]:
 class _Errors:
     """The bits of `error`, held against what was out of range."""
 
-    def __init__(self, design: Design, manifest: Mapping[str, Any], log: Log, table: Table) -> None:
+    def __init__(self, design: Design, manifest: Mapping[str, Any], log: Log, tables: Sequence[Table]) -> None:
         self._design = design
         self._names = [entry["name"] for entry in manifest["errors"]]
         self._log = log
-        self._table = table
+        self._tables = tables
         self._cycles = [cycle for cycle, _ in log.errors]
 
     def hold(self, epoch: Epoch, queries: _Queries, found: Findings) -> None:
@@ -257,13 +279,16 @@ class _Errors:
                 if now >> bit & 1:
                     rises.setdefault(name, cycle)
             value = now
-        causes = {"n_valid": queries.at[queries.n_asked > spec.n_keys]}
+        most = {"n_valid": spec.n_keys, "first": spec.n_keys, "base": spec.n_keys - 1, "table": spec.n_tables - 1}
+        causes = {name: queries.at[queries.asked[name] > most[name]] for name in most if name in self._names}
         rows = epoch.taken["i_row"]
         causes["row_index"] = rows.end[rows.field(self._log.streams["i_row"], "index") >= spec.n_keys]
         if "i_weight" in epoch.taken:
             entries = epoch.taken["i_weight"]
             index = entries.field(self._log.streams["i_weight"], "index")
-            causes["weight_index"] = entries.end[index > spec.d_head]
+            is_outside = index > spec.d_head
+            is_outside |= entries.field(self._log.streams["i_weight"], "table") >= spec.n_tables
+            causes["weight_index"] = entries.end[is_outside]
             self._hold_table(epoch, queries, rises.pop("weight_table", None), found)
         for name, cycles in causes.items():
             expected = int(cycles[0]) + 1 if len(cycles) and cycles[0] + 1 < epoch.end else None
@@ -275,10 +300,11 @@ class _Errors:
         """An entry that is no power of two tells at once; a table that rises, a while after a query used it."""
         walk = self._design.spec.d_head + 4
         entries = epoch.taken["i_weight"]
-        due = [int(cycle) + 1 for cycle in entries.end[self._table.is_odd(entries)][:1]]
+        is_odd = self._tables[0].is_odd(entries)
+        due = [int(cycle) + 1 for cycle in entries.end[is_odd][:1]]
         for n in range(queries.n_complete):
             at, done = int(queries.at[n]), int(queries.done[n])
-            if self._table.state(at, done + walk) == "bad":
+            if self._tables[queries.table[n]].state(at, done + walk) == "bad":
                 due.append(done + walk)
                 break
         latest = min(due, default=None)
@@ -286,7 +312,7 @@ class _Errors:
             found.count("error weight_table")
             if rise is None or rise > latest:
                 found.wrong(f"error weight_table rises in cycle {rise}, not by {latest} (reset in {epoch.end})")
-        if rise is None or rise - 1 in entries.end[self._table.is_odd(entries)]:
+        if rise is None or rise - 1 in entries.end[is_odd]:
             return
-        if self._table.state(max(epoch.begin, rise - walk), rise) == "good":
+        if {table.state(max(epoch.begin, rise - walk), rise) for table in self._tables} == {"good"}:
             found.wrong(f"error weight_table rises in cycle {rise}; the table is as it should be")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from hamming.rtl.memory_wrapper import wrapper_name, wrapper_ports
 from hamming.sim.harness import instance
 from hamming.sim.payloads import Stream, read_streams
@@ -27,7 +29,7 @@ def fuzz_harness(manifest: Mapping[str, Any], top: str) -> str:
     streams = read_streams(manifest["streams"])
     ports = wrapper_ports(manifest)
     module = wrapper_name(manifest) if manifest["memory_ports"] else manifest["name"]
-    noise_bits = 32 * -(-(max(stream.bits for stream in streams.values()) + 8 * manifest["spec"]["d_head"] + 64) // 32)
+    noise_bits = 32 * -(-(max(stream.bits for stream in streams.values()) + 8 * manifest["spec"]["d_head"] + 128) // 32)
     n_dice = len(streams) + 1
     latency = manifest["cycles"]["latency"]["cycles"]
     length = max(256, 4 * latency, min(4096, 2 * manifest["spec"]["n_keys"] * manifest["dimensions"]["fold"]))
@@ -58,7 +60,7 @@ def _state(streams: Mapping[str, Stream], manifest: Mapping[str, Any]) -> str:
   reg [31:0] cycle, last_cycle, seed, phase_left, row_number, entry_number;
   reg [8:0] reset_rate;
   reg [3:0] reset_left;
-  reg [2:0] row_mode, seen_mode, key_mode, mask_mode;
+  reg [2:0] row_mode, seen_mode, first_mode, key_mode, mask_mode;
   reg is_good_table, is_storm;
   reg [31:0] split;
   reg [{spec["d_head"] - 1}:0] near;
@@ -114,13 +116,28 @@ def _fresh(stream: Stream, manifest: Mapping[str, Any]) -> list[str]:
                     f"seen_mode == 2 ? noise[31:0] % (split + 1) : seen_mode == 3 ? noise[1:0] % {n_keys + 1} : "
                     f"seen_mode == 4 ? {n_keys} + noise[0] : {n_keys}"
                 )
+            case "i_query", "first":
+                n_keys = spec["n_keys"]
+                choice = (
+                    "first_mode == 0 ? 0 : first_mode == 1 ? noise[63:32] : "
+                    f"first_mode == 2 ? noise[63:32] % {n_keys + 1} : first_mode == 3 ? {n_keys} + noise[32] : "
+                    "noise[63:32] % (split + 1)"
+                )
+            case "i_query", "base":
+                choice = f"first_mode[0] ? noise[95:64] : noise[95:64] % {spec['n_keys']}"
+            case "i_query", "table":
+                choice = "noise[127:96]"
+            case "i_weight", "table":
+                n_tables = len(spec["weights"])
+                choice = f"is_good_table ? entry_number / {spec['d_head'] + 1} % {n_tables} : noise[127:96]"
             case "i_weight", "index":
                 choice = f"is_good_table ? entry_number % {spec['d_head'] + 1} : noise[63:32]"
             case "i_weight", "weight":
                 bits = spec["weight_bits"]
-                table = "{" + ", ".join(f"{bits}'d{weight}" for weight in reversed(spec["weights"])) + "}"
-                lines.append(f"  wire [{bits * len(spec['weights']) - 1}:0] table_of_spec = {table};")
-                good = f"table_of_spec[entry_number % {spec['d_head'] + 1} * {bits} +: {bits}]"
+                weights = np.ravel(spec["weights"]).tolist()  # of all tables
+                table = "{" + ", ".join(f"{bits}'d{weight}" for weight in reversed(weights)) + "}"
+                lines.append(f"  wire [{bits * len(weights) - 1}:0] table_of_spec = {table};")
+                good = f"table_of_spec[entry_number % {len(weights)} * {bits} +: {bits}]"
                 choice = f"is_good_table ? {good} : {any_bits} & (noise[96] ? {bits}'d0 : {{{bits}{{1'b1}}}})"
             case _:
                 both = f"noise[{low} +: {width}]"
@@ -178,7 +195,7 @@ def _clocked(
     done = 0;
     reset_rate = 0;
     {{noise, dice}} = 0;
-    {{row_mode, seen_mode, key_mode, mask_mode, is_good_table, is_storm, split, near}} = 0;
+    {{row_mode, seen_mode, first_mode, key_mode, mask_mode, is_good_table, is_storm, split, near}} = 0;
     was_in_reset = 0;
     last_error = 0;
     {"".join(f"{{{name}_rate, {name}_pauses, {name}_withdraws, {name}_changes}} = 0; " for name in streams)}
@@ -216,6 +233,7 @@ def _clocked(
       if ($urandom % 8 == 0) reset_left <= 1 + $urandom % 4;
       row_mode <= $urandom % 8;
       seen_mode <= $urandom % 8;
+      first_mode <= $urandom % 8;
       key_mode <= $urandom % 8;
       mask_mode <= $urandom % 8;
       split <= $urandom % {manifest["spec"]["n_keys"] + 1};

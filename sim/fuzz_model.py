@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from hamming.golden.score import matches
 from hamming.golden.softmax import weigh
-from hamming.golden.topk import absent_keys, select
+from hamming.golden.topk import select
 from hamming.golden.weighted_sum import normalize, weighted_sum
 from hamming.rtl.design import Design
 from hamming.sim.fuzz_log import CHANGED, TRANSFERRED, Log, Records
@@ -77,20 +78,29 @@ class Contents:
 
 
 class Table:
-    """The softmax table: the spec's, or what the log's entries make of it."""
+    """A softmax table: the spec's, or what the log's entries make of it.
 
-    def __init__(self, design: Design, log: Log) -> None:
+    Parameters
+    ----------
+    design, log
+        Of the run.
+    number
+        Which of the spec's tables it is.
+    """
+
+    def __init__(self, design: Design, log: Log, number: int = 0) -> None:
         spec = design.spec
         self._is_shift = design.config.product == "shift"
         self._stream = log.streams.get("i_weight")
-        self._d_head = spec.d_head
+        self._d_head, self._n_tables = spec.d_head, spec.n_tables
         times = [-1]
         self._times = np.array(times)
-        self._tables: list[NDArray[np.int64] | None] = [np.asarray(spec.weights, np.int64)]
+        self._tables: list[NDArray[np.int64] | None] = [np.asarray(spec.tables[number], np.int64)]
         self._states = ["good"]
         if self._stream is None:
             return
         entries = log.taken("i_weight")
+        entries = entries.where(entries.field(self._stream, "table") == number)
         index = entries.field(self._stream, "index")
         weight = self._stored(entries.field(self._stream, "weight"))
         table = np.full(spec.d_head + 1, -1)
@@ -116,7 +126,9 @@ class Table:
         """Say of entries whether they are stored as something else."""
         assert self._stream is not None
         weight = entries.field(self._stream, "weight")
-        return (entries.field(self._stream, "index") <= self._d_head) & (self._stored(weight) != weight)
+        is_inside = entries.field(self._stream, "index") <= self._d_head
+        is_inside &= entries.field(self._stream, "table") < self._n_tables
+        return is_inside & (self._stored(weight) != weight)
 
     def _versions(self, start: int, end: int) -> tuple[int, int]:
         """Return the numbers of the version before `start`, and of that after `end`."""
@@ -140,13 +152,13 @@ class Table:
 class Answers:
     """Complete queries, of which golden knows the answer if what they saw is known and was left alone."""
 
-    def __init__(self, design: Design, log: Log, contents: Contents, table: Table) -> None:
+    def __init__(self, design: Design, log: Log, contents: Contents, tables: Sequence[Table]) -> None:
         self._spec = design.spec
         # Sums of any table are as large as those of the largest.
         largest = (2**design.spec.weight_bits - 1,) * (design.spec.d_head + 1)
         self._any_table = dataclasses.replace(design.spec, weights=largest)
         self._streams = log.streams
-        self._contents, self._table = contents, table
+        self._contents, self._tables = contents, tables
         self._waiting: list[dict[str, Any]] = []
         self._wrong: list[str] = []
         self._counts = {"selections compared": 0, "outputs compared": 0, "wrong answers": 0}
@@ -156,18 +168,17 @@ class Answers:
         at, done = int(queries.at[number]), int(queries.done[number])
         self._contents.go_to(done)
         contents = self._contents
-        seen = (np.arange(self._spec.n_keys) < queries.n_valid[number]) & ~queries.mask[number]
+        seen = queries.seen[number] & ~queries.mask[number]
         if not (contents.has_key & (contents.key_at < at))[seen].all():
             return
-        version, table = self._table.of(at, done)
+        version, table = self._tables[queries.table[number]].of(at, done)
         epoch = queries.epoch
         out = epoch.taken["o_out"].where(queries.out[number])
         stream = self._streams["o_out"]
         one = {
             "cycle": at,
             "q": queries.q[number],
-            "n_valid": queries.n_valid[number],
-            "mask": queries.mask[number],
+            "seen": seen,
             "key": contents.key.copy(),
             "value": contents.value.copy(),
             "has_value": contents.has_value & (contents.value_at < at),
@@ -198,13 +209,12 @@ class Answers:
         batch, self._waiting = self._waiting, []
         spec = self._spec
         q, key, value = (np.stack([one[name] for one in batch]) for name in ("q", "key", "value"))
-        n_valid, mask = (np.stack([one[name] for one in batch]) for name in ("n_valid", "mask"))
-        absent = absent_keys(spec.n_keys, n_valid[:, None], mask[:, None])
-        kept = select(matches(q[:, None], key), spec.top_k, absent)
+        absent = ~np.stack([one["seen"] for one in batch])
+        kept = select(matches(q[:, None], key), spec.top_k, absent[:, None])
         weight = np.zeros(kept.index.shape, np.int64)
         for n, one in enumerate(batch):
             if one["table"] is not None:
-                weight[n] = weigh(kept.deficit[n], one["table"])
+                weight[n] = weigh(kept.deficit[n], [one["table"]])
         acc, total = weighted_sum(self._any_table, weight, kept.index, value)
         expected = normalize(spec, acc, total)[:, 0]
         for n, one in enumerate(batch):

@@ -163,6 +163,7 @@ def _traffic(
         n_heads=n_heads,
         n_queries=max(1, -(-n_queries // n_heads)),
         has_mask=design.config.mask,
+        has_range=design.config.range,
         all_valid=all_valid,
     )
     return Traffic(vectors=vectors, seed=int(rng.integers(2**31)), **how)
@@ -281,7 +282,9 @@ def _table(designs: Sequence[Design], results: Sequence[RegressionReport | str])
     for number, (design, result) in enumerate(zip(designs, results, strict=True)):
         spec, config = design.spec, design.config
         engine = [f"{config.n_lanes} x {design.dimensions.n_macs}", config.selector, config.memory, config.table]
-        engine += [name for name, is_there in (("mask", config.mask), ("index", config.expose_index)) if is_there]
+        options = {"mask": config.mask, "index": config.expose_index, "range": config.range}
+        engine += [name for name, is_there in options.items() if is_there]
+        engine += [f"{spec.n_tables} tables"] * (spec.n_tables > 1) + [f"{spec.n_sinks} sinks"] * (spec.n_sinks > 0)
         row = [str(number), f"d {spec.d_head}, {spec.d_value} n {spec.n_keys} k {spec.top_k}", " ".join(engine)]
         if isinstance(result, RegressionReport):
             report = result.report

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -174,7 +174,7 @@ class EngineTestbench:
         return [self._case(*pair) for pair in zip(traffic, expected, strict=True)]
 
     def _attend(self, vectors: Vectors) -> Attention:
-        return attend(self.design.spec, vectors.q, vectors.k, vectors.v, n_valid=vectors.n_valid, mask=vectors.mask)
+        return attend(self.design.spec, vectors.q, vectors.k, vectors.v, **vectors.limits)
 
     def _case(self, traffic: Traffic, expected: Attention) -> Case:
         vectors = traffic.vectors
@@ -294,6 +294,9 @@ def simulate(
     *,
     n_valid: ArrayLike | None = None,
     mask: ArrayLike | None = None,
+    first: ArrayLike | None = None,
+    base: ArrayLike | None = None,
+    table: ArrayLike | None = None,
     simulator: str = "verilator",
     waves: Path | str | None = None,
     stalls: bool = False,
@@ -305,8 +308,9 @@ def simulate(
     Parameters
     ----------
     spec, config
-        The engine. If there is a `mask`, it is built with one, whatever `config` says; the report notes it.
-    q, k, v, n_valid, mask
+        The engine. If there is a `mask`, or a `first`, it is built for it, whatever `config` says; the report notes
+        that.
+    q, k, v, n_valid, mask, first, base, table
         As of `golden.attention.attend`. For each head, which is each place of the leading axes, the memories are
         loaded anew.
     simulator
@@ -331,14 +335,16 @@ def simulate(
     """
     notes = []
     waves = None if waves is None else Path(waves)
-    if mask is not None and not config.mask:
-        config = dataclasses.replace(config, mask=True)
-        notes.append("the vectors have a mask: the engine was built with mask = true")
+    for name, array, option in (("a mask", mask, "mask"), ("ranges", first, "range")):
+        if array is not None and not getattr(config, option):
+            config = dataclasses.replace(config, **{option: True})
+            notes.append(f"the vectors have {name}: the engine was built with {option} = true")
     design = Design(spec, config)
     # Checks the vectors, too.
-    expected = attend(spec, q, k, v, n_valid=n_valid, mask=mask)
+    limits = {"n_valid": n_valid, "mask": mask, "first": first, "base": base, "table": table}
+    expected = attend(spec, q, k, v, **limits)
     lead = expected.is_empty.shape[:-1]
-    vectors = _in_heads(expected.is_empty.shape, q, k, v, n_valid, mask)
+    vectors = _in_heads(expected.is_empty.shape, q, k, v, limits)
     n_queries = vectors.n_valid.size
     if not n_queries:
         return _nothing(expected, design, runner.simulator_version(simulator), notes)
@@ -381,9 +387,11 @@ def hold_cycles(report: Report, design: Design, vectors: Vectors, result: Result
     if not measured.size:
         return
     dims = design.dimensions
-    n_valid, count = np.unique(vectors.n_valid[:, 1:], return_counts=True)
-    expected = [max(dims.cycle_terms(int(n)).values()) for n in n_valid]
-    bound = [dims.bound(int(n)) for n in n_valid]
+    named = np.stack([vectors.named(name)[:, 1:].ravel() for name in ("n_valid", "first", "base")], axis=1)
+    ranges, count = np.unique(named, axis=0, return_counts=True)
+    sizes = [(dims.keys_seen(*one), dims.rows_read(*one)) for one in ranges.tolist()]
+    expected = [max(dims.cycle_terms(*size).values()) for size in sizes]
+    bound = [dims.bound(*size) for size in sizes]
     report.cycles_a_query = float(measured.mean())
     report.cycles_expected = float(np.average(expected, weights=count))
     report.cycles_bound = float(np.average(bound, weights=count))
@@ -401,13 +409,15 @@ def _nothing(expected: Attention, design: Design, version: str, notes: list[str]
 
 
 def _in_heads(
-    shape: tuple[int, ...], q: ArrayLike, k: ArrayLike, v: ArrayLike, n_valid: ArrayLike | None, mask: ArrayLike | None
+    shape: tuple[int, ...], q: ArrayLike, k: ArrayLike, v: ArrayLike, limits: Mapping[str, ArrayLike | None]
 ) -> Vectors:
     """Return checked vectors, of queries of this shape, with exactly one leading axis."""
     lead, n_queries, n_keys = shape[:-1], shape[-1], np.shape(k)[-2]
+    others = dict(limits)
+    n_valid, mask = others.pop("n_valid"), others.pop("mask")
     if not n_keys:  # one that no query sees, for the bench to write
         k, v = (np.zeros((1, np.shape(x)[-1]), np.uint8) for x in (k, v))
-        return _in_heads(shape, q, k, v, 0, None)
+        return _in_heads(shape, q, k, v, {**limits, "n_valid": 0, "mask": None})
 
     def spread(x: ArrayLike, *own: int) -> NDArray:
         return np.broadcast_to(x, (*lead, *own)).reshape(math.prod(lead), *own)
@@ -421,4 +431,5 @@ def _in_heads(
         v=rows(v, np.int64),
         n_valid=spread(n_keys if n_valid is None else np.asarray(n_valid, np.int64), n_queries),
         mask=None if mask is None else spread(np.asarray(mask, bool), n_queries, n_keys),
+        **{name: spread(np.asarray(x, np.int64), n_queries) for name, x in others.items() if x is not None},
     )

@@ -41,19 +41,37 @@ class Steps:
         self.spec = design.spec
         self.dims = design.dimensions
         self.q, self.k, self.v, self.n_valid = (getattr(vectors, name)[0] for name in ("q", "k", "v", "n_valid"))
+        self.first, self.base, self.table = (vectors.named(name)[0] for name in ("first", "base", "table"))
         self.mask = np.zeros((len(self.q), len(self.k)), bool) if vectors.mask is None else vectors.mask[0]
         self._rng = rng
 
     @cached_property
+    def _seen(self) -> NDArray[np.bool_]:
+        """Which keys each query's range and sinks have, `(n_queries, n_keys)`."""
+        limits = {"first": self.first, "base": self.base, "n_sinks": self.spec.n_sinks}
+        absent = absent_keys(len(self.k), self.n_valid, None, **limits)
+        assert absent is not None
+        return ~absent
+
+    @cached_property
+    def _is_read(self) -> NDArray[np.bool_]:
+        """Which rows of keys each query reads: those of a key that it sees, and the first one if there is none."""
+        n_lanes, n_rows = self.dims.n_lanes, self.dims.n_rows
+        whole = np.zeros((len(self.q), n_rows * n_lanes), bool)
+        whole[:, : len(self.k)] = self._seen
+        is_read = whole.reshape(-1, n_rows, n_lanes).max(axis=-1)
+        is_read[~is_read.max(axis=-1), 0] = True
+        return is_read
+
+    @cached_property
     def query_of_row(self) -> NDArray[np.int64]:
-        """Query of each row of keys that is read: `max(1, ceil(n_valid / n_lanes))` a query."""
-        return np.repeat(np.arange(len(self.q)), np.maximum(1, -(-self.n_valid // self.dims.n_lanes)))
+        """Query of each row of keys that is read."""
+        return np.nonzero(self._is_read)[0]
 
     @cached_property
     def row(self) -> NDArray[np.int64]:
         """Number of each row that is read."""
-        first = np.searchsorted(self.query_of_row, self.query_of_row)
-        return np.arange(len(self.query_of_row)) - first
+        return np.nonzero(self._is_read)[1]
 
     @property
     def _ends_query(self) -> NDArray[np.bool_]:
@@ -62,8 +80,7 @@ class Steps:
     @cached_property
     def _takes_part(self) -> NDArray[np.bool_]:
         """Which lanes of each row that is read take part."""
-        absent = absent_keys(len(self.k), self.n_valid, self.mask)
-        return self._lanes(~absent if absent is not None else np.ones(self.mask.shape, bool))
+        return self._lanes(self._seen & ~self.mask)
 
     def _lanes(self, of_keys: NDArray) -> NDArray:
         """Return `(rows read, n_lanes)` of `(n_queries, n_keys)`, 0 beyond the last key."""
@@ -88,11 +105,60 @@ class Steps:
 
     def queries(self) -> Beats:
         """Return the queries."""
-        return {"query": self.q, "n_valid": self.n_valid}
+        return {name: getattr(self, attribute) for name, attribute in self._query_fields().items()}
+
+    def _query_fields(self) -> dict[str, str]:
+        fields = {"query": "q", "n_valid": "n_valid"}
+        if self.design.config.range:
+            fields["first"] = "first"
+            if self.spec.n_sinks:
+                fields["base"] = "base"
+        if self.spec.n_tables > 1:
+            fields["table"] = "table"
+        return fields
+
+    def tables(self) -> Beats:
+        """Return the table of each query."""
+        return {"payload": self.table}
+
+    def ranged(self) -> Beats:
+        """Return what `RowRange` makes of the queries. Where no sink is of account, its fields are 0."""
+        n_lanes, n_sinks = self.dims.n_lanes, self.spec.n_sinks
+        place = np.arange(self.dims.n_rows)
+        beats = {
+            "query": self.q,
+            "n_valid": self.n_valid,
+            "first": self.first,
+            "begin_row": np.argmax(self._is_read, axis=1),
+            "last_row": np.where(self._is_read, place, 0).max(axis=1),
+        }
+        if n_sinks:
+            has_sinks = self.base < np.minimum(self.first, self.n_valid)
+            sink_end = np.where(has_sinks, self.base + n_sinks, 0)
+            sink_row = np.maximum(sink_end - 1, 0) // n_lanes
+            jumps = has_sinks & (self.first < self.n_valid) & (sink_row < self.first // n_lanes)
+            n_before = (self._is_read & (place <= sink_row[:, None])).sum(axis=1)
+            beats |= {
+                "base": np.where(has_sinks, self.base, 0),
+                "sink_end": sink_end,
+                "sink_row": np.where(jumps, sink_row, 0),
+                "n_before": np.where(jumps, n_before, 0),
+                "jumps": jumps,
+            }
+        return beats
+
+    def places(self) -> Beats:
+        """Return where each query's rows lie."""
+        beats = self.ranged()
+        fields = {"begin_row": beats["begin_row"]}
+        if self.spec.n_sinks:
+            fields |= {"first_row": np.minimum(self.first // self.dims.n_lanes, self.dims.n_rows - 1)}
+            fields |= {name: beats[name] for name in ("n_before", "jumps")}
+        return fields
 
     def masks(self) -> Beats:
         """Return the masks, with anything for keys that a query does not see."""
-        seen = self._lanes(np.arange(len(self.k)) < self.n_valid[:, None])
+        seen = self._lanes(self._seen)
         masked = np.where(seen, self._lanes(self.mask), self._rng.integers(0, 2, seen.shape))
         return {"payload": masked.astype(np.uint8)}
 
@@ -107,8 +173,7 @@ class Steps:
 
     @cached_property
     def _selection(self) -> Selection:
-        absent = absent_keys(len(self.k), self.n_valid, self.mask)
-        return select(matches(self.q, self.k), self.spec.top_k, absent)
+        return select(matches(self.q, self.k), self.spec.top_k, ~self._seen | self.mask)
 
     @cached_property
     def _kept(self) -> Beats:
@@ -132,8 +197,15 @@ class Steps:
         }
 
     def kept(self) -> Beats:
-        """Return what the selector puts out, in its order."""
+        """Return the kept keys, in the selector's order."""
         return {name: array for name, array in self._kept.items() if name != "query"}
+
+    def counted(self) -> Beats:
+        """Return what the selector puts out: its indices count the rows that were read."""
+        row, lane = np.divmod(self._kept["index"], self.dims.n_lanes)
+        number = np.cumsum(self._is_read, axis=1) - 1
+        index = number[self._kept["query"], row] * self.dims.n_lanes + lane
+        return self.kept() | {"index": np.where(self._kept["is_empty"], 0, index)}
 
     def replayed(self) -> Beats:
         """Return what `Replay` makes of it: each query's kept keys, once a slice."""
@@ -152,12 +224,19 @@ class Steps:
         """Return what `SoftmaxTable` makes of it."""
         beats = self.replayed()
         deficit = beats.pop("deficit")
-        return beats | {"weight": np.where(beats["is_empty"], 0, weigh(deficit, self.spec.weights))}
+        weight = weigh(deficit[:, None], self.spec.tables, self.table[self.replayed_query()])[:, 0]
+        return beats | {"weight": np.where(beats["is_empty"], 0, weight)}
+
+    def replayed_query(self) -> NDArray[np.int64]:
+        """Return the query of each beat of `replayed`."""
+        beats = self.replayed()
+        ends = beats["last"] & (beats["slice"] == self.dims.fold - 1)
+        return np.cumsum(ends) - ends
 
     @cached_property
     def _sums(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         index, deficit = self._selection
-        return weighted_sum(self.spec, weigh(deficit, self.spec.weights), index, self.v)
+        return weighted_sum(self.spec, weigh(deficit, self.spec.tables, self.table), index, self.v)
 
     def whole_sums(self) -> Beats:
         """Return what `WeightedSum` makes of it, in one part: nothing in `carry` and `negated`."""

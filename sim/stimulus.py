@@ -27,6 +27,19 @@ class Vectors:
     v: NDArray[np.int64]
     n_valid: NDArray[np.int64]
     mask: NDArray[np.bool_] | None = None
+    first: NDArray[np.int64] | None = None
+    base: NDArray[np.int64] | None = None
+    table: NDArray[np.int64] | None = None
+
+    @property
+    def limits(self) -> dict[str, NDArray]:
+        """What `golden.attention.attend` takes beside queries, keys and values."""
+        return {name: array for name, array in self.arrays().items() if name not in ("q", "k", "v")}
+
+    def named(self, name: str) -> NDArray[np.int64]:
+        """Return what each query names: `n_valid`, `first`, `base` or `table`; 0 where there is no such array."""
+        found = getattr(self, name)
+        return np.zeros_like(self.n_valid) if found is None else found
 
     def arrays(self) -> dict[str, NDArray]:
         """Return the arrays that there are, by name."""
@@ -40,13 +53,15 @@ def random_vectors(
     n_heads: int,
     n_queries: int,
     has_mask: bool,
+    has_range: bool = False,
     all_valid: bool = False,
 ) -> Vectors:
     """Draw vectors: each head, and each query, of one of several kinds.
 
     Keys are uniform, or near a few prototypes (many ties), or all equal, or one key and its complement (the largest
     deficits, and with queries between the two all others). Values are uniform, or the extremes, or constant. `n_valid`
-    is anything, small, all, near `top_k`, or rises by one a query.
+    is anything, small, all, near `top_k`, or rises by one a query; `first` is 0, anything, a little below, or above it,
+    or a window's length below it; `base` is 0, anything, or not far below `first`. Tables are drawn evenly.
 
     Parameters
     ----------
@@ -56,8 +71,8 @@ def random_vectors(
         Source of randomness.
     n_heads, n_queries
         Sizes.
-    has_mask
-        Whether queries bring a mask.
+    has_mask, has_range
+        Whether queries bring a mask, and a range.
     all_valid
         Every query sees every key, unmasked.
     """
@@ -69,7 +84,35 @@ def random_vectors(
     elif has_mask:
         density = rng.choice([0.0, 0.1, 0.5, 0.9, 1.0], (n_heads, n_queries, 1))
         mask = rng.random((n_heads, n_queries, spec.n_keys)) < density
-    return Vectors(q=q, k=k, v=v, n_valid=n_valid, mask=mask)
+    first = _firsts(spec, rng, n_valid) if has_range and not all_valid else None
+    base = _bases(spec, rng, first) if first is not None and spec.n_sinks else None
+    table = rng.integers(0, spec.n_tables, n_valid.shape) if spec.n_tables > 1 else None
+    return Vectors(q=q, k=k, v=v, n_valid=n_valid, mask=mask, first=first, base=base, table=table)
+
+
+def _firsts(spec: AttentionSpec, rng: np.random.Generator, n_valid: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Draw the first keys of ranges."""
+    n, shape = spec.n_keys, n_valid.shape
+    window = rng.integers(1, n + 1, (shape[0], 1))
+    kinds = np.stack(
+        [
+            np.zeros(shape, np.int64),
+            rng.integers(0, n + 1, shape),
+            n_valid - rng.integers(-1, 4, shape),
+            np.broadcast_to(n_valid - window, shape),
+            n_valid - spec.top_k + rng.integers(-1, 2, shape),
+        ]
+    )
+    kind = rng.integers(0, len(kinds), shape)
+    return np.clip(np.take_along_axis(kinds, kind[None], axis=0)[0], 0, n)
+
+
+def _bases(spec: AttentionSpec, rng: np.random.Generator, first: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Draw where sinks begin."""
+    anywhere = rng.integers(0, spec.n_keys, first.shape)
+    before = first - rng.integers(0, 2 * spec.n_sinks + 2, first.shape)
+    kind = rng.integers(0, 3, first.shape)
+    return np.clip(np.choose(kind, [np.zeros_like(first), anywhere, before]), 0, spec.n_keys - 1)
 
 
 def _head(spec: AttentionSpec, rng: np.random.Generator, n_queries: int) -> tuple[NDArray, ...]:
@@ -149,14 +192,8 @@ def _draw(rng: np.random.Generator) -> Design:
     n_keys = pick(between(1, 8), between(9, 64), between(65, 199), 2 ** between(0, 7))
     weight_bits = pick(1, 2, 8, 12, 16)
     product = str(rng.choice(PRODUCTS, p=[0.75, 0.25]))
-    if flip():
-        build = power_of_two_table if product == "shift" else exponential_table
-        weights = build(d_head, float(rng.choice([0.0, 0.02, 0.1, 0.5])), weight_bits)
-    elif product == "shift":
-        some = (1 << rng.integers(0, weight_bits, d_head + 1)) * (rng.random(d_head + 1) < 0.8)
-        weights = tuple(sorted(some.tolist(), reverse=True))
-    else:
-        weights = tuple(sorted(rng.integers(0, 2**weight_bits, d_head + 1).tolist(), reverse=True))
+    has_range = flip()
+    weights = tuple(_table(rng, d_head, weight_bits, product) for _ in range(1 if flip() else pick(2, 3, 4, 5)))
     spec = AttentionSpec(
         d_head=d_head,
         d_value=d_value,
@@ -166,6 +203,7 @@ def _draw(rng: np.random.Generator) -> Design:
         value_bits=pick(2, 3, 5, 8, 8, 11, 16),
         weight_bits=weight_bits,
         out_frac_bits=pick(0, 1, 4, 8, 8, 12),
+        n_sinks=min(n_keys, pick(0, 1, 2, 4, between(1, 40))) if has_range else 0,
     )
     selector = str(rng.choice(SELECTORS))
     n_lanes = 2 ** between(0, 5)
@@ -188,12 +226,24 @@ def _draw(rng: np.random.Generator) -> Design:
         table=str(rng.choice(TABLES)),
         mask=flip(),
         expose_index=flip(),
+        range=has_range,
     )
     if config.memory == "internal" and flip():
         n_words = spec.n_keys * config.dimensions(spec).fold
         allowed = [n for n in bank_numbers(n_words) if n <= 16]
         config = dataclasses.replace(config, value_banks=pick(*allowed))
     return Design(spec, config)
+
+
+def _table(rng: np.random.Generator, d_head: int, weight_bits: int, product: str) -> tuple[int, ...]:
+    if rng.integers(2):
+        build = power_of_two_table if product == "shift" else exponential_table
+        return build(d_head, float(rng.choice([0.0, 0.02, 0.1, 0.5])), weight_bits)
+    if product == "shift":
+        some = (1 << rng.integers(0, weight_bits, d_head + 1)) * (rng.random(d_head + 1) < 0.8)
+    else:
+        some = rng.integers(0, 2**weight_bits, d_head + 1)
+    return tuple(sorted(some.tolist(), reverse=True))
 
 
 def _divisors(number: int) -> list[int]:

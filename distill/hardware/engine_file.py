@@ -49,7 +49,7 @@ def engine_settings(specs: Sequence[AttentionSpec], *, name: str, mask: bool) ->
     fold = 1 if spec.d_value % 2 else 2
     lanes = 2 ** max(0, round(math.log2(spec.n_keys / (spec.top_k * fold))))
     settings: dict[str, Any] = {"name": name, "n_lanes": lanes, "n_macs": spec.d_value // fold, "table": "loadable"}
-    if all(weight & (weight - 1) == 0 for one in specs for weight in one.weights):
+    if all(weight & (weight - 1) == 0 for one in specs for table in one.tables for weight in table):
         settings["product"] = "shift"
     if mask:
         settings["mask"] = True

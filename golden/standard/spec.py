@@ -140,7 +140,7 @@ class StandardSpec:
             d_value=spec.d_value,
             n_keys=spec.n_keys,
             out_frac_bits=spec.out_frac_bits,
-            logit_scale=logit_scale_of(spec.weights) * (CLIP / 127) ** 2,
+            logit_scale=logit_scale_of(spec.tables[0]) * (CLIP / 127) ** 2,
             max_step=max_step,
         )
 

@@ -66,12 +66,12 @@ def design_facts(design: Design) -> dict[str, Any]:
     return {"spec": design.spec.to_dict(), "engine": design.config.to_dict()}
 
 
-def load_vectors(path: Path) -> Vectors:
+def load_vectors(path: Path, design: Design) -> Vectors:
     """Return a file's vectors; what is wrong with them is the user's mistake, what is not used is noted."""
     from hamming.vector_file import read_vectors
 
     with mistakes(ValueError):
-        vectors = read_vectors(path)
+        vectors = read_vectors(path, n_tables=design.spec.n_tables)
     for note in vectors.notes:
         click.echo(f"Note: {path}: {note}", err=True)
     return vectors

@@ -103,28 +103,29 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
 
 @click.command()
 @takes_design
-@file_option("--vectors", required=True, metavar="FILE.npz", help="Arrays q, k, v; optionally n_valid and mask.")
+@file_option("--vectors", required=True, metavar="FILE.npz", help="Arrays q, k, v; optionally n_valid, first, ...")
 @file_option("--output", required=True, metavar="OUT.npz", help="Gets out, index, weight and is_empty.")
 def run(config: str, overrides: tuple[str, ...], vectors: Path, output: Path) -> None:
     """Compute attention by the golden model.
 
     CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The model equals the engine to the
     last bit. The vector file is NumPy's .npz: bits q (queries, d_head) and k (keys, d_head), integers v (keys,
-    d_value), each with leading axes, as of heads, that broadcast. Optional: n_valid, how many keys a query sees, and
-    mask, true where it does not see a key; with leading axes they need every axis, of which any may have length 1.
-    Other arrays are left alone, and named.
+    d_value), each with leading axes, as of heads, that broadcast. Optional: first and n_valid, from which key on and
+    below which key a query sees them; base, where its sinks begin; table, which softmax table it uses; mask, true where
+    it does not see a key. With leading axes they need every axis, of which any may have length 1. Other arrays are left
+    alone, and named.
 
     \b
     Example:
       hamming run minilm --vectors vectors.npz --output outputs.npz
     """
     design = read_design(config, overrides)
-    given = load_vectors(vectors)
+    given = load_vectors(vectors, design)
     with outputs(output, inputs=read_files(config, vectors)) as files:
         from hamming.golden.attention import attend
 
         with mistakes(TypeError, ValueError, where=str(vectors)):
-            found = attend(design.spec, given.q, given.k, given.v, n_valid=given.n_valid, mask=given.mask)
+            found = attend(design.spec, given.q, given.k, given.v, **given.limits)
         files.save_arrays(output, out=found.out, index=found.index, weight=found.weight, is_empty=found.is_empty)
     click.echo(f"{output}: {found.is_empty.size} queries, {found.is_empty.sum()} of them without a key")
 
@@ -170,7 +171,7 @@ def simulate(
         raise click.UsageError("--queries goes without --vectors")
     design = read_design(config, overrides)
     inputs = read_files(config, vectors)
-    given = None if vectors is None else load_vectors(vectors)
+    given = None if vectors is None else load_vectors(vectors, design)
     if waves is not None:
         from hamming.sim.runner import check_waves
 
@@ -215,7 +216,6 @@ def _simulate_vectors(design: Design, given: Vectors, update: Update, settings: 
     def progress(done: int, total: int) -> None:
         update(done / max(1, total), f"{done} of {total} queries")
 
-    arrays = {"n_valid": given.n_valid, "mask": given.mask}
     return simulate_vectors(
-        design.spec, design.config, given.q, given.k, given.v, **arrays, progress=progress, **settings
+        design.spec, design.config, given.q, given.k, given.v, **given.limits, progress=progress, **settings
     )

@@ -149,6 +149,10 @@ def registers(dims: Dimensions) -> list[Register]:
         )
     ]
     found += [
+        _constant(name.upper(), 0x60 + 4 * number, getattr(spec, name), f"of the spec: {name}")
+        for number, name in enumerate(("n_sinks", "n_tables"))
+    ]
+    found += [
         _constant(name.upper(), 0x80 + 4 * number, value, f"of the engine: {name}")
         for number, (name, value) in enumerate(
             {
@@ -191,6 +195,7 @@ def _features(dims: Dimensions) -> Register:
         "selected": (config.expose_index, "kept keys are put out"),
         "insertion": (config.selector == "insertion", "the selector is a sorted list"),
         "shift": (config.product == "shift", "table entries are powers of two"),
+        "range": (config.range, "queries bring the first key that they see"),
         "external": (config.memory != "internal", "the memories are outside"),
     }
     fields = (
@@ -218,6 +223,13 @@ def _beats(dims: Dimensions) -> dict[str, tuple[int, str]]:
             starts["query", "n_valid"],
             "byte of a query at which n_valid begins, behind its bits",
         ),
+        **{
+            f"query_{name}": (
+                starts.get(("query", name), 0),
+                f"byte of a query at which {name} begins, if any",
+            )
+            for name in ("first", "base", "table")
+        },
         "mask_bytes": (n_bytes(dims.n_lanes) if config.mask else 0, "bytes of a beat of masks"),
         "out_bytes": (n_bytes(payload.out_beat(dims)), "bytes of a beat of outputs; the last one is is_empty"),
         "out_beats": (dims.spec.d_value // dims.n_dividers, "beats of outputs a query"),

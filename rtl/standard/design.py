@@ -73,6 +73,10 @@ class StandardDesign:
         """
         config, binary = design.config, design.spec
         require_choice("element", element, ELEMENTS)
+        if binary.n_tables > 1:
+            raise ValueError(
+                f"standard attention has one softmax table; compare a design of one, not of {binary.n_tables}"
+            )
         if element == "int8":
             spec, suffix = StandardSpec.like(binary), "standard"
         else:
@@ -82,7 +86,7 @@ class StandardDesign:
                 d_value=binary.d_value,
                 n_keys=binary.n_keys,
                 n_lanes=config.n_lanes,
-                logit_scale=logit_scale_of(binary.weights),
+                logit_scale=logit_scale_of(binary.tables[0]),
             )
         return cls(spec=spec, name=f"{config.name}_{suffix}", n_lanes=config.n_lanes, memory=config.memory)
 

@@ -45,7 +45,7 @@ def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
     """
     if design.config.product == "shift":
         return
-    scale = logit_scale_of(design.spec.weights)
+    scale = logit_scale_of(design.spec.tables[0])
     fields = {f.name: getattr(design.spec, f.name) for f in dataclasses.fields(AttentionSpec) if f.name != "weights"}
     for key, (title, changes) in VARIANTS.items():
         is_shift = "weight_form" in changes
@@ -99,7 +99,7 @@ def compare(
         "library": library,
         "clock": clock,
         "vectors": vectors,
-        "logit_scale": logit_scale_of(design.spec.weights),
+        "logit_scale": logit_scale_of(design.spec.tables[0]),
     }
     subjects = [partial(engine_figures, design, **same, contrast=True)]
     for key, title, changed in variants(design) if with_variants else ():

@@ -170,8 +170,8 @@ def test_wide_integers_are_float_had_within_goldens_bound():
 @torch.no_grad()
 def test_power_of_two_layers_get_tables_of_powers_of_two():
     layer = HammingAttention(8, 2, top_n=2, mode="sign", weight_form="power_of_two")
-    assert all(w & (w - 1) == 0 for w in head_spec(layer, 0, 5, Widths()).weights)
-    forced = head_spec(layer, 0, 5, Widths(weight_form="exponential")).weights
+    assert all(w & (w - 1) == 0 for w in head_spec(layer, 0, 5, Widths()).tables[0])
+    forced = head_spec(layer, 0, 5, Widths(weight_form="exponential")).tables[0]
     assert any(w & (w - 1) for w in forced)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hamming.golden import attention
+from hamming.golden import arguments
 from hamming.golden.attention import attend
 from hamming.golden.spec import AttentionSpec
 
@@ -216,7 +216,7 @@ def test_batches_equal_their_members(seed, monkeypatch):
     v = rng.integers(-128, 128, (2, 1, 1, 25, 5))
     n_valid = rng.integers(0, 26, (1, 1, 4, 11))
     mask = rng.random((1, 3, 1, 1, 25)) < 0.2
-    monkeypatch.setattr(attention, "SCORES_A_PART", [2**30, 700, 60, 1][seed])
+    monkeypatch.setattr(arguments, "SCORES_A_PART", [2**30, 700, 60, 1][seed])
     found = attend(spec, q, k, v, n_valid=n_valid, mask=mask)
     assert found.out.shape == (2, 3, 4, 11, 5)
     assert found.index.shape == found.weight.shape == (2, 3, 4, 11, 7)
@@ -271,7 +271,7 @@ def test_bits_of_any_integer_type(dtype):
 
 def test_memory_does_not_grow_with_the_scores(monkeypatch):
     # 16 million scores, whose packed words alone would take 128 MiB.
-    monkeypatch.setattr(attention.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(arguments.os, "cpu_count", lambda: 2)
     rng = np.random.default_rng(3)
     spec = AttentionSpec.from_logit_scale(d_head=64, d_value=1, n_keys=4096, top_k=2, logit_scale=0.1)
     q, k = rng.integers(0, 2, (2, 4096, 64), np.uint8)

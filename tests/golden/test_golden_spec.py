@@ -6,6 +6,7 @@ import math
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hamming.golden.spec import AttentionSpec, exponential_table, power_of_two_table
@@ -47,6 +48,18 @@ def spec_of(**change) -> AttentionSpec:
         ({"weights": (7, 5, 5, -1)}, ValueError, "weights[3] must be 0 to 7 (weight_bits 3), not -1"),
         ({"weights": (7, 5.0, 5, 0)}, TypeError, "weights[1] must be an integer, not 5.0"),
         ({"weights": (0, 0, 0, 0)}, ValueError, "weights[0], the weight of the best key, must be positive, not 0"),
+        ({"weights": [(7, 5, 5, 0), (7, 5, 5)]}, ValueError, "weights[1] must have d_head + 1 = 4 entries, not 3"),
+        (
+            {"weights": [(7, 5, 5, 0), (7, 5, 6, 0)]},
+            ValueError,
+            "weights[1] must never rise, but weights[1][2] = 6 is above weights[1][1] = 5",
+        ),
+        ({"weights": [(7, 5, 5, 0), (9, 5, 5, 0)]}, ValueError, "weights[1][0] must be 0 to 7 (weight_bits 3), not 9"),
+        ({"weights": [(7, 5, 5, 0), 7]}, TypeError, "weights[1] must be a list of integers, not 7"),
+        ({"weights": [(7, 5, 5, 0)] * 257}, ValueError, "weights must be at most 256 tables, not 257"),
+        ({"weights": ()}, ValueError, "weights must have d_head + 1 = 4 entries, not 0"),
+        ({"n_sinks": 6}, ValueError, "n_sinks must be 0 to 5 (n_keys), not 6"),
+        ({"n_sinks": -1}, ValueError, "n_sinks must be 0 to 5 (n_keys), not -1"),
         ({"weights": (7, 4, 5, 0)}, ValueError, "weights must never rise, but weights[2] = 5 is above weights[1] = 4"),
         (
             # 8 bits, 5 for 4 * 7 = 28, 49 and 2
@@ -155,8 +168,42 @@ def test_dict_and_back():
         d_head=5, logit_scale=0.2, weight_bits=6, d_value=3, n_keys=9, top_k=2, value_bits=5, out_frac_bits=1
     )
     fields = json.loads(json.dumps(spec.to_dict()))
-    assert set(fields) == {field.name for field in dataclasses.fields(AttentionSpec)}
+    # Without sinks and with one table it is what it was before there were any.
+    assert set(fields) | {"n_sinks"} == {field.name for field in dataclasses.fields(AttentionSpec)}
+    assert "n_sinks" not in fields
     assert AttentionSpec.from_dict(fields) == spec
+
+
+def test_dict_of_sinks_and_tables_and_back():
+    spec = AttentionSpec.from_logit_scale(d_head=2, logit_scale=(0.0, 9.0), d_value=3, n_keys=9, top_k=2, n_sinks=4)
+    fields = json.loads(json.dumps(spec.to_dict()))
+    assert fields["weights"] == [[4095, 4095, 4095], [4095, 0, 0]]
+    assert fields["n_sinks"] == 4
+    assert AttentionSpec.from_dict(fields) == spec
+    assert len({spec, AttentionSpec.from_dict(fields)}) == 1
+
+
+def test_tables():
+    spec = spec_of(weights=[[7, 5, 5, 0], (6, 0, 0, 0), [1, 1, 1, 1]])
+    assert spec.weights == spec.tables == ((7, 5, 5, 0), (6, 0, 0, 0), (1, 1, 1, 1))
+    assert (spec.n_tables, spec.table_bits) == (3, 2)
+    # One table alone is that table, however it is given.
+    for one in ([[7, 5, 5, 0]], (7, 5, 5, 0), np.array([[7, 5, 5, 0]])):
+        assert spec_of(weights=one).weights == (7, 5, 5, 0)
+        assert spec_of(weights=one).tables == ((7, 5, 5, 0),)
+        assert (spec_of(weights=one).n_tables, spec_of(weights=one).table_bits) == (1, 0)
+
+
+def test_logit_scales_make_tables():
+    fields: dict[str, Any] = {"d_head": 4, "d_value": 1, "n_keys": 2, "top_k": 1}
+    for form, build in (("exponential", exponential_table), ("power_of_two", power_of_two_table)):
+        spec = AttentionSpec.from_logit_scale(**fields, logit_scale=np.array([0.3, 0.1]), weight_form=form)
+        assert spec.tables == (build(4, 0.3), build(4, 0.1))
+    assert AttentionSpec.from_logit_scale(**fields, logit_scale=[0.3]).weights == exponential_table(4, 0.3)
+    with pytest.raises(ValueError, match=r"^logit_scale must be one number or 1 to 256 of them, not 0$"):
+        AttentionSpec.from_logit_scale(**fields, logit_scale=[])
+    with pytest.raises(TypeError, match=r"^logit_scale must be a number, not 'a'$"):
+        AttentionSpec.from_logit_scale(**fields, logit_scale=[0.1, "a"])
 
 
 def test_dict_with_an_unknown_key_is_refused():

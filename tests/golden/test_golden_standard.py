@@ -149,7 +149,7 @@ def test_like():
     spec = StandardSpec.like(binary)
     assert (spec.d_head, spec.d_value, spec.n_keys, spec.out_frac_bits) == (64, 8, 9, 5)
     assert spec.score_shift == 9
-    assert logit_scale_of((4095, *binary.weights[1:])) == pytest.approx(0.125, rel=0.001)
+    assert logit_scale_of((4095, *binary.tables[0][1:])) == pytest.approx(0.125, rel=0.001)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def spec_of(**change):
 
 
 def test_weights_and_padding():
-    assert weigh(np.array([[0, 1, 2, 2], [0, -1, -1, -1]]), (15, 4, 1)).tolist() == [[15, 4, 1, 1], [15, 0, 0, 0]]
+    assert weigh(np.array([[0, 1, 2, 2], [0, -1, -1, -1]]), [(15, 4, 1)]).tolist() == [[15, 4, 1, 1], [15, 0, 0, 0]]
 
 
 def exactly(numerators, denominator) -> list[int]:
@@ -98,6 +98,6 @@ def test_extreme_sums_are_exact(change, sign):
     weight[0, 0] = 1
     acc, weight_sum = weighted_sum(spec, weight, index, v)
     assert acc.tolist() == [[sum(int(w) * int(row[0]) for w, row in zip(weight[0], v, strict=False))] * 3]
-    assert weight_sum.tolist() == [(spec.top_k - 1) * spec.weights[0] + 1]
+    assert weight_sum.tolist() == [(spec.top_k - 1) * spec.tables[0][0] + 1]
     expected = math.floor(Fraction(2**spec.out_frac_bits * int(acc[0, 0]), int(weight_sum[0])) + Fraction(1, 2))
     assert normalize(spec, acc, weight_sum).tolist() == [[expected] * 3]

@@ -201,7 +201,7 @@ MISTAKES = {
         "topk = 3",
         (
             "unknown key 'topk' in [spec]; known: d_head, d_value, n_keys, top_k, weights, value_bits, weight_bits, "
-            "out_frac_bits, logit_scale, weight_form; did you mean 'top_k'?"
+            "out_frac_bits, n_sinks, logit_scale, weight_form; did you mean 'top_k'?"
         ),
     ),
     "unknown section": ("[spec]", "[spek]", "unknown section [spek]; known: [spec] and [engine]; did you mean 'spec'?"),
@@ -227,7 +227,8 @@ ENGINE_MISTAKES = {
         "lanes = 2",
         (
             "unknown key 'lanes' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, score_stages, "
-            "n_dividers, product, memory, read_latency, value_banks, table, mask, expose_index; did you mean 'n_lanes'?"
+            "n_dividers, product, memory, read_latency, value_banks, table, mask, expose_index, range; did you mean "
+            "'n_lanes'?"
         ),
     ),
 }

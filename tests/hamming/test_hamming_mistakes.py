@@ -70,8 +70,8 @@ COMMANDS = {
             ["bad.toml"],
             (
                 "bad.toml: unknown key 'n_lane' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, "
-                "score_stages, n_dividers, product, memory, read_latency, value_banks, table, mask, expose_index; "
-                "did you mean 'n_lanes'?"
+                "score_stages, n_dividers, product, memory, read_latency, value_banks, table, mask, expose_index, "
+                "range; did you mean 'n_lanes'?"
             ),
         ),
         (
@@ -92,7 +92,7 @@ def test_mistake_in_the_configuration(command, options, config, message):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"v": None}, "no array 'v'; it needs q, k, v, and may have n_valid, mask"),
+        ({"v": None}, "no array 'v'; it needs q, k, v, and may have n_valid, mask, first, base, table"),
         (
             {"q": np.zeros((2, 5, 8))},
             "q must be bits (0 and 1, or booleans), not float64; hamming.binarize makes bits of real numbers",
@@ -211,3 +211,23 @@ def test_clock_that_no_gate_has(name, clock):
     message = f"Invalid value for '--clock': {number} is not in the range 0.001<=x<=100."
     assert_mistake(result, message, exit_code=2)
     assert files() == set()
+
+
+@pytest.mark.parametrize(
+    ("changed", "sets", "message"),
+    [
+        ({"first": np.array(17)}, [], "vectors.npz: first must be 0 to 16, not 17"),
+        ({"table": np.array(1)}, [], "vectors.npz: table must be 0 to 0, not 1"),
+        ({"table": np.array(3)}, ["spec.logit_scale=[1, 2, 3]"], "vectors.npz: table must be 0 to 2, not 3"),
+        (
+            {"base": np.array(1)},
+            [],
+            "vectors.npz: base says where a query's sinks begin, and the spec has n_sinks = 0; leave it out",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "simulate"])
+def test_mistake_in_what_queries_name(command, changed, sets, message):
+    save_vectors(**changed)
+    options = [word for one in sets for word in ("--set", one)]
+    assert_mistake(call(command, "tiny", "--vectors", "vectors.npz", "--output", "out.npz", *options), message)

@@ -56,3 +56,17 @@ def test_run_takes_overrides_and_a_mask():
     spec = load_design("tiny", ["spec.top_k=2"]).spec
     with np.load("out.npz") as found:
         assert np.array_equal(found["index"], attend(spec, **arrays).index)
+
+
+def test_run_takes_ranges_and_tables():
+    arrays = save_vectors(
+        first=np.array([[3], [9]]),
+        n_valid=np.array([[12], [16]]),
+        table=np.array([[0, 1, 1, 0, 1]]),
+        base=np.array(1),
+    )
+    sets = ["spec.logit_scale=[0.1, 0.6]", "spec.n_sinks=2", "engine.range=true"]
+    options = [word for one in sets for word in ("--set", one)]
+    assert call("run", "tiny", "--vectors", "vectors.npz", "--output", "out.npz", *options).exit_code == 0
+    with np.load("out.npz") as found:
+        assert np.array_equal(found["out"], attend(load_design("tiny", sets).spec, **arrays).out)

@@ -40,11 +40,33 @@ def test_optional_arrays_may_be_missing(tmp_path):
     assert vectors.mask is None
 
 
+def test_what_a_query_names_is_read_as_it_is(tmp_path):
+    named = {"first": np.array([0, 1, 3]), "base": np.int8(2), "table": np.array([1, 0, 0])}
+    vectors = read_vectors(save(tmp_path, **GOOD, **named), n_tables=2)
+    assert vectors.limits.keys() == named.keys()
+    for name, array in named.items():
+        assert np.array_equal(vectors.limits[name], array)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("n_valid", 3), ("first", 3), ("base", 3), ("table", 1)],
+)
+def test_more_than_there_is_is_refused(tmp_path, name, most):
+    read_vectors(save(tmp_path, **GOOD, **{name: np.array([0, most])}), n_tables=2)
+    path = save(tmp_path, **GOOD, **{name: np.array([0, most + 1])})
+    with pytest.raises(ValueError, match=re.escape(f"{path}: {name} must be 0 to {most}, not {most + 1}") + r"\Z"):
+        read_vectors(path, n_tables=2)
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"q": BITS, "k": BITS}, "no array 'v'; it needs q, k, v, and may have n_valid, mask"),
-        ({"q": BITS, "k": BITS, "v1": BITS}, "no array 'v'; it needs q, k, v, and may have n_valid, mask; is it 'v1'?"),
+        ({"q": BITS, "k": BITS}, "no array 'v'; it needs q, k, v, and may have n_valid, mask, first, base, table"),
+        (
+            {"q": BITS, "k": BITS, "v1": BITS},
+            "no array 'v'; it needs q, k, v, and may have n_valid, mask, first, base, table; is it 'v1'?",
+        ),
     ],
 )
 def test_missing_array_is_one_line(tmp_path, arrays, message):

@@ -1,12 +1,13 @@
 """Mutants of the hardware, by part of the engine; `python -m tests.mutants` runs them."""
 
-from tests.mutants import memories, output, scores, selection, weights
+from tests.mutants import memories, output, ranges, scores, selection, weights
 from tests.mutants.mutant import ROOT, Mutant
 
 __all__ = ["MUTANTS", "ROOT", "Mutant"]
 
 MUTANTS = [
     *scores.MUTANTS,
+    *ranges.MUTANTS,
     *selection.MUTANTS,
     *weights.MUTANTS,
     *output.MUTANTS,

@@ -70,7 +70,11 @@ MUTANTS = [
         ABOVE,
     ),
     Mutant(
-        "a query is taken again with each row", "fetch.py", "self.i.ready.eq(is_first & ", "self.i.ready.eq(", FETCH
+        "a query is taken again with each row",
+        "fetch.py",
+        "(is_last if dims.config.range else is_first) & has_mask",
+        "has_mask",
+        FETCH,
     ),
     Mutant(
         "a later stage takes a word that is not there", "fetch.py", "valid[s].eq(valid[s - 1])", "valid[s].eq(1)", ABOVE

@@ -13,6 +13,7 @@ from hamming.golden.score import matches
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import Dimensions, EngineConfig
 from hamming.rtl.fetch import KeyFetch
+from hamming.rtl.fifo import Fifo
 from hamming.rtl.fork import Fork
 from hamming.rtl.loader import RowLoader
 from hamming.rtl.memory import BankedMemory, WritePort
@@ -285,6 +286,22 @@ def test_weighted_sum(n_macs: int, weight_bits: int, pause: float, stall: float,
     )
     got = [(*whole_sums(dims, beat), beat.is_empty, beat.last) for beat in beats.payloads["o"]]
     assert got == expected
+
+
+# --- queues -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", [2, 3, 8])
+def test_fifo_keeps_the_order_and_holds_as_many_as_it_says(depth) -> None:
+    words = list(range(1, 60))
+    for pause, stall in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.8), (0.5, 0.5)):
+        beats = run(Fifo(7, depth=depth), {"i": words}, {"o": len(words)}, pause=pause, stall=stall)
+        assert [int(word) for word in beats.payloads["o"]] == words
+        # Words in it as each one leaves, that one too: behind a stalled end it fills up.
+        held = [sum(t < cycle for t in beats.cycles["i"]) - n for n, cycle in enumerate(beats.cycles["o"])]
+        assert max(held) == depth if stall and not pause else max(held) <= depth
+        if not pause and not stall:
+            assert beats.cycles["o"] == [cycle + 1 for cycle in beats.cycles["i"]] == list(range(1, len(words) + 1))
 
 
 # --- forking ----------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"value_banks": 0}, ValueError, "value_banks must be 1 to 131072, not 0"),
         ({"value_banks": 6}, ValueError, "value_banks must be a power of two, not 6"),
         ({"value_banks": 2, "memory": "external"}, ValueError, "value_banks belongs to internal memories"),
+        ({"range": 1}, TypeError, "range must be true or false, not 1"),
         ({"table": "ram"}, ValueError, "table must be one of rom, loadable, not 'ram'"),
         ({"mask": 1}, TypeError, "mask must be true or false, not 1"),
         ({"expose_index": "yes"}, TypeError, "expose_index must be true or false, not 'yes'"),
@@ -116,6 +117,39 @@ def test_every_reserved_word_is_refused() -> None:
 def test_names_near_a_reserved_word_are_allowed() -> None:
     for name in ("Logic", "bit_", "do1", "_", "x" * 64):
         assert EngineConfig(name=name).name == name
+
+
+def test_sinks_need_a_range() -> None:
+    spec = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, logit_scale=0.2, n_sinks=3)
+    message = "n_sinks = 3 keys take part beside a range, and the engine has none; give it range = true"
+    with pytest.raises(ValueError, match=message):
+        EngineConfig().dimensions(spec)
+    EngineConfig(range=True).dimensions(spec)
+
+
+def test_a_range_is_left_out_where_there_is_none() -> None:
+    assert "range" not in EngineConfig().to_dict()
+    assert EngineConfig.from_dict(EngineConfig(range=True).to_dict()).range
+
+
+@pytest.mark.parametrize(
+    ("n_valid", "first", "base", "rows", "keys"),
+    [
+        (20, 0, 0, 5, 20),
+        (9, 5, 0, 1 + 2, 2 + 4),  # row 0 has the sinks 0 and 1, rows 1 and 2 the range
+        (9, 5, 3, 1 + 2, 2 + 4),  # sinks 3 and 4, of rows 0 and 1; row 1 is of the range, too
+        (9, 5, 5, 2, 4),  # the sinks are in the range
+        (18, 12, 3, 2 + 2, 2 + 6),  # sinks of two rows
+        (4, 9, 3, 1, 1),  # one sink alone
+        (0, 0, 0, 1, 0),  # a query without a key reads a row
+        (31, 16, 19, 1, 4),  # n_valid is n_keys
+    ],
+)
+def test_rows_and_keys_of_a_query(n_valid: int, first: int, base: int, rows: int, keys: int) -> None:
+    spec = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, logit_scale=0.2, n_sinks=2)
+    dims = EngineConfig(range=True, n_lanes=4).dimensions(spec)
+    assert dims.rows_read(n_valid, first, base) == rows
+    assert dims.keys_seen(n_valid, first, base) == keys
 
 
 def test_dictionary_and_back() -> None:

@@ -41,7 +41,42 @@ PLAIN = Design(
     ),
     EngineConfig(selector="insertion", memory="external", read_latency=3),
 )
-DESIGNS = {"odd": ODD, "plain": PLAIN}
+# Ranges with sinks, of several rows and of one; several tables, of numbers that fill no power of two.
+TABLES = ((60, 41, 41, 9, 3, 1, 0, 0), (63, 2, 2, 2, 1, 1, 1, 1), (5, 5, 5, 5, 5, 5, 5, 0))
+SINKS = Design(
+    AttentionSpec(
+        d_head=7, d_value=6, n_keys=29, top_k=5, weights=TABLES, value_bits=5, weight_bits=6, out_frac_bits=3, n_sinks=7
+    ),
+    EngineConfig(n_lanes=4, n_macs=2, scan_rows=2, mask=True, table="loadable", range=True),
+)
+RANGES = Design(
+    AttentionSpec(d_head=7, d_value=2, n_keys=16, top_k=3, weights=TABLES[:2], value_bits=5, weight_bits=6),
+    EngineConfig(n_lanes=2, selector="insertion", range=True, memory="external", read_latency=2),
+)
+ONE_SINK = Design(
+    AttentionSpec(d_head=3, d_value=2, n_keys=11, top_k=3, weights=(9, 4, 1, 0), n_sinks=1),
+    EngineConfig(range=True, expose_index=False),
+)
+ONE_ROW = Design(
+    AttentionSpec(d_head=3, d_value=2, n_keys=8, top_k=3, weights=(9, 4, 1, 0), n_sinks=2),
+    EngineConfig(range=True, n_lanes=8),
+)
+DESIGNS = {"odd": ODD, "plain": PLAIN, "sinks": SINKS, "ranges": RANGES, "one sink": ONE_SINK, "one row": ONE_ROW}
+
+#: Components that are not in every engine, and what a design needs to have them.
+NEEDS = {
+    "table_queue": lambda design: design.spec.n_tables > 1,
+    "row_range": lambda design: design.config.range,
+    "locate": lambda design: design.config.range,
+}
+#: Components that know nothing of ranges and tables.
+SAME = {"loader", "turns", "score", "replay", "weighted_sum", "normalizer"}
+CASES = [
+    pytest.param(bench, design, id=f"{bench}-{name}")
+    for bench in COMPONENTS
+    for name, design in DESIGNS.items()
+    if NEEDS.get(bench, lambda _: True)(design) and (name in ("odd", "plain") or bench not in SAME)
+]
 
 
 def directed(design):
@@ -55,18 +90,27 @@ def directed(design):
     n_valid = np.array([0, 1, 2, spec.top_k, spec.n_keys, 0, spec.n_keys])
     q = np.ones((len(n_valid), spec.d_head), np.uint8)
     q[3] = 0
-    return Vectors(q=q[None], k=k[None], v=v[None], n_valid=n_valid[None])
+    named = {}
+    if design.config.range:
+        named["first"] = np.array([0, 0, 5, 1, spec.n_keys - 1, 3, 0])[None]
+        if spec.n_sinks:
+            named["base"] = np.array([0, 1, 0, 0, 1, 0, 2])[None]
+    if spec.n_tables > 1:
+        named["table"] = np.arange(len(n_valid))[None] % spec.n_tables
+    return Vectors(q=q[None], k=k[None], v=v[None], n_valid=n_valid[None], **named)
 
 
 def cases(design, rng):
     yield case_of(design, directed(design))
     for number, stall in enumerate([0.0, 0.5, 0.9, {"i": 0.8}, {"o": 0.8}]):
-        vectors = random_vectors(design.spec, rng, n_heads=1, n_queries=40, has_mask=design.config.mask)
+        config = design.config
+        vectors = random_vectors(
+            design.spec, rng, n_heads=1, n_queries=40, has_mask=config.mask, has_range=config.range
+        )
         yield case_of(design, vectors, stall=stall, seed=number)
 
 
-@pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
-@pytest.mark.parametrize("bench", COMPONENTS)
+@pytest.mark.parametrize(("bench", "design"), CASES)
 def test_component(bench, design, rng):
     played = list(cases(design, rng))
     testbench = component_testbench(bench, design)
@@ -95,9 +139,24 @@ def loader_timing(component, cycles):
 
 def fetch_timing(component, cycles):
     assert np.all(np.diff(cycles["cycles_o"]) == 1)
-    # A query is transferred with the read of its first row, whose request follows when the memory has answered.
+    # A query is transferred with the read of its first row, or its last one, whose request follows when the memory has
+    # answered.
     latency = component.dims.config.read_latency
     assert np.all(np.isin(cycles["cycles_i"] + latency, cycles["cycles_o"]))
+
+
+def row_range_timing(component, cycles):
+    assert np.all(cycles["cycles_o"] - cycles["cycles_i"] == 1)
+    assert np.all(np.diff(cycles["cycles_o"]) == 1)
+
+
+def locate_timing(component, cycles):
+    assert np.all(cycles["cycles_o"] == cycles["cycles_i"])
+
+
+def table_queue_timing(component, cycles):
+    assert np.all(cycles["cycles_o"] == cycles["cycles_i"])
+    assert np.all(cycles["cycles_o_table"] - cycles["cycles_i"] == 1)
 
 
 def score_timing(component, cycles):
@@ -127,6 +186,9 @@ def normalizer_timing(component, cycles):
 TIMING = {
     "loader": loader_timing,
     "fetch": fetch_timing,
+    "row_range": row_range_timing,
+    "locate": locate_timing,
+    "table_queue": table_queue_timing,
     "score": score_timing,
     "replay": replay_timing,
     "softmax": softmax_timing,
@@ -138,9 +200,10 @@ TIMING = {
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
 @pytest.mark.parametrize("bench", COMPONENTS)
 def test_icarus_sees_the_same_cycle_by_cycle(bench, rng):
-    played = list(cases(ODD, rng))[:3]
+    design = SINKS if bench in NEEDS else ODD
+    played = list(cases(design, rng))[:3]
     verilator, icarus = (
-        component_testbench(bench, ODD, simulator=name).run(played) for name in ("verilator", "icarus")
+        component_testbench(bench, design, simulator=name).run(played) for name in ("verilator", "icarus")
     )
     for one, other in zip(verilator, icarus, strict=True):
         assert other.failures == []

@@ -38,6 +38,27 @@ def test_nothing_is_wrong_and_everything_was_looked_at(played):
     assert [name for name in (*names, *errors) if not found.counts.get(name)] == []
 
 
+@pytest.mark.parametrize("n_sinks", [0, 3])
+def test_ranges_and_tables(n_sinks):
+    design = load_design(
+        "tiny",
+        [
+            "engine.range=true",
+            "engine.mask=true",
+            "engine.table=loadable",
+            "engine.n_lanes=4",
+            "spec.n_keys=21",
+            f"spec.n_sinks={n_sinks}",
+            "spec.logit_scale=[0.1, 0.5, 0.0]",
+        ],
+    )
+    report = fuzz(design, 2 * N_CYCLES, 3)
+    assert report.messages == []
+    names = "queries", "resets", "lone queries", "selections compared", "outputs compared"
+    errors = "n_valid", "first", "table", "row_index", "weight_index", "weight_table", *(["base"] if n_sinks else [])
+    assert [name for name in (*names, *(f"error {name}" for name in errors)) if not report.counts.get(name)] == []
+
+
 @pytest.mark.parametrize("number", [0, 2, 5])
 def test_random_engine(number):
     report = fuzz(random_design(np.random.default_rng([0, number])), N_CYCLES, number)

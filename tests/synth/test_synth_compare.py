@@ -71,7 +71,7 @@ def test_variants_change_table_and_widths_alone():
     assert by_key["hamming-12"].spec.weight_bits == 12
     four = by_key["hamming-4"].spec
     assert (four.weight_bits, four.value_bits, four.out_frac_bits) == (4, 4, 2)
-    assert all(weight & (weight - 1) == 0 for weight in by_key["hamming-shift"].spec.weights)
+    assert all(weight & (weight - 1) == 0 for weight in by_key["hamming-shift"].spec.tables[0])
     assert by_key["hamming-shift"].config.product == "shift"
     for changed in by_key.values():
         widths = {name: getattr(design.spec, name) for name in ("weight_bits", "value_bits", "out_frac_bits")}
@@ -92,7 +92,7 @@ def test_a_variant_has_the_table_of_its_own_scale():
     [twelve] = [changed for key, _, changed in variants(design) if key == "hamming-12"]
     [eight] = [changed for key, _, changed in variants(twelve) if key == "hamming-8"]
     for changed in (twelve, eight):  # as well as the table that they are made from tells it
-        assert logit_scale_of(changed.spec.weights) == pytest.approx(0.3, rel=0.005)
+        assert logit_scale_of(changed.spec.tables[0]) == pytest.approx(0.3, rel=0.005)
 
 
 def test_there_are_two_baselines():
