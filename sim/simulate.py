@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -113,6 +114,11 @@ class EngineTestbench:
         self._waves = waves
         self._points = points
         self.design = design
+        if design.config.bus == "axi" and importlib.util.find_spec("cocotbext.axi") is None:
+            raise runner.SimulatorMissing(
+                "an engine behind AXI is simulated with cocotbext-axi, which is not installed; "
+                "install it (pip install 'hamming-attention[axi]')"
+            )
         engine = top(design.spec, design.config)
         self.verilog = emit(engine, design.config.name)
         self.manifest = manifest(engine, self.verilog)
