@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from hamming.golden.spec import AttentionSpec
@@ -11,10 +14,13 @@ from hamming.rtl import payload
 from hamming.rtl.config import Dimensions, EngineConfig
 from hamming.rtl.fetch import KeyFetch
 from hamming.rtl.fork import Fork
+from hamming.rtl.key_requests import KeyRequests
 from hamming.rtl.loader import RowLoader
 from hamming.rtl.memory import (
     BankedMemory,
     DualPortMemory,
+    ReadPort,
+    WritePort,
     key_read_port,
     key_write_port,
     value_read_port,
@@ -24,8 +30,10 @@ from hamming.rtl.normalizer import Normalizer
 from hamming.rtl.replay import Replay
 from hamming.rtl.score import ScoreArray
 from hamming.rtl.selector import selector as selector_of
+from hamming.rtl.sender import RowSender
 from hamming.rtl.softmax import SoftmaxTable
 from hamming.rtl.turns import Turns
+from hamming.rtl.value_requests import ValueRequests
 from hamming.rtl.weighted_sum import WeightedSum
 
 __all__ = ["Engine", "errors"]
@@ -43,6 +51,10 @@ def errors(dims: Dimensions) -> dict[str, str]:
         causes["weight_table"] = "a query met a table that rises, or whose first entry is 0; it was used as it is"
         if dims.config.product == "shift":
             causes["weight_table"] += "; or an entry was no power of two, and was stored as the one below it"
+    for kind, memory in zip(("key", "value"), dims.config.memories, strict=True):
+        if memory == "request":
+            causes[f"{kind}_response"] = f"a response of the {kind} memory had its error bit set; its data were used"
+            causes[f"{kind}_unasked"] = f"a response of the {kind} memory came that nobody asked for; it was dropped"
     return causes
 
 
@@ -81,6 +93,10 @@ class Engine(wiring.Component):
     error : Out(one bit a cause)
         What has been out of range since the last reset (`errors`).
     key_read, key_write, value_read, value_write : Out(ReadPort, WritePort), if the memory is external
+    key_request, key_write, value_request, value_write : Out(streams of payload.read_request, payload.write_...)
+    key_response, value_response : In(stream of payload.read_response)
+        If the memory is one of requests. A response for each request, in order, in a later cycle. A write is done when
+        it is transferred: whatever is asked for from the next cycle on has it.
 
     Raises
     ------
@@ -97,6 +113,10 @@ class Engine(wiring.Component):
     o_out: stream.Interface
     o_selected: stream.Interface
     error: Signal
+    key_request: stream.Interface
+    key_response: stream.Interface
+    value_request: stream.Interface
+    value_response: stream.Interface
 
     def __init__(self, spec: AttentionSpec, config: EngineConfig):
         self.spec = spec
@@ -113,21 +133,22 @@ class Engine(wiring.Component):
         if config.expose_index:
             members["o_selected"] = Out(stream.Signature(payload.kept_key(dims)))
         members["error"] = Out(len(errors(dims)))
-        if config.memory == "external":
-            members |= {
-                "key_read": Out(key_read_port(dims)),
-                "key_write": Out(key_write_port(dims)),
-                "value_read": Out(value_read_port(dims)),
-                "value_write": Out(value_write_port(dims)),
-            }
+        keys, values = config.memories
+        if keys != "internal":
+            members |= _memory_members("key", keys, key_read_port(dims), key_write_port(dims), payload.write_key(dims))
+        if values != "internal":
+            write = payload.write_values(dims)
+            members |= _memory_members("value", values, value_read_port(dims), value_write_port(dims), write)
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
         m = Module()
         dims = self.dims
-        m.submodules.loader = loader = RowLoader(dims)
+        keys, values = self.config.memories
+        m.submodules.loader = loader = (RowSender if "request" in (keys, values) else RowLoader)(dims)
         m.submodules.fetch = fetch = KeyFetch(dims)
-        m.submodules.turns = turns = Turns(addr_bits=len(fetch.keys.addr))
+        if keys != "request":
+            m.submodules.turns = turns = Turns(addr_bits=len(fetch.keys.addr))
         m.submodules.score = score = ScoreArray(dims)
         m.submodules.selector = selector = selector_of(dims)
         m.submodules.replay = replay = Replay(dims)
@@ -142,37 +163,76 @@ class Engine(wiring.Component):
         if self.config.table == "loadable":
             _connect(m, wiring.flipped(self.i_weight), softmax.i_weight)
 
-        m.d.comb += [
-            turns.wants_read.eq(fetch.wants_read),
-            turns.read_addr.eq(fetch.keys.addr),
-            fetch.may_read.eq(turns.may_read),
-            turns.wants_write.eq(loader.wants_write),
-            turns.write_addr.eq(loader.keys.addr),
-            loader.may_write.eq(turns.may_write),
-            self.error.eq(Cat(fetch.error, loader.error, softmax.errors if self.config.table == "loadable" else ())),
-        ]
+        errors = [fetch.error, loader.error, *([softmax.errors] if self.config.table == "loadable" else [])]
+        if keys == "request":
+            m.submodules.key_requests = key_requests = KeyRequests(dims)
+            errors.append(key_requests.errors)
+        else:
+            m.d.comb += [
+                turns.wants_read.eq(fetch.wants_read),
+                turns.read_addr.eq(fetch.keys.addr),
+                fetch.may_read.eq(turns.may_read),
+                turns.wants_write.eq(loader.wants_write),
+                turns.write_addr.eq(loader.keys.addr),
+                loader.may_write.eq(turns.may_write),
+            ]
+        if values == "request":
+            m.submodules.value_requests = value_requests = ValueRequests(dims)
+            errors.append(value_requests.errors)
+        m.d.comb += self.error.eq(Cat(*errors))
 
-        _connect(m, fetch.o, score.i)
-        m.d.comb += score.keys.eq(fetch.keys.data)
+        if keys == "request":
+            _connect(m, fetch.o, key_requests.i)
+            _connect(m, key_requests.o, score.i)
+            m.d.comb += score.keys.eq(key_requests.keys)
+        else:
+            _connect(m, fetch.o, score.i)
+            m.d.comb += score.keys.eq(fetch.keys.data)
         _connect(m, score.o, selector.i)
         self._connect_selected(m, selector, replay)
         _connect(m, replay.o, softmax.i)
-        _connect(m, softmax.o, weighted_sum.i)
+        if values == "request":
+            _connect(m, softmax.o, value_requests.i)
+            _connect(m, value_requests.o, weighted_sum.i)
+        else:
+            _connect(m, softmax.o, weighted_sum.i)
         _connect(m, weighted_sum.o, normalizer.i)
         _connect(m, normalizer.o, wiring.flipped(self.o_out))
 
-        if self.config.memory == "external":
-            ports = (self.key_read, self.key_write, self.value_read, self.value_write)
-            memories = tuple(wiring.flipped(port) for port in ports)
+        memories = self._memories(m)
+        if keys == "request":
+            wiring.connect(m, fetch.keys, key_requests.read)
+            self._connect_requests(m, "key", key_requests, loader.key_write)
         else:
-            m.submodules.key_memory = keys = DualPortMemory(key_write_port(dims))
-            banks, port = dims.value_bank_depths, value_write_port(dims)
-            m.submodules.value_memory = values = BankedMemory(port, banks) if len(banks) > 1 else DualPortMemory(port)
-            memories = (keys.read, keys.write, values.read, values.write)
-        users = (fetch.keys, loader.keys, weighted_sum.values, loader.values)
-        for user, memory in zip(users, memories, strict=True):
-            wiring.connect(m, user, memory)
+            wiring.connect(m, fetch.keys, memories["key"][0])
+            wiring.connect(m, loader.keys, memories["key"][1])
+        if values == "request":
+            wiring.connect(m, weighted_sum.values, value_requests.values)
+            self._connect_requests(m, "value", value_requests, loader.value_write)
+        else:
+            wiring.connect(m, weighted_sum.values, memories["value"][0])
+            wiring.connect(m, loader.values, memories["value"][1])
         return m
+
+    def _memories(self, m: Module) -> dict[str, tuple[Any, Any]]:
+        """Return the read port and the write port of each memory that has them, inside or outside."""
+        dims, found = self.dims, {}
+        for kind, memory in zip(("key", "value"), self.config.memories, strict=True):
+            if memory == "external":
+                found[kind] = tuple(wiring.flipped(getattr(self, f"{kind}_{way}")) for way in ("read", "write"))
+            elif memory == "internal":
+                port = key_write_port(dims) if kind == "key" else value_write_port(dims)
+                is_banked = kind == "value" and len(dims.value_bank_depths) > 1
+                inside = BankedMemory(port, dims.value_bank_depths) if is_banked else DualPortMemory(port)
+                m.submodules[f"{kind}_memory"] = inside
+                found[kind] = (inside.read, inside.write)
+        return found
+
+    def _connect_requests(self, m: Module, kind: str, requests: KeyRequests | ValueRequests, write: Any) -> None:
+        """Connect the streams of a memory of any latency."""
+        _connect(m, requests.request, wiring.flipped(getattr(self, f"{kind}_request")))
+        _connect(m, wiring.flipped(getattr(self, f"{kind}_response")), requests.response)
+        _connect(m, write, wiring.flipped(getattr(self, f"{kind}_write")))
 
     def _connect_selected(self, m: Module, selector, replay: Replay) -> None:
         """Kept keys go to the replay and, if exposed, out: a transfer to one waits for the other."""
@@ -187,6 +247,17 @@ class Engine(wiring.Component):
         ]
         for n, branch in enumerate((replay.i, self.o_selected)):
             m.d.comb += [branch.valid.eq(fork.o_valid[n]), fork.o_ready[n].eq(branch.ready)]
+
+
+def _memory_members(kind: str, memory: str, read: ReadPort, write: WritePort, request: StructLayout) -> dict[str, Any]:
+    """Return the members by which a memory is reached that is not inside."""
+    if memory == "external":
+        return {f"{kind}_read": Out(read), f"{kind}_write": Out(write)}
+    return {
+        f"{kind}_request": Out(stream.Signature(payload.read_request(read))),
+        f"{kind}_response": In(stream.Signature(payload.read_response(read))),
+        f"{kind}_write": Out(stream.Signature(request)),
+    }
 
 
 def _connect(m: Module, source, sink) -> None:

@@ -241,6 +241,10 @@ def check_errors(
         weight = sent["weight"][is_inside]
         expected["weight_index"] = not np.all(is_inside)
         expected["weight_table"] = config.product == "shift" and bool(np.any(weight & (weight - 1)))
+    for kind in bench.fields["memory_streams"]:
+        memory = getattr(bench.dut, f"{kind}_memory")
+        expected[f"{kind}_response"] = bool(int(memory.n_wrongs.value))
+        expected[f"{kind}_unasked"] = bool(int(memory.n_strays.value))
     got = int(bench.dut.error.value)
     for bit, (name, is_set) in enumerate(expected.items()):
         if got >> bit & 1 != is_set:

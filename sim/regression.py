@@ -340,7 +340,12 @@ def _table(jobs: Sequence[_Job], results: Sequence[RegressionReport | str]) -> T
     table.add_column("never met")
     for job, result in zip(jobs, results, strict=True):
         spec, config = job.design.spec, job.design.config
-        engine = [f"{config.n_lanes} x {job.design.dimensions.n_macs}", config.selector, config.memory, config.table]
+        engine = [
+            f"{config.n_lanes} x {job.design.dimensions.n_macs}",
+            config.selector,
+            *dict.fromkeys(config.memories),
+            config.table,
+        ]
         engine += [name for name, is_there in (("mask", config.mask), ("index", config.expose_index)) if is_there]
         row = [str(job.number), f"d {spec.d_head}, {spec.d_value} n {spec.n_keys} k {spec.top_k}", " ".join(engine)]
         if isinstance(result, RegressionReport):
