@@ -9,7 +9,8 @@
 // beside it as they are; a write is seen by every request of a later cycle. Words begin with anything.
 //
 // With chances of `wrongs` and `strays` of 256 a response has its error bit set, and one comes for which there is no
-// request; `n_wrongs` and `n_strays` count those that were taken.
+// request; `n_wrongs` and `n_strays` count those that were taken. `is_slow` is 1 where something other than the next cycle
+// answers what is asked for, or may have to wait.
 module hamming_request_memory #(
   parameter DEPTH = 2,
   parameter WIDTH = 1,
@@ -52,6 +53,10 @@ module hamming_request_memory #(
   reg [32*PARTS-1:0] anything;
   reg is_stray;
   reg [31:0] n_wrongs, n_strays;
+  wire takes = !rst && response_valid && response_ready === 1'b1;
+  wire takes_wrong = takes && response_error && !is_stray;
+  wire takes_stray = takes && is_stray;
+  wire is_slow = latency_least != 1 || latency_more != 0 || refresh != 0 || pauses != 0 || first != free || !request_ready;
 
   task draw_anything;
     for (part = 0; part < PARTS; part = part + 1) anything[32*part +: 32] = $urandom;
@@ -72,9 +77,9 @@ module hamming_request_memory #(
     if (rst) begin
       first = 0;
       free = 0;
-      is_stray = 0;
-      n_wrongs = 0;
-      n_strays = 0;
+      is_stray <= 0;
+      n_wrongs <= 0;
+      n_strays <= 0;
       since_refresh = 0;
       response_valid <= 0;
       request_ready <= 0;
@@ -96,16 +101,14 @@ module hamming_request_memory #(
         words[write_address / LANES][write_address % LANES * PART_BITS +: PART_BITS] = write_data;
         written_at[write_address] = cycle;
       end
-      if (response_valid && response_ready) begin
-        n_wrongs = n_wrongs + (response_error && !is_stray);
-        n_strays = n_strays + is_stray;
-      end
+      n_wrongs <= n_wrongs + takes_wrong;
+      n_strays <= n_strays + takes_stray;
       if (!response_valid || response_ready) begin
         draw_anything;
         response_valid <= 0;
         response_data <= anything[WIDTH-1:0];
         response_error <= $urandom % 2;
-        is_stray = 0;
+        is_stray <= 0;
         if (first != free) begin
           if (due_at[first] <= now && (since_refresh >= refresh || refresh == 0)) begin
             response_valid <= 1;
@@ -117,7 +120,7 @@ module hamming_request_memory #(
             first = (first + 1) % QUEUE;
           end
         end else if (!(request_valid && request_ready) && $urandom % 256 < strays) begin
-          is_stray = 1;
+          is_stray <= 1;
           response_valid <= 1;
         end
       end
