@@ -25,6 +25,9 @@ from hamming.rtl.sender import RowSender
 from hamming.rtl.value_requests import ValueRequests
 from tests.rtl.harness import RHYTHMS, pack, run
 
+#: Cycles of a test, at most.
+PATIENCE = 10_000
+
 
 def spec_of(**fields: Any) -> AttentionSpec:
     shape = {"d_head": 5, "d_value": 4, "n_keys": 11, "top_k": 4, "logit_scale": 0.2}
@@ -105,6 +108,7 @@ class Memory:
             self.due.append((self.cycle + self.latency(), address))
             self.most = max(self.most, len(self.due))
         self.cycle += 1
+        assert self.cycle < PATIENCE, "it does not end"
 
 
 def play(
@@ -238,8 +242,11 @@ class Writes:
         self.dut, self.rng, self.busy = dut, rng, busy
         self.done: list[tuple[str, int, int]] = []
         self.held: dict[str, tuple[int, int]] = {}
+        self.cycle = 0
 
     def drive(self, ctx: Any) -> None:
+        self.cycle += 1
+        assert self.cycle < PATIENCE, "it does not end"
         for name in ("key_write", "value_write"):
             if hasattr(self.dut, name):
                 ctx.set(getattr(self.dut, name).ready, int(self.rng.random() >= self.busy))
@@ -400,6 +407,7 @@ class Outside:
                 else:
                     self.words[kind][address] = data
         self.cycle += 1
+        assert self.cycle < PATIENCE, "it does not end"
 
 
 def test_answers_of_before_a_reset_are_dropped(rng: np.random.Generator) -> None:
