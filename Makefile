@@ -1,7 +1,8 @@
 # Everything runs in .venv, made here and nowhere else; `make help` lists the targets.
 #   PYTHON=python3.12       the Python that makes .venv (3.11 or later)
 #   CONFIG="tiny my.toml"   presets or TOML files for verilog, sim and synth (all presets by default)
-#   WORKERS=2               processes of the tests and the regression
+#   WORKERS=2               jobs at a time, of the tests and of all long work
+#   CLUSTER=tcp://...:8786  a Dask scheduler, whose workers do the long work instead (docs/guide/cluster.md)
 #   SEED=0 RUNS="..."       seed, and training runs, of distill
 
 PYTHON  ?= python3
@@ -12,10 +13,11 @@ SEED    ?= 0
 RUNS    ?= fashion_mnist_teacher fashion_mnist reviews_teacher reviews novels_teacher novels
 BUILD   := build
 BIN     := $(VENV)/bin
+POOL     = --workers $(WORKERS) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint verilog sim synth bench regression fuzz mutants coverage mutation prove areas compare sweep distill clean
+.PHONY: help demo test lint verilog sim synth bench regression fuzz mutants coverage mutation prove areas compare sweep distill docs tutorials clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,8 +48,16 @@ $(VENV)/test.stamp: pyproject.toml $(VENV)/base.stamp
 $(VENV)/distill.stamp: pyproject.toml $(VENV)/base.stamp
 	$(call install,.[distill])
 
+$(VENV)/docs.stamp: pyproject.toml $(VENV)/base.stamp
+	$(call install,.[docs])
+
 $(VENV)/lint.stamp: pyproject.toml $(VENV)/test.stamp
 	$(call install,.[lint])
+
+$(VENV)/cluster.stamp: pyproject.toml $(VENV)/base.stamp
+	$(call install,.[cluster])
+
+regression fuzz mutants prove coverage mutation areas compare sweep distill: $(if $(CLUSTER),$(VENV)/cluster.stamp)
 
 # --- what users come for ---------------------------------------------------------------------------------------------
 
@@ -56,7 +66,7 @@ demo: $(VENV)/base.stamp ## Verilog of a MiniLM head, its regression on the mode
 	@echo; echo "1/4  Verilog and manifest of the engine, from the preset minilm: $(DIR)/minilm.v, minilm.json"
 	$(BIN)/hamming generate minilm -o $(DIR)
 	@echo; echo "2/4  Queries, keys and values of two layers of all-MiniLM-L6-v2 on a paragraph: $(DIR)/vectors.npz"
-	$(BIN)/python -m hamming.golden.fixture --output $(DIR)/vectors.npz
+	$(BIN)/hamming sample-vectors -o $(DIR)/vectors.npz
 	@echo; echo "3/4  These through the Verilog, in Verilator, held against the golden model: $(DIR)/outputs.npz"
 	$(BIN)/hamming simulate minilm --vectors $(DIR)/vectors.npz --output $(DIR)/outputs.npz
 	@echo; echo "4/4  Area by block in NanGate 45 nm: $(DIR)/area.json"
@@ -78,30 +88,31 @@ synth: $(VENV)/base.stamp ## area by block of each CONFIG, as tables and as JSON
 test: $(VENV)/test.stamp ## the tests
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-lint: $(VENV)/lint.stamp ## ruff and pyright
+lint: $(VENV)/lint.stamp ## style, types, and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 
 regression: $(VENV)/base.stamp ## 100,000 random queries through 40 random engines
-	@$(BIN)/python -m hamming.sim.regression --queries 100000 --configurations 40 --seed 0 --processes $(WORKERS) \
+	@$(BIN)/python -m hamming.sim.regression --queries 100000 --configurations 40 --seed 0 $(POOL) \
 	  --output $(BUILD)/regression.json
 
 fuzz: $(VENV)/base.stamp ## anything on every port of 20 random engines, a million cycles each
-	@$(BIN)/python -m hamming.sim.fuzz --cycles 1000000 --configurations 20 --seed 0 --processes $(WORKERS) \
+	@$(BIN)/python -m hamming.sim.fuzz --cycles 1000000 --configurations 20 --seed 0 $(POOL) \
 	  --output $(BUILD)/fuzz.json
 
 mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a test must fail
-	@$(BIN)/python -m tests.mutants
+	@$(BIN)/python -m tests.mutants $(POOL)
 
 prove: $(VENV)/base.stamp ## proofs of the components, for all inputs and stalls, at small sizes: docs/proofs.md
-	@$(BIN)/python -m hamming.formal --workers $(WORKERS) --json $(BUILD)/proofs.json
+	@$(BIN)/python -m hamming.formal $(POOL) --json $(BUILD)/proofs.json
 
 coverage: $(VENV)/base.stamp ## which points of a small engine's Verilog a regression meets; build/coverage.json
-	@$(BIN)/python -m hamming.audit.coverage tiny --output $(BUILD)/coverage.json
+	@$(BIN)/python -m hamming.audit.coverage tiny $(POOL) --output $(BUILD)/coverage.json
 
 mutation: $(VENV)/base.stamp ## 200 random mutants of each component: found, proved to be none, or alive; build/mutation.json
-	@$(BIN)/python -m hamming.audit.mutation --output $(BUILD)/mutation.json
+	@$(BIN)/python -m hamming.audit.mutation $(POOL) --output $(BUILD)/mutation.json
 
 bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model, areas against published ones
 	@$(BIN)/python -m hamming.rtl.bench
@@ -109,20 +120,24 @@ bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model,
 	@$(BIN)/python -m hamming.synth.studies.references
 
 areas: $(VENV)/base.stamp ## areas of all presets again: what moved, and a new synth/studies/areas.csv
-	@$(BIN)/python -m hamming.synth.studies.areas
+	@$(BIN)/python -m hamming.synth.studies.areas $(POOL)
 
 compare: $(VENV)/base.stamp ## bert, a variant of 256 keys and flagship beside standard attention: build/compare/*.json, *.html
-	@for config in "bert bert" "bert256 bert --set spec.n_keys=256 --set engine.n_lanes=4 --set engine.name=bert256" \
-	  "flagship flagship" "bert_bf16 bert --baseline bf16 --clock 0.3"; do \
-	  name=$${config%% *}; \
-	  $(BIN)/hamming compare $${config#* } --json "$(BUILD)/compare/$$name.json" --html "$(BUILD)/compare/$$name.html" || exit 1; done
+	@$(BIN)/python -m hamming.synth.studies.comparisons $(POOL) -o $(BUILD)/compare
 
 sweep: $(VENV)/base.stamp ## how area, clock, cycles and energy grow: what synth/studies/sweep.json does not have yet
-	@$(BIN)/python -m hamming.synth.studies.sweep --jobs $(WORKERS)
+	@$(BIN)/python -m hamming.synth.studies.sweep $(POOL)
 
 distill: $(VENV)/distill.stamp ## teachers and students of three tasks, SEED=0: hours; broken off, it goes on: build/runs
-	@for run in $(RUNS); do $(BIN)/hamming distill $$run --set seed=$(SEED) -o $(BUILD)/runs || exit 1; done
+	@$(BIN)/hamming distill $(RUNS) --set seed=$(SEED) -o $(BUILD)/runs $(POOL)
+
+docs: $(VENV)/docs.stamp ## README.md, docs/ and the presets' datasheets as a site, links checked: build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "$(BUILD)/site/index.html"
+
+tutorials: $(VENV)/test.stamp ## run the tutorials' scripts again, and write what they print: docs/tutorials/*.md
+	@$(BIN)/python docs/tutorials/run.py
 
 clean: ## remove what was built; .venv stays
 	@rm -rf $(BUILD) .pytest_cache .ruff_cache *.egg-info
-	@find golden rtl sim synth formal distill hamming tests -name __pycache__ -prune -exec rm -rf {} +
+	@find golden rtl sim synth formal audit distill hamming tests -name __pycache__ -prune -exec rm -rf {} +

@@ -21,6 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from hamming import pool
 from hamming.audit.designs import DESIGNS
 from hamming.audit.points import KINDS, Point, read_points
 from hamming.audit.unreachable import unreachable
@@ -158,6 +159,11 @@ def cover(design: Design, name: str, n_queries: int, seed: int, known: Sequence[
     return result
 
 
+def cover_known(name: str, n_queries: int, seed: int) -> Coverage:
+    """Cover a design of `audit.designs`: a job of `main`."""
+    return cover(DESIGNS[name], name, n_queries, seed)
+
+
 def _table(name: str, result: Coverage) -> Table:
     table = Table(title=f"{name}: points met, of those that can be (+ proved unreachable, + explained)")
     table.add_column("module")
@@ -174,6 +180,14 @@ def _table(name: str, result: Coverage) -> Table:
     return table
 
 
+def _tell(name: str, result: Coverage, console: Console) -> None:
+    console.print(_table(name, result))
+    lines = [f"open: line {point.line}: {point}: {point.source}" for point in result.open]
+    lines += [f"explains nothing: {one.pattern}" for one in result.unused]
+    for line in [*lines, *result.failures]:
+        console.print(f"{name}: {line}", style="red", markup=False, highlight=False)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status, 1 if a point is open or an explanation of no use."""
     parser = argparse.ArgumentParser(
@@ -183,28 +197,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--queries", type=int, default=4000, help="through each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the regression (default: %(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
+    pool.add_options(parser)
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.designs if name not in DESIGNS]:
         parser.error(f"no design {unknown[0]!r}; there are {', '.join(DESIGNS)}")
+    workers = pool.pool_of(parser, options)
+    try:
+        runner.simulator_version("verilator")
+    except runner.SimulatorMissing as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
     console = Console()
-    results = {}
-    for name in options.designs or DESIGNS:
-        try:
-            results[name] = result = cover(DESIGNS[name], name, options.queries, options.seed)
-        except runner.SimulatorMissing as error:
-            print(f"Error: {error}", file=sys.stderr)
-            return 2
-        console.print(_table(name, result))
-        lines = [f"open: line {point.line}: {point}: {point.source}" for point in result.open]
-        lines += [f"explains nothing: {one.pattern}" for one in result.unused]
-        for line in [*lines, *result.failures]:
-            console.print(f"{name}: {line}", style="red", markup=False, highlight=False)
+    jobs = {name: (name, options.queries, options.seed) for name in options.designs or DESIGNS}
+    results: dict[str, Coverage] = {}
+    status = 0
+    try:
+        with workers.results(cover_known, jobs, "designs") as done:
+            for name, result in done:
+                results[name] = result
+                _tell(name, result, console)
+    except (pool.Failed, pool.NoCluster) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        status = 1
+    results = {name: results[name] for name in jobs if name in results}
     if options.output is not None:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         told = {name: result.to_dict() for name, result in results.items()}
         options.output.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    return 0 if all(result.passed for result in results.values()) else 1
+    return status or int(not all(result.passed for result in results.values()))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from hamming.audit import coverage  # by its name, by which workers find it
+
+    sys.exit(coverage.main())

@@ -26,6 +26,7 @@ from amaranth.hdl import UnusedElaboratable
 from rich.console import Console
 from rich.table import Table
 
+from hamming import pool
 from hamming.audit.bench_mutants import PORT
 from hamming.audit.designs import DESIGNS
 from hamming.audit.equivalence import is_equivalent
@@ -244,9 +245,15 @@ def _short(command: str) -> str:
     return re.sub(r" -src \S+| -module \S+|^mutate ", "", command)
 
 
+def audit_timed(name: str, n_mutants: int, seed: int) -> tuple[dict[str, Any], float]:
+    """Audit a component, and return what is told of it and the seconds it took: a job of `main`."""
+    warnings.simplefilter("ignore", UnusedElaboratable)  # a component is made for its ports, too
+    began = time.monotonic()
+    return audit(name, n_mutants, seed).to_dict(), time.monotonic() - began
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status, 1 if a mutant is alive."""
-    warnings.simplefilter("ignore", UnusedElaboratable)  # a component is made for its ports, too
     parser = argparse.ArgumentParser(
         prog="python -m hamming.audit.mutation", description=(__doc__ or "").partition("\n")[0]
     )
@@ -254,27 +261,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mutants", type=int, default=200, help="of each component (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of mutants and cases (default: %(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
+    pool.add_options(parser)
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.components if name not in COMPONENT_DESIGNS]:
         parser.error(f"no component {unknown[0]!r}; there are {', '.join(COMPONENT_DESIGNS)}")
     table = Table(title=f"Mutants, seed {options.seed}")
     for heading in ("component", "tried", "its bench", "the engine's", "by cycles", "equivalent", "alive", "s"):
         table.add_column(heading, justify="left" if heading == "component" else "right")
-    told = {}
-    for name in options.components or COMPONENT_DESIGNS:
-        began = time.monotonic()
-        one = audit(name, options.mutants, options.seed).to_dict()
-        told[name] = one
-        counts = [str(len(value)) if isinstance(value, dict) else str(value) for value in one.values()]
-        table.add_row(name, *counts, f"{time.monotonic() - began:.0f}")
-        print(name, *counts, f"{time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-        if options.output is not None:
-            options.output.parent.mkdir(parents=True, exist_ok=True)
-            everything = {"mutants": options.mutants, "seed": options.seed, "components": told}
-            options.output.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
+    workers = pool.pool_of(parser, options)
+    jobs = {name: (name, options.mutants, options.seed) for name in options.components or COMPONENT_DESIGNS}
+    told: dict[str, dict[str, Any]] = {}
+    rows: dict[str, list[str]] = {}
+    status = 0
+    try:
+        with workers.results(audit_timed, jobs, "components") as results:
+            for name, (one, seconds) in results:
+                told[name] = one
+                counts = [str(len(value)) if isinstance(value, dict) else str(value) for value in one.values()]
+                rows[name] = [name, *counts, f"{seconds:.0f}"]
+                if options.output is not None:
+                    options.output.parent.mkdir(parents=True, exist_ok=True)
+                    done = {name: told[name] for name in jobs if name in told}
+                    everything = {"mutants": options.mutants, "seed": options.seed, "components": done}
+                    options.output.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
+    except (pool.Failed, pool.NoCluster) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        status = 1
+    for name in jobs:
+        if name in rows:
+            table.add_row(*rows[name])
     Console().print(table)
-    return 1 if any(one["alive"] for one in told.values()) else 0
+    return status or int(any(one["alive"] for one in told.values()))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from hamming.audit import mutation  # by its name, by which workers find it
+
+    sys.exit(mutation.main())

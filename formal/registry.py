@@ -18,9 +18,9 @@ from hamming.formal import (
     turns,
     weighted_sum,
 )
-from hamming.formal.proof import Proof
+from hamming.formal.proof import Claim, Proof
 
-__all__ = ["PROOFS", "chosen"]
+__all__ = ["PROOFS", "chosen", "prove"]
 
 PROOFS: tuple[Proof, ...] = (
     *arithmetic.PROOFS,
@@ -53,3 +53,9 @@ def chosen(words: tuple[str, ...]) -> tuple[Proof, ...]:
             known = ", ".join(dict.fromkeys(proof.name.partition(".")[0] for proof in PROOFS))
             raise ValueError(f"no proof's name begins with {word!r}; --list shows them, of {known}")
     return tuple(proof for proof in PROOFS if not words or proof.name.startswith(words))
+
+
+def prove(name: str, timeout: float) -> tuple[list[Claim], float]:
+    """Carry out the proof of this name, and return its claims and seconds: a job, for which a `Proof` is no luggage."""
+    outcome = next(proof for proof in PROOFS if proof.name == name).run(timeout)
+    return outcome.claims, outcome.seconds

@@ -1,16 +1,14 @@
 """Queries, keys and values of a real transformer, kept in the package.
 
 They are what two attention layers of all-MiniLM-L6-v2 (12 heads of 32; Apache-2.0) compute for 128 tokens of a
-paragraph; `tests/fixtures/make_minilm.py` made them, and says how. As vectors for the command line::
-
-    python -m hamming.golden.fixture --output vectors.npz
+paragraph; `tests/fixtures/make_minilm.py` made them, and says how. `hamming sample-vectors` writes them as a file.
 """
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 from hamming.golden.checks import require_int
 from hamming.golden.values import quantize
 
-__all__ = ["MINILM_LAYERS", "MINILM_PATH", "AttentionInputs", "load_minilm"]
+__all__ = ["MINILM_LAYERS", "MINILM_PATH", "AttentionInputs", "load_minilm", "minilm_vectors"]
 
 MINILM_PATH = Path(__file__).parent / "data" / "minilm.npz"
 
@@ -70,24 +68,17 @@ def load_minilm(layer: int = MINILM_LAYERS[-1]) -> AttentionInputs:
     return AttentionInputs(q=q, k=k, v=v, sigma_q=sigma_q, sigma_k=sigma_k)
 
 
-def main() -> None:
-    """Write the vectors of all heads of both layers, `(24, 128, 32)`, values in integers."""
-    parser = argparse.ArgumentParser(prog="python -m hamming.golden.fixture", description=main.__doc__)
-    parser.add_argument("--output", type=Path, required=True, help="the .npz file to write, of q, k and v")
-    parser.add_argument("--value-bits", type=int, default=8, help="bits of a value element (default: 8)")
-    options = parser.parse_args()
+def minilm_vectors(value_bits: int = 8) -> dict[str, NDArray[Any]]:
+    """Return `q`, `k` and `v` of all heads of both layers, `(24, 128, 32)`; values are integers of `value_bits`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        `value_bits` is none that a spec can have.
+    """
     layers = [load_minilm(layer) for layer in MINILM_LAYERS]
-    try:
-        v = [quantize(layer.v, options.value_bits).integers for layer in layers]
-        np.savez_compressed(
-            options.output,
-            q=np.concatenate([layer.q for layer in layers]),
-            k=np.concatenate([layer.k for layer in layers]),
-            v=np.concatenate(v),
-        )
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"Error: {error}\n")
-
-
-if __name__ == "__main__":
-    main()
+    return {
+        "q": np.concatenate([layer.q for layer in layers]),
+        "k": np.concatenate([layer.k for layer in layers]),
+        "v": np.concatenate([quantize(layer.v, value_bits).integers for layer in layers]),
+    }

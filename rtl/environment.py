@@ -1,12 +1,15 @@
-"""The environment of programs that are driven: compilers, simulators, Yosys."""
+"""The environment of programs that are driven: compilers, simulators, Yosys, and the Python in them."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
+import sysconfig
 import tempfile
+from pathlib import Path
 
-__all__ = ["environment", "nameable_temporary"]
+__all__ = ["environment", "module_path", "nameable_temporary"]
 
 #: What of the user's environment a compiler, a simulator or the loader needs. Everything else may be a variable of
 #: make, of Verilator or of cocotb, meant for another project: make takes each as a variable of its own.
@@ -27,6 +30,23 @@ def environment(**own: str) -> dict[str, str]:
     """
     kept = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
     return kept | {"TMPDIR": nameable_temporary() or tempfile.gettempdir()} | own
+
+
+def module_path() -> list[str]:
+    """Return `sys.path` in an order in which nothing of the user's hides what this package needs.
+
+    Python's own library comes first, then the folder that holds this package, then what is installed, and last what
+    `PYTHONPATH` names and the current folder; where this is on the path as such, it is left out. All are absolute. As
+    `PYTHONPATH`, a Python that is driven finds by it the modules that this one has.
+    """
+    home, library = Path(__file__).absolute().parents[2], Path(sysconfig.get_path("stdlib"))
+    first = [str(folder) for folder in (library, library / "lib-dynload", home)]
+    of_the_user = set(map(os.path.abspath, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+
+    def rank(folder: str) -> int:
+        return first.index(folder) if folder in first else len(first) + (folder in of_the_user)
+
+    return sorted(dict.fromkeys([str(home), *map(os.path.abspath, filter(None, sys.path))]), key=rank)
 
 
 def nameable_temporary() -> str | None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import multiprocessing
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hamming import pool
 from hamming.rtl.design import Design
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
@@ -131,12 +130,13 @@ def play(design: Design, n_cycles: int, seed: int = 0) -> tuple[dict[str, Any], 
     return described, log
 
 
-def _run(number: int, seed: int, n_cycles: int) -> tuple[Design, FuzzReport | str]:
-    design = random_design(np.random.default_rng([seed, number]))
-    try:
-        return design, fuzz(design, n_cycles, 1000 * seed + number)
-    except runner.SimulationFailed as error:
-        return design, str(error)
+def run_random(number: int, seed: int, n_cycles: int) -> FuzzReport:
+    """Fuzz a random design, the one of this number: a job of `main`."""
+    return fuzz(_design(number, seed), n_cycles, 1000 * seed + number)
+
+
+def _design(number: int, seed: int) -> Design:
+    return random_design(np.random.default_rng([seed, number]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,26 +148,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cycles", type=int, default=1_000_000, help="of each design (default: %(default)s)")
     parser.add_argument("--configurations", type=int, default=20, help="random designs (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of designs and inputs (default: %(default)s)")
-    parser.add_argument("--processes", type=int, default=2, help="designs at a time (default: %(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
+    pool.add_options(parser)
     options = parser.parse_args(arguments)
-    for name in ("cycles", "configurations", "processes"):
+    for name in ("cycles", "configurations"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} must be 1 or more, not {getattr(options, name)}")
+    workers = pool.pool_of(parser, options)
     try:
         version = runner.simulator_version("verilator")
     except runner.SimulatorMissing as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
 
+    jobs = {f"#{number}": (number, options.seed, options.cycles) for number in range(options.configurations)}
+    found: dict[str, FuzzReport | str] = {}
+    try:
+        with workers.results(run_random, jobs, "engines") as done:
+            for name, report in done:
+                found[name] = report
+                _tell(name, _design(jobs[name][0], options.seed), report)
+    except pool.Failed as failed:
+        for name, error in failed.errors.items():
+            found[name] = pool.in_words(error)
+            _tell(name, _design(jobs[name][0], options.seed), found[name])
+    except pool.NoCluster as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
     designs: list[dict[str, Any]] = []
-    with ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn")) as pool:
-        jobs = [pool.submit(_run, number, options.seed, options.cycles) for number in range(options.configurations)]
-        for number, job in enumerate(jobs):
-            design, report = job.result()
-            told = {"passed": False, "failure": report} if isinstance(report, str) else report.to_dict()
-            designs.append({"spec": design.spec.to_dict(), "engine": design.config.to_dict(), **told})
-            _tell(number, design, report)
+    for name, (number, *_) in jobs.items():
+        design, report = _design(number, options.seed), found[name]
+        told = {"passed": False, "failure": report} if isinstance(report, str) else report.to_dict()
+        designs.append({"spec": design.spec.to_dict(), "engine": design.config.to_dict(), **told})
     passed = all(one["passed"] for one in designs)
     n_cycles = sum(one.get("cycles", 0) for one in designs)
     print(f"{n_cycles:,} cycles on {len(designs)} engines in {version}: {'passed' if passed else 'FAILED'}")
@@ -178,9 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if passed else 1
 
 
-def _tell(number: int, design: Design, report: FuzzReport | str) -> None:
+def _tell(name: str, design: Design, report: FuzzReport | str) -> None:
     spec, config = design.spec, design.config
-    what = f"#{number} d {spec.d_head}, {spec.d_value} n {spec.n_keys} k {spec.top_k}, {config.n_lanes} lanes"
+    what = f"{name} d {spec.d_head}, {spec.d_value} n {spec.n_keys} k {spec.top_k}, {config.n_lanes} lanes"
     if isinstance(report, str):
         print(f"{what}: {report}", flush=True)
         return
@@ -197,4 +209,6 @@ def _tell(number: int, design: Design, report: FuzzReport | str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from hamming.sim import fuzz as module  # by its name, by which workers find it
+
+    sys.exit(module.main())

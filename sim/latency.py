@@ -28,7 +28,7 @@ DRAM = {"latency_least": 60, "latency_more": 40, "latency_most": 400, "refresh_e
 AT_ONCE = {"latency_least": 1}
 
 RESULTS = Path(__file__).with_name("latency.json")
-_PAGE = Path(__file__).parent.parent / "docs" / "long-context.md"
+_PAGE = Path(__file__).resolve().parents[1] / "docs" / "long-context.md"
 _MARKS = ("<!-- table: python -m hamming.sim.latency -->\n", "<!-- end of table -->\n")
 
 #: Cycles that are simulated for a point, beside those in which rows are loaded: dozens of refreshes.

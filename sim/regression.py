@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent import futures
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from hamming import pool
 from hamming.rtl.design import Design
 from hamming.sim import coverage, runner
 from hamming.sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
@@ -171,41 +168,13 @@ def _traffic(
     return Traffic(vectors=vectors, seed=int(rng.integers(2**31)), **how)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Job:
-    """One design of a regression of many."""
-
-    number: int
-    design: Design
-    n_queries: int
-    seed: int
-    simulator: str
-    power_up: str
+def run_random(number: int, n_queries: int, seed: int, simulator: str, power_up: str) -> RegressionReport:
+    """Run a random design, the one of this number: a job of `main`."""
+    return regress(_design(number, seed), n_queries, seed, simulator=simulator, power_up=power_up)
 
 
-def _run(job: _Job) -> tuple[_Job, RegressionReport | str]:
-    """Run one design; a simulator that breaks down is a result, too."""
-    try:
-        counts = _progress_counts
-        return job, regress(
-            job.design,
-            job.n_queries,
-            job.seed,
-            simulator=job.simulator,
-            power_up=job.power_up,
-            progress=None if counts is None else lambda done: counts.put((job.number, done)),
-        )
-    except runner.SimulationFailed as error:
-        return job, str(error)
-
-
-#: In a worker process, where it reports `(number of the job, queries done)`.
-_progress_counts: multiprocessing.Queue | None = None
-
-
-def _set_progress(counts: multiprocessing.Queue) -> None:
-    global _progress_counts
-    _progress_counts = counts
+def _design(number: int, seed: int) -> Design:
+    return random_design(np.random.default_rng([seed, number]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -217,7 +186,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--queries", type=int, default=100_000, help="in all (default: %(default)s)")
     parser.add_argument("--configurations", type=int, default=40, help="random designs (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of designs and queries (default: %(default)s)")
-    parser.add_argument("--processes", type=int, default=2, help="designs at a time (default: %(default)s)")
     parser.add_argument("--simulator", choices=runner.SIMULATORS, default=runner.SIMULATORS[0])
     parser.add_argument(
         "--power-up",
@@ -226,10 +194,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="what registers and memories hold before the first reset (default: %(default)s)",
     )
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
+    pool.add_options(parser)
     options = parser.parse_args(arguments)
-    for name in ("queries", "configurations", "processes"):
+    for name in ("queries", "configurations"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} must be 1 or more, not {getattr(options, name)}")
+    workers = pool.pool_of(parser, options)
     try:
         version = runner.simulator_version(options.simulator)
     except runner.SimulatorMissing as error:
@@ -237,21 +207,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
     n_queries = -(-options.queries // options.configurations)
-    jobs = [
-        _Job(
-            number=number,
-            design=random_design(np.random.default_rng([options.seed, number])),
-            n_queries=n_queries,
-            seed=options.seed,
-            simulator=options.simulator,
-            power_up=options.power_up,
-        )
+    jobs = {
+        f"#{number}": (number, n_queries, options.seed, options.simulator, options.power_up)
         for number in range(options.configurations)
-    ]
+    }
+    designs = [_design(number, options.seed) for number in range(options.configurations)]
     console = Console()
     began = time.monotonic()
-    results = _run_all(jobs, options.processes, console)
+    found: dict[str, RegressionReport | str] = {}
+    try:
+        with workers.results(run_random, jobs, "engines") as done:
+            found.update(done)
+    except pool.Failed as failed:
+        found |= {name: pool.in_words(error) for name, error in failed.errors.items()}
+    except pool.NoCluster as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
     seconds = time.monotonic() - began
+    results = [found[name] for name in jobs]
 
     reports = [result for result in results if isinstance(result, RegressionReport)]
     totals = {
@@ -266,10 +239,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seconds": round(seconds, 1),
         "passed": all(isinstance(result, RegressionReport) and result.passed for result in results),
     }
-    console.print(_table(jobs, results))
-    for job, result in zip(jobs, results, strict=True):
+    console.print(_table(designs, results))
+    for name, result in zip(jobs, results, strict=True):
         for failure in _failures(result):
-            console.print(f"#{job.number}: {failure}", style="red", markup=False, highlight=False)
+            console.print(f"{name}: {failure}", style="red", markup=False, highlight=False)
     console.print(
         f"{totals['queries']:,} queries through {totals['configurations']} engines in {version}, "
         f"{totals['simulated_cycles']:,} cycles, {seconds:.0f} s: {totals['mismatches']} mismatches, "
@@ -277,48 +250,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         highlight=False,
     )
     if options.output is not None:
-        designs = [
+        told = [
             result.to_dict()
             if isinstance(result, RegressionReport)
-            else {"spec": job.design.spec.to_dict(), "engine": job.design.config.to_dict(), "failure": result}
-            for job, result in zip(jobs, results, strict=True)
+            else {"spec": design.spec.to_dict(), "engine": design.config.to_dict(), "failure": result}
+            for design, result in zip(designs, results, strict=True)
         ]
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(totals | {"designs": designs}, indent=1) + "\n", encoding="utf-8")
+        options.output.write_text(json.dumps(totals | {"designs": told}, indent=1) + "\n", encoding="utf-8")
     return 0 if totals["passed"] else 1
-
-
-def _run_all(jobs: Sequence[_Job], n_processes: int, console: Console) -> list[RegressionReport | str]:
-    """Run jobs side by side behind a progress bar; return their results in order."""
-    results: list[RegressionReport | str] = [""] * len(jobs)
-    done = [0] * len(jobs)
-    context = multiprocessing.get_context("spawn")
-    counts: multiprocessing.Queue = context.Queue()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with (
-        Progress(*columns, console=console) as bar,
-        ProcessPoolExecutor(n_processes, context, _set_progress, (counts,)) as pool,
-    ):
-        task = bar.add_task("queries", total=sum(job.n_queries for job in jobs))
-        waiting = {pool.submit(_run, job) for job in jobs}
-        while waiting:
-            finished, waiting = futures.wait(waiting, timeout=0.5)
-            while not counts.empty():
-                number, n_done = counts.get()
-                done[number] = min(n_done, jobs[number].n_queries)
-            for future in finished:
-                job, result = future.result()
-                results[job.number] = result
-                done[job.number] = job.n_queries
-            n_left = len(waiting)
-            bar.update(task, completed=sum(done), description=f"queries ({len(jobs) - n_left} of {len(jobs)} engines)")
-    return results
 
 
 def _failures(result: RegressionReport | str) -> list[str]:
@@ -330,7 +270,7 @@ def _failures(result: RegressionReport | str) -> list[str]:
     return [*result.report.violations, *result.report.mismatches, *slow]
 
 
-def _table(jobs: Sequence[_Job], results: Sequence[RegressionReport | str]) -> Table:
+def _table(designs: Sequence[Design], results: Sequence[RegressionReport | str]) -> Table:
     table = Table(title="Random engines", caption="cycles a query, back to back: measured / stated at most")
     table.add_column("#", justify="right")
     table.add_column("spec")
@@ -338,16 +278,16 @@ def _table(jobs: Sequence[_Job], results: Sequence[RegressionReport | str]) -> T
     for name in ("queries", "mismatches", "cycles"):
         table.add_column(name, justify="right")
     table.add_column("never met")
-    for job, result in zip(jobs, results, strict=True):
-        spec, config = job.design.spec, job.design.config
+    for number, (design, result) in enumerate(zip(designs, results, strict=True)):
+        spec, config = design.spec, design.config
         engine = [
-            f"{config.n_lanes} x {job.design.dimensions.n_macs}",
+            f"{config.n_lanes} x {design.dimensions.n_macs}",
             config.selector,
             *dict.fromkeys(config.memories),
             config.table,
         ]
         engine += [name for name, is_there in (("mask", config.mask), ("index", config.expose_index)) if is_there]
-        row = [str(job.number), f"d {spec.d_head}, {spec.d_value} n {spec.n_keys} k {spec.top_k}", " ".join(engine)]
+        row = [str(number), f"d {spec.d_head}, {spec.d_value} n {spec.n_keys} k {spec.top_k}", " ".join(engine)]
         if isinstance(result, RegressionReport):
             report = result.report
             row += [str(report.queries), str(report.n_mismatches)]
@@ -359,4 +299,6 @@ def _table(jobs: Sequence[_Job], results: Sequence[RegressionReport | str]) -> T
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from hamming.sim import regression  # by its name, by which workers find it
+
+    sys.exit(regression.main())

@@ -24,7 +24,7 @@ import cocotb_tools.config
 import find_libpython
 
 from hamming.rtl.cache import cache_folder
-from hamming.rtl.environment import environment
+from hamming.rtl.environment import environment, module_path
 from hamming.sim.tools import call, nameable_folder, nameable_link
 
 __all__ = [
@@ -475,7 +475,7 @@ def _bench(build: Build, bench: str, folder: Path) -> dict[str, str]:
         LD_LIBRARY_PATH=os.pathsep.join([libraries, *([kept] if kept else [])]),
         GPI_USERS=f"{python};{cocotb_tools.config.pygpi_entry_point()}",
         PYGPI_PYTHON_BIN=sys.executable,
-        PYTHONPATH=os.pathsep.join(map(os.path.abspath, sys.path)),
+        PYTHONPATH=os.pathsep.join(module_path()),
         TOPLEVEL_LANG="verilog",
         COCOTB_TOPLEVEL=build.top,
         COCOTB_TEST_MODULES=bench,

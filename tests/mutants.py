@@ -11,13 +11,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
+
+from hamming.pool import Failed, Pool, takes_pool
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -131,45 +132,43 @@ MUTANTS = [
     Mutant("values are stored without their offset", "loader.py", "^ sign_bits", "^ 0", LOADER),
     Mutant(
         "the cut is one key late",
-        "histogram.py",
+        "cut.py",
         "if (top_k - 1) >> b & 1 else 0, n_levels)",
         "if top_k >> b & 1 else 0, n_levels)",
         EVERY_ROW,
     ),
     Mutant(
         "the quota at the cut is one short",
-        "histogram.py",
-        'cut["quota"].eq(_select(at_cut, room_above) + 1)',
-        'cut["quota"].eq(_select(at_cut, room_above))',
+        "cut.py",
+        'cut["quota"].eq(select(at_cut, room_above) + 1)',
+        'cut["quota"].eq(select(at_cut, room_above))',
         EVERY_ROW,
     ),
     Mutant(
         "the quota is not used up",
-        "histogram.py",
+        "scan.py",
         "quota.eq(Mux(takes_equal, quota - 1, quota))",
         "quota.eq(quota)",
         EVERY_ROW,
     ),
     Mutant(
         "among equals the higher index wins",
-        "histogram.py",
-        "Cat(_first(low), Mux(low.any(), 0, _first(high)))",
-        "Cat(Mux(high.any(), 0, _first(low)), _first(high))",
+        "bit_sliced.py",
+        "Cat(first(low), Mux(low.any(), 0, first(high)))",
+        "Cat(Mux(high.any(), 0, first(low)), first(high))",
         RANDOM_ROWS,
     ),
-    Mutant(
-        "a counter that was full counts on", "histogram.py", "Mux(is_first, 0, is_full) | borrow", "borrow", EVERY_ROW
-    ),
+    Mutant("a counter that was full counts on", "cut.py", "Mux(is_first, 0, is_full) | borrow", "borrow", EVERY_ROW),
     Mutant(
         "counters keep the last query's counts",
-        "histogram.py",
+        "cut.py",
         "left.eq(Mux(is_first, start, room[b]) if b < room_bits else 0)",
         "left.eq(room[b] if b < room_bits else 0)",
         EVERY_ROW,
     ),
     Mutant(
         "the scan starts while the last one runs",
-        "histogram.py",
+        "scan.py",
         "handed_over.eq(is_complete & (next_group == n_groups) & ~is_read)",
         "handed_over.eq(is_complete)",
         RANDOM_ROWS,
@@ -191,15 +190,15 @@ MUTANTS = [
     ),
     Mutant(
         "a group ends with its first equal key",
-        "histogram.py",
+        "scan.py",
         "Mux(takes_equal & (quota == 1), ~has_above, ~has_two)",
         "Mux(takes_equal, ~has_above, ~has_two)",
         EVERY_ROW,
     ),
     Mutant(
         "a stalled scan steps on",
-        "histogram.py",
-        "given.eq(gives & (~self.o.valid | self.o.ready))",
+        "scan.py",
+        "given.eq(gives & (~o.valid | o.ready))",
         "given.eq(gives)",
         RANDOM_ROWS,
     ),
@@ -468,9 +467,9 @@ MUTANTS = [
     Mutant("a kept key is offered in reset", "fork.py", "(self.i_valid & ~ResetSignal())", "self.i_valid", RESET),
     Mutant(
         "an empty query has a key's index",
-        "histogram.py",
-        "Mux(is_empty, 0, _select(pick, _numbers",
-        "Mux(0, 0, _select(pick, _numbers",
+        "scan.py",
+        "Mux(is_empty, 0, select(pick, numbers",
+        "Mux(0, 0, select(pick, numbers",
         SELECTOR_BENCH,
     ),
     Mutant("a queue moves on while its payload waits", "fifo.py", "reads.eq(moves & (n_", "reads.eq((n_", QUEUE),
@@ -564,12 +563,12 @@ def fails(mutant: Mutant | None, test: str) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         ignored = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".pytest_cache", "*.npz")
-        shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
+        shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)  # hamming/rtl is one
         if mutant is not None:
             file = copy / "rtl" / mutant.file
             text = file.read_text()
             if text.count(mutant.before) != 1:
-                raise SystemExit(f"{mutant.file} has {text.count(mutant.before)} times, not once: {mutant.before}")
+                raise ValueError(f"{mutant.file} has {text.count(mutant.before)} times, not once: {mutant.before}")
             file.write_text(text.replace(mutant.before, mutant.after))
         result = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", test],
@@ -579,32 +578,46 @@ def fails(mutant: Mutant | None, test: str) -> bool:
             text=True,
         )
         if result.returncode not in (0, 1):
-            raise SystemExit(f"{test} did not run:\n{result.stdout}{result.stderr}")
+            raise RuntimeError(f"{test} did not run:\n{result.stdout}{result.stderr}")
         return result.returncode == 1
 
 
-def main() -> None:
-    """Run all mutants, two at a time, and print which test noticed each."""
+@click.command()
+@takes_pool
+def main(pool: Pool) -> None:
+    """Run all mutants, and print which test noticed each."""
     console = Console()
     tests = sorted({mutant.test for mutant in MUTANTS})
-    jobs = [(None, test) for test in tests] + [(mutant, mutant.test) for mutant in MUTANTS]
-    with ThreadPoolExecutor(2) as pool:
-        outcomes = list(track(pool.map(lambda job: fails(*job), jobs), "mutants", len(jobs), console=console))
-    broken = [test for test, failed in zip(tests, outcomes, strict=False) if failed]
+    names = [f"{number} {mutant.what}" for number, mutant in enumerate(MUTANTS)]
+    jobs: dict[str, tuple[Mutant | None, str]] = {test: (None, test) for test in tests}
+    jobs |= {name: (mutant, mutant.test) for name, mutant in zip(names, MUTANTS, strict=True)}
+    outcomes: dict[str, bool] = {}
+    failed = None
+    try:
+        with pool.results(fails, jobs, "mutants") as results:
+            outcomes.update(results)
+    except Failed as error:
+        failed = error
+    broken = [test for test in tests if outcomes.get(test)]
     if broken:
         raise SystemExit(f"without any mutant these fail: {', '.join(broken)}")
-    killed = outcomes[len(tests) :]
 
-    table = Table(title=f"{sum(killed)} of {len(MUTANTS)} mutants killed")
+    n_killed = sum(outcomes.get(name, False) for name in names)
+    table = Table(title=f"{n_killed} of {len(MUTANTS)} mutants killed")
     for heading in ("in", "mutant", "test", ""):
         table.add_column(heading, overflow="fold")
-    for mutant, is_killed in zip(MUTANTS, killed, strict=True):
-        outcome = "killed" if is_killed else "[bold red]survived"
+    words = {True: "killed", False: "[bold red]survived", None: "[bold red]not run"}
+    for name, mutant in zip(names, MUTANTS, strict=True):
+        outcome = words[outcomes.get(name)]
         table.add_row(f"rtl/{mutant.file}", mutant.what, mutant.test.removeprefix("tests/rtl/"), outcome)
     console.print(table)
-    if not all(killed):
+    if failed is not None:
+        raise failed
+    if n_killed < len(MUTANTS):
         raise SystemExit(1)
 
 
 if __name__ == "__main__":
-    main()
+    from tests import mutants  # by its name, by which workers find it
+
+    mutants.main()

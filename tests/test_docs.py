@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -20,6 +21,11 @@ from hamming.rtl.design import load_design, preset_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+RUN = runpy.run_path(str(ROOT / "docs" / "tutorials" / "run.py"))
+
+#: Pages that a script wrote: the script is what runs (`test_a_tutorial_prints_what_its_page_shows`).
+WRITTEN = [page for page in PAGES if page.with_suffix(".py").exists()]
 
 #: Commands, with whatever options, that are not for this test, being slow or about the installation itself, and what
 #: runs them instead: a target of the Makefile.
@@ -37,9 +43,13 @@ RUN_ELSEWHERE = {
     "make compare": "compare",
     "make sweep": "sweep",
     "make distill": "distill",
+    "make docs": "docs",
+    "make tutorials": "tutorials",
     "python -m hamming.synth.studies.areas": "areas",
     "python -m hamming.synth.studies.references": "bench",
     "python -m hamming.sim.regression": "regression",
+    "dask scheduler": "test",  # tests/hamming/test_hamming_pool.py
+    "dask worker": "test",
     "python3 -m venv .venv": "$(BIN)/python",
     ".venv/bin/pip install -e .": "$(VENV)/base.stamp",
 }
@@ -90,7 +100,7 @@ def vectors() -> dict[str, Any]:
     return {"q": inputs.q[:2], "k": inputs.k[:2], "v": quantize(inputs.v[:2]).integers}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in WRITTEN], ids=lambda page: page.name)
 def test_a_page_works_from_top_to_bottom(page, shell, vectors, tmp_path, monkeypatch):
     """In one folder that holds nothing but the reader's `vectors.npz`, as the reader would go through it."""
     monkeypatch.chdir(tmp_path)
@@ -105,6 +115,24 @@ def test_a_page_works_from_top_to_bottom(page, shell, vectors, tmp_path, monkeyp
                     shell(command)
         else:
             assert language in ("", "text", "toml", "verilog", "json"), f"nothing runs a block of {language!r}"
+
+
+@pytest.mark.parametrize("script", RUN["TUTORIALS"], ids=lambda script: script.stem)
+def test_a_tutorial_prints_what_its_page_shows(script, tmp_path, monkeypatch):
+    """`make tutorials` writes the pages; floating point may differ in its last digits from machine to machine."""
+    pytest.importorskip("matplotlib", reason="pip install matplotlib draws it")
+    monkeypatch.chdir(tmp_path)
+    number = re.compile(r"(?<![\w.])\d+\.\d+")
+    now, kept = RUN["page"](script), script.with_suffix(".md").read_text(encoding="utf-8")
+    assert number.sub("#", now) == number.sub("#", kept)
+    assert [float(n) for n in number.findall(now)] == pytest.approx([float(n) for n in number.findall(kept)], rel=0.02)
+    assert {path.name for path in tmp_path.glob("*.svg")} == set(re.findall(r"\]\(([\w-]+\.svg)\)", kept))
+
+
+def test_a_tutorial_begins_with_a_cell(tmp_path):
+    (tmp_path / "a.py").write_text("print(1)\n")
+    with pytest.raises(ValueError, match="must begin with a cell"):
+        RUN["page"](tmp_path / "a.py")
 
 
 def test_what_is_run_elsewhere_is():
@@ -127,7 +155,7 @@ def test_links_lead_to_files_and_headings(page):
 
 def test_readme_states_what_the_repository_measured() -> None:
     """Cycles and areas of the first screen's table are the manifest's and those of `synth/studies/areas.csv`."""
-    with (ROOT / "synth" / "areas.csv").open() as file:
+    with (ROOT / "synth" / "studies" / "areas.csv").open() as file:
         totals = {row["preset"]: row for row in csv.DictReader(file) if row["block"] == "total"}
     stated = re.findall(r"^\| `(\w+)` \|.*\| (\d+) \| ([\d,]+) \| ([\d,]+) \|$", (ROOT / "README.md").read_text(), re.M)
     assert [name for name, *_ in stated] == sorted(preset_names(), key=lambda name: float(totals[name]["area"]))

@@ -1,0 +1,1 @@
+"""Results that are kept, and the tables, pages and pictures made of them."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from hamming.distill.report import price
+from hamming.distill.report import picture, price
 from hamming.distill.report.tables import all_width_rows, evaluation_rows, verilog_rows
 
 __all__ = ["PAGE", "PICTURE", "updated"]
@@ -44,7 +44,7 @@ def main() -> None:
     """Write the page and the picture."""
     argparse.ArgumentParser(prog="python -m hamming.distill.report.page", description=main.__doc__).parse_args()
     PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    price.plot(PICTURE)
+    picture.draw(PICTURE)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -19,7 +18,7 @@ from hamming.synth.compare.comparison import Comparison
 from hamming.synth.compare.figures import DesignFigures
 from hamming.synth.compare.results import read as read_comparisons
 
-__all__ = ["Price", "markdown", "plot", "prices"]
+__all__ = ["Price", "markdown", "prices"]
 
 #: The comparison that is shown.
 COMPARISON = "bert"
@@ -121,37 +120,3 @@ def markdown() -> Iterator[str]:
             f"{price.energy_share:.1%}",
         ]
         yield f"| {price.title} | {' | '.join([*figures, *accuracies])} |"
-
-
-def plot(path: Path) -> None:
-    """Draw what each run loses of its teacher's accuracy against energy."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "hamming"  # the same file for the same points
-    from matplotlib import pyplot
-
-    *engines, baseline = prices()
-    figure, place = pyplot.subplots(figsize=(7, 4))
-    for run, teacher in baseline.accuracy.items():
-        there = [price for price in (*engines, baseline) if run in price.accuracy]
-        lost = [100 * (price.accuracy[run] - teacher) for price in there]
-        place.plot([100 * price.energy_share for price in there], lost, "o:", label=run)
-    low = min(-2.0, *place.get_ylim())
-    last = -100.0
-    for price in (*engines, baseline):
-        x = 100 * price.energy_share
-        place.axvline(x, color="#999999", linewidth=0.5)
-        side, shift = ("left", 0.5) if x - last < 4 else ("right", -0.5)
-        title = f" {price.title.partition(';')[0]}"
-        place.text(x + shift, low, title, rotation=90, ha=side, va="bottom", fontsize=8)
-        last = x
-    place.set_xlabel("energy a query, % of standard attention's of int8")
-    place.set_ylabel("accuracy, points above the teacher's")
-    place.set_xlim(0, 105)
-    place.set_ylim(low, None)
-    place.grid(alpha=0.3)
-    place.legend(fontsize="small", loc="lower right", bbox_to_anchor=(0.9, 0.05))
-    figure.tight_layout()
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    pyplot.close(figure)

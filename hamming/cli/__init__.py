@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import click
 
-from hamming.cli.costs import compare, synthesize
 from hamming.cli.ending import Commands
-from hamming.cli.engines import generate, presets, run, simulate
-from hamming.cli.models import distill, evaluate, export
 
 __all__ = ["main"]
 
+_HOMES = {
+    "compare": "hamming.cli.costs",
+    "distill": "hamming.cli.models",
+    "doctor": "hamming.cli.doctor",
+    "evaluate": "hamming.cli.models",
+    "export": "hamming.cli.models",
+    "generate": "hamming.cli.engines",
+    "presets": "hamming.cli.engines",
+    "run": "hamming.cli.engines",
+    "sample-vectors": "hamming.cli.vectors",
+    "simulate": "hamming.cli.engines",
+    "synthesize": "hamming.cli.costs",
+}
+
 
 @click.group(
-    "hamming", cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    "hamming",
+    cls=Commands,
+    homes=_HOMES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(package_name="hamming-attention")
 def main() -> None:
@@ -31,8 +45,8 @@ def main() -> None:
     An engine of your own:
       hamming presets bert > mine.toml   a preset as the start
       hamming generate mine.toml --set spec.top_k=16 -o build
+
+    \b
+    If something does not run:
+      hamming doctor                     what is missing, and what mends it
     """
-
-
-for command in (presets, generate, run, simulate, synthesize, compare, distill, evaluate, export):
-    main.add_command(command)

@@ -7,17 +7,20 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hamming.cli.ending import Mistake
 from hamming.files import check_distinct, check_writable, staged
-from hamming.rtl.design import Design, load_design, preset_names
-from hamming.vector_file import Vectors, read_vectors
+
+if TYPE_CHECKING:
+    from hamming.rtl.design import Design
+    from hamming.vector_file import Vectors
+
+# NumPy is imported where it is used: `hamming doctor` works without.
 
 __all__ = [
     "FilePath",
@@ -52,6 +55,8 @@ def mistakes(*kinds: type[Exception], where: str = "") -> Iterator[None]:
 
 def read_design(config: str, overrides: tuple[str, ...]) -> Design:
     """Return the design of a preset or a TOML file; what is wrong with it is the user's mistake."""
+    from hamming.rtl.design import load_design
+
     with mistakes(ValueError):
         return load_design(config, overrides)
 
@@ -63,6 +68,8 @@ def design_facts(design: Design) -> dict[str, Any]:
 
 def load_vectors(path: Path) -> Vectors:
     """Return a file's vectors; what is wrong with them is the user's mistake, what is not used is noted."""
+    from hamming.vector_file import read_vectors
+
     with mistakes(ValueError):
         vectors = read_vectors(path)
     for note in vectors.notes:
@@ -72,6 +79,8 @@ def load_vectors(path: Path) -> Vectors:
 
 def read_files(config: str, *others: Path | str | None) -> list[Path]:
     """Return the files that a command reads, which it must not write: the design's, unless a preset, and others."""
+    from hamming.rtl.design import preset_names
+
     own = [] if config in preset_names() else [config]
     return [Path(path) for path in (*own, *others) if path is not None]
 
@@ -84,6 +93,8 @@ class Outputs:
 
     def save_arrays(self, target: Path, **arrays: Any) -> None:
         """Write arrays as NumPy's .npz, under exactly this name."""
+        import numpy as np
+
         with self._writing(target) as path, path.open("wb") as file:  # given a name, NumPy would add .npz to it
             np.savez_compressed(file, **arrays)
 

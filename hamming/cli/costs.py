@@ -69,10 +69,11 @@ def synthesize(
         from hamming.rtl.engine import Engine
         from hamming.rtl.verilog import emit
         from hamming.synth.equivalence.proof import prove
+        from hamming.synth.equivalence.table import equivalence_table, refutation
         from hamming.synth.library.libraries import load_library
         from hamming.synth.mapping.area import SynthesisError, map_design
         from hamming.synth.mapping.area import synthesize as synthesize_verilog
-        from hamming.synth.report import area_table, equivalence_table, refutation
+        from hamming.synth.mapping.table import area_table
 
         with mistakes(ValueError):
             cells = load_library(library)

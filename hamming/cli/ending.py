@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from types import FrameType
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 
-__all__ = ["Commands", "Mistake"]
+from hamming.signals import signals_are_exceptions
 
-#: What tells a command to end. Ctrl-C, SIGINT, is Python's own KeyboardInterrupt.
-_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+__all__ = ["Commands", "Mistake"]
 
 #: Errors that are the machine's and not a bug's: no room, a limit, a damaged or read-only disk.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
@@ -30,11 +28,32 @@ class Mistake(click.ClickException):
 
 
 class Commands(click.Group):
-    """A group of commands that clean up after themselves, whatever ends them."""
+    """A group of commands that are loaded when they are used, and clean up after themselves, whatever ends them.
+
+    Parameters
+    ----------
+    homes
+        Module of each command, by the command's name.
+    """
+
+    def __init__(self, *arguments: Any, homes: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.homes = dict(homes)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names."""
+        return sorted(self.homes)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command."""
+        if cmd_name not in self.homes:
+            return None
+        with _missing_package_is_a_mistake():
+            return getattr(importlib.import_module(self.homes[cmd_name]), cmd_name.replace("-", "_"))
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; a signal ends it as an exception would, and a full machine is one line."""
-        with _signals_are_exceptions():
+        with signals_are_exceptions(), _missing_package_is_a_mistake():
             try:
                 return super().invoke(ctx)
             except MemoryError as error:
@@ -48,23 +67,16 @@ class Commands(click.Group):
 
 
 @contextlib.contextmanager
-def _signals_are_exceptions() -> Iterator[None]:
-    """Let signals raise `SystemExit`, so that what is half done is undone; one that is ignored (nohup) still is."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    changed = [number for number in _SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
-    for number in changed:
-        signal.signal(number, end)
+def _missing_package_is_a_mistake() -> Iterator[None]:
+    """Say in one line that a package of others is missing or broken; one of ours is a bug."""
     try:
         yield
-    finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
+    except ImportError as error:
+        if error.name is not None and error.name.partition(".")[0] == "hamming":
+            raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        what = error.name or "a package"
+        raise Mistake(f"{what} cannot be imported: {reason}; `hamming doctor` says what mends it") from error
 
 
 def _drop_output() -> None:

@@ -11,10 +11,13 @@ import click
 from rich.console import Console
 
 from hamming.cli.common import FilePath, Mistake, file_option, mistakes, outputs, progress_bar
+from hamming.pool import Failed, Pool, takes_pool
 from hamming.tables import run_table
 
 if TYPE_CHECKING:
+    from hamming.distill.training.config import RunConfig
     from hamming.distill.training.runs import Run
+    from hamming.distill.training.trainer import Progress
 
 # PyTorch and the golden model are imported where they are used: --help answers at once.
 
@@ -139,7 +142,7 @@ def export(run_folder: Path, folder: Path, items: int, name: str | None, **width
 
 
 @click.command()
-@click.argument("config")
+@click.argument("configs", metavar="CONFIG...", nargs=-1, required=True)
 @click.option(
     "--set",
     "overrides",
@@ -151,30 +154,73 @@ def export(run_folder: Path, folder: Path, items: int, name: str | None, **width
     "-o", "--output", "runs", default=Path("runs"), show_default=True, metavar="DIR", help="Folder that holds runs."
 )
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Threads of PyTorch.")
-def distill(config: str, overrides: tuple[str, ...], runs: Path, threads: int) -> None:
+@takes_pool
+def distill(pool: Pool, configs: tuple[str, ...], overrides: tuple[str, ...], runs: Path, threads: int) -> None:
     """Train a teacher, or distill a student from one.
 
     CONFIG is the path of a TOML file or the name of a run file in the package. Everything goes into DIR/NAME-SEED:
     configuration, log, weights, metrics. An interrupted run goes on from its last checkpoint, to the same metrics.
+
+    Of several, the teachers are trained side by side, and then the students; with --cluster, DIR must be one folder on
+    all machines.
 
     \b
     Examples:
       hamming distill fashion_mnist_teacher
       hamming distill fashion_mnist
       hamming distill fashion_mnist --set student.top_n=5 --set name=top5 --set seed=1
+      hamming distill fashion_mnist_teacher fashion_mnist reviews_teacher reviews
     """
     with needs_torch():
-        import torch
+        import torch  # noqa: F401  (what needs it is imported later)
 
-        from hamming.distill.tasks.task import MissingData
-        from hamming.distill.training.run import train
         from hamming.distill.training.run_file import load_run_file
-        from hamming.distill.training.trainer import Diverged
 
     with mistakes(ValueError):
-        run = load_run_file(config, overrides)
+        asked = [load_run_file(config, overrides) for config in configs]
+    names = [f"{run.name}-{run.seed}" for run in asked]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise Mistake(f"two runs are {twice[0]}; a run is asked for once")
+    if len(asked) == 1:
+        run = asked[0]
+        with progress_bar(f"{run.name}: data") as update:
+            metrics = train_alone(run, runs, threads, lambda now: update(now.done / now.steps, now.text))
+        _tell(runs / names[0], metrics)
+        return
+    errors: dict[str, Exception] = {}
+    for what, are_students in (("teachers", False), ("students", True)):
+        jobs = {
+            f"{run.name}-{run.seed}": (run, runs.resolve(), threads)
+            for run in asked
+            if (run.student is not None) == are_students
+        }
+        if not jobs:
+            continue
+        try:
+            with pool.results(train_alone, jobs, what) as results:
+                for name, metrics in results:
+                    _tell(runs / name, metrics)
+        except Failed as failed:
+            errors |= failed.errors
+    if errors:
+        raise Failed(errors, len(asked))
+
+
+def train_alone(
+    run: RunConfig, runs: Path, threads: int, progress: Callable[[Progress], None] = lambda now: None
+) -> dict[str, Any]:
+    """Do a run with as many threads as it may have: a job of `distill`."""
+    import torch
+
+    from hamming.distill.tasks.task import MissingData
+    from hamming.distill.training.run import train
+    from hamming.distill.training.trainer import Diverged
+
     torch.set_num_threads(threads)
-    with progress_bar(f"{run.name}: data") as update, mistakes(ValueError, MissingData, Diverged):
-        metrics = train(run, runs, progress=lambda now: update(now.done / now.steps, now.text))
-    click.echo(f"{runs / f'{run.name}-{run.seed}'}: {metrics['steps']} steps in {metrics['seconds']:.0f} s")
+    with mistakes(ValueError, MissingData, Diverged):
+        return train(run, runs, progress=progress)
+
+
+def _tell(folder: Path, metrics: dict[str, Any]) -> None:
+    click.echo(f"{folder}: {metrics['steps']} steps in {metrics['seconds']:.0f} s")
     Console().print(run_table(metrics))

@@ -43,11 +43,12 @@ from hamming.synth.energy.workload import VECTORS, Workload, engine_workload
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import Library
 from hamming.synth.mapping.area import Progress, map_design
+from hamming.synth.mapping.flow import MIN_GATED
 from hamming.synth.memory.sram import SramModel, memory_delays
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.timing.analysis import Timing
 from hamming.synth.timing.report import Environment
-from hamming.synth.yosys.flow import MIN_GATED
 
 __all__ = ["VARIANTS", "compare", "engine_figures", "standard_figures", "variants"]
 
@@ -278,7 +279,7 @@ def _measure(
         progress=lambda now: tell(now.done / 2, f"{subject.title}: {now.step}"),
     )
     cells = load_cells(library)
-    netlist = Netlist.from_json(mapped.netlist, subject.top, cells)
+    netlist = flatten(mapped.netlist, subject.top, cells)
     environment = Environment(memory_delays=memory_delays(netlist))
     timing = Timing(netlist, cells, environment)
     report = timing.report()

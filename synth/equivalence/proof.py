@@ -23,8 +23,8 @@ from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import Library
 from hamming.synth.mapping.area import Mapped
 from hamming.synth.mapping.variants import Progress
-from hamming.synth.yosys import flow
 from hamming.synth.yosys import process as yosys
+from hamming.synth.yosys.memories import MACRO, without_contents
 
 __all__ = ["prove"]
 
@@ -112,7 +112,7 @@ def _check_origin(verilog: str, mapped: Mapped, library: Library) -> None:
         return cells
 
     counts = count(report.top)
-    del counts[flow.MACRO]
+    del counts[MACRO]
     if counts != Counter(report.total.cells_by_type):
         raise ValueError(f"the netlist of {report.top} has other cells than its area report counts")
 
@@ -137,11 +137,11 @@ def _read(verilog: str, top: str, mapped: Mapping[str, Any], library: Library) -
         f"{module}/{instance}"
         for module, found in mapped.items()
         for instance, cell in found["cells"].items()
-        if cell["type"] == flow.MACRO
+        if cell["type"] == MACRO
     ]
     with tempfile.TemporaryDirectory(prefix="hamming-") as name:
         folder = Path(name)
-        (folder / "design.v").write_text(flow.without_contents(verilog), encoding="utf-8")
+        (folder / "design.v").write_text(without_contents(verilog), encoding="utf-8")
         (folder / "cells.lib").symlink_to(library.path)
         yosys.run(
             [
@@ -150,7 +150,7 @@ def _read(verilog: str, top: str, mapped: Mapping[str, Any], library: Library) -
                 "proc -norom",
                 "opt_clean",
                 "memory_collect",
-                *([f"chtype -set {flow.MACRO} {' '.join(macros)}"] if macros else []),
+                *([f"chtype -set {MACRO} {' '.join(macros)}"] if macros else []),
                 "memory_map",
                 "techmap",
                 "opt_clean",

@@ -12,7 +12,7 @@ from typing import Any
 
 from hamming.synth.equivalence.circuits import ONE, ZERO, Circuit, Gate, Register
 from hamming.synth.library.cell_model import Cell
-from hamming.synth.yosys.flow import MACRO
+from hamming.synth.yosys.memories import MACRO
 from hamming.synth.yosys.process import SynthesisError
 
 __all__ = ["Unsupported", "read_circuit"]

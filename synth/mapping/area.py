@@ -20,11 +20,12 @@ from typing import Any
 from hamming.golden.checks import require_bool, require_choice, require_int
 from hamming.synth import cache as result_cache
 from hamming.synth.library.libraries import Library
+from hamming.synth.mapping import flow
+from hamming.synth.mapping.flow import MAPPINGS
 from hamming.synth.mapping.report import AreaReport, Block, Figures, Memory
 from hamming.synth.mapping.variants import Progress, Synthesis
-from hamming.synth.yosys import flow
 from hamming.synth.yosys import process as yosys
-from hamming.synth.yosys.flow import MAPPINGS
+from hamming.synth.yosys.memories import without_contents
 from hamming.synth.yosys.process import SynthesisError
 
 __all__ = [
@@ -51,7 +52,7 @@ class Mapped:
         Its area.
     netlist
         Its modules, in the form of Yosys' `write_json`: instances of cells and of each other, memory macros as cells of
-        type `synth.yosys.flow.MACRO` with the ports and parameters of Yosys' `$mem_v2`.
+        type `synth.yosys.memories.MACRO` with the ports and parameters of Yosys' `$mem_v2`.
     seconds, peak_memory_mib
         What the work took, when it was done: wall time, and the most memory that one process had.
     """
@@ -150,17 +151,14 @@ def _synthesize(
         "options": [top, flat, has_netlist, macro_bits, abc_commands],
         **settings,
         "yosys": yosys.version(),
-        "code": [
-            _sha256(path)
-            for path in (Path(__file__), Path(__file__).with_name("variants.py"), Path(flow.__file__), *flow.FILES)
-        ],
+        "code": _code(),
     }
     if cache and (known := result_cache.load("area", request)):
         return known
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hamming-") as name:
         folder = Path(name)
-        (folder / "design.v").write_text(flow.without_contents(text), encoding="utf-8")
+        (folder / "design.v").write_text(without_contents(text), encoding="utf-8")
         (folder / "environment.txt").write_text(flow.environment(library), encoding="utf-8")
         (folder / "cells.lib").symlink_to(library.path)
         for file in flow.FILES:
@@ -183,5 +181,9 @@ def _read(path: Path) -> str:
         raise SynthesisError(f"cannot read {str(path)!r}: {reason}") from error
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _code() -> str:
+    """Return a hash of all that a netlist follows from: this room's files, and those of the rooms below it."""
+    rooms = ("yosys", "library", "netlist", "timing", "memory", "mapping")
+    here = Path(__file__).parents[1]
+    files = sorted(file for room in rooms for file in (here / room).iterdir() if file.suffix in (".py", ".v", ".csv"))
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()

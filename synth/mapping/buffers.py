@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hamming.synth.library.cell_model import Cell, CellLibrary
-from hamming.synth.yosys.flow import MACRO
+from hamming.synth.yosys.memories import MACRO
 
 __all__ = ["GROUP_LOAD", "with_buffers"]
 

@@ -99,7 +99,7 @@ class AreaReport:
         Storage arrays.
     yosys_version, abc_commands, script, verilog_sha256
         Tool, flags and input. `script` is a Yosys script that ends with the figures of `total` (in `blocks.json`) and
-        `flat` (in `flat.json`); `synth.yosys.flow` names the files that it reads.
+        `flat` (in `flat.json`); `synth.mapping.flow` names the files that it reads.
     """
 
     top: str

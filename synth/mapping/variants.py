@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import Library
+from hamming.synth.mapping import flow
 from hamming.synth.mapping.buffers import with_buffers
 from hamming.synth.mapping.report import AreaReport, Block, Figures, Memory
 from hamming.synth.memory.sram import memory_delays
-from hamming.synth.netlist.netlist import Netlist
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.timing.analysis import TimingReport, time_design
 from hamming.synth.timing.report import Environment
-from hamming.synth.yosys import flow
 from hamming.synth.yosys import process as yosys
+from hamming.synth.yosys.memories import MACRO, set_memories_apart
 from hamming.synth.yosys.process import SynthesisError
 
 __all__ = ["Progress", "Synthesis"]
@@ -39,7 +40,7 @@ _ELABORATION, _MAPPING, _FLAT = 1.0, 2.0, 3.0
 
 
 class Synthesis:
-    """One design, in a folder that holds the files of `synth.yosys.flow`; the parameters are those of `area`."""
+    """One design, in a folder that holds the files of `synth.mapping.flow`; the parameters are those of `area`."""
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class Synthesis:
         design = self._json("design.json")
         self.hierarchy = hierarchy = _Hierarchy(design["modules"])
         memories = _memories(design["modules"], hierarchy, self.top, macro_bits)
-        self.macros = flow.set_memories_apart(cell for cell, memory in memories if memory.is_macro)
+        self.macros = set_memories_apart(cell for cell, memory in memories if memory.is_macro)
 
         for choice in tried:
             self._map(choice)
@@ -135,7 +136,7 @@ class Synthesis:
 
     def _timing(self) -> TimingReport:
         cells = load_cells(self.library)
-        netlist = Netlist.from_json(self.netlist(), self.top, cells)
+        netlist = flatten(self.netlist(), self.top, cells)
         return time_design(netlist, cells, Environment(memory_delays=memory_delays(netlist)))
 
     def _is_fast_enough(self) -> bool:
@@ -184,7 +185,7 @@ class Synthesis:
         counts = {}
         for name in self.hierarchy.modules:
             found = Counter(cell["type"] for cell in modules.get(name, {"cells": {}})["cells"].values())
-            counts[name] = Counter({c: n for c, n in found.items() if c != flow.MACRO and c not in modules})
+            counts[name] = Counter({c: n for c, n in found.items() if c != MACRO and c not in modules})
             if unknown := sorted(set(counts[name]) - set(self.library.areas)):
                 raise SynthesisError(f"the library {self.library.name} has no cell for {unknown[0]} in module {name}")
         return counts

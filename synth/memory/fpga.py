@@ -24,7 +24,7 @@ from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
 from hamming.rtl.verilog import emit
 from hamming.synth.yosys import process as yosys
-from hamming.synth.yosys.flow import without_contents
+from hamming.synth.yosys.memories import without_contents
 
 __all__ = ["FAMILIES", "TABLE", "Family", "MemoryRow", "markdown", "measure", "measure_presets", "read", "write"]
 

@@ -6,11 +6,8 @@ make a simulation or a timing wrong without a word (an undriven net, a loop of g
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,27 +141,6 @@ class Netlist:
     groups: Mapping[str, CellGroup] = field(repr=False)
     macros: tuple[Macro, ...] = field(repr=False)
     scopes: tuple[tuple[str, ...], ...] = field(repr=False)
-
-    @classmethod
-    def read(cls, path: Path, top: str, cells: CellLibrary) -> Netlist:
-        """Read the file that Yosys' `write_json` made; see `from_json`."""
-        return cls.from_json(json.loads(path.read_text(encoding="utf-8")), top, cells)
-
-    @classmethod
-    def from_json(cls, design: Mapping[str, Any], top: str, cells: CellLibrary) -> Netlist:
-        """Flatten a design of library cells and macros (type `synth.yosys.flow.MACRO`).
-
-        A constant x, which synthesis leaves where a value does not matter, is 0.
-
-        Raises
-        ------
-        SynthesisError
-            A cell is unknown or of no use in a synchronous design, an input pin is open, a net has no driver or
-            several, or gates form a loop.
-        """
-        from hamming.synth.netlist.flatten import flatten
-
-        return flatten(design, top, cells)
 
     def __len__(self) -> int:
         return sum(map(len, self.groups.values()))

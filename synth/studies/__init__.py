@@ -1,0 +1,1 @@
+"""Measurements that documents show, each a command; what they found is kept beside them."""

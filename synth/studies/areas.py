@@ -13,17 +13,17 @@ from pathlib import Path
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
+from hamming.pool import Failed, Pool, takes_pool
 from hamming.rtl.design import load_design, preset_names
 from hamming.rtl.engine import Engine
 from hamming.rtl.verilog import emit
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import LibraryError, load_library
-from hamming.synth.mapping.area import Progress, SynthesisError, map_design
+from hamming.synth.mapping.area import map_design
 from hamming.synth.memory.sram import memory_delays
-from hamming.synth.netlist.netlist import Netlist
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.timing.analysis import time_design
 from hamming.synth.timing.report import Environment
 
@@ -54,14 +54,14 @@ class AreaRow:
     period_ns: float
 
 
-def measure(preset: str, library: str, progress: Callable[[Progress], None] | None = None) -> list[AreaRow]:
+def measure(preset: str, library: str) -> list[AreaRow]:
     """Synthesize a preset for the clock and return its rows: blocks from the largest down, then `total`."""
     design, cells = load_design(preset), load_library(library)
     name = design.config.name
     verilog = emit(Engine(design.spec, design.config), name)
-    mapped = map_design(verilog, top=name, library=cells, clock_ns=CLOCK_NS, progress=progress)
+    mapped = map_design(verilog, top=name, library=cells, clock_ns=CLOCK_NS)
     models = load_cells(cells)
-    netlist = Netlist.from_json(mapped.netlist, name, models)
+    netlist = flatten(mapped.netlist, name, models)
     timing = time_design(netlist, models, Environment(memory_delays=memory_delays(netlist)))
     periods = {path.end_block: path.period for path in timing.paths}
     report = mapped.report
@@ -159,7 +159,8 @@ def _difference_table(moved: Sequence[tuple[AreaRow | None, AreaRow | None]]) ->
 @click.option("--library", default="nangate45", show_default=True, help="Name of a known cell library.")
 @click.option("--check", is_flag=True, help="Compare with the file and change nothing; status 1 if something moved.")
 @click.option("--markdown", "only_print", is_flag=True, help="Print the file for a document, and measure nothing.")
-def main(presets: tuple[str, ...], library: str, check: bool, only_print: bool) -> None:
+@takes_pool
+def main(pool: Pool, presets: tuple[str, ...], library: str, check: bool, only_print: bool) -> None:
     """Measure the areas of PRESETs (all by default), show what moved, and update synth/studies/areas.csv."""
     if only_print:
         click.echo(markdown(row for row in read() if row.library == library))
@@ -170,35 +171,32 @@ def main(presets: tuple[str, ...], library: str, check: bool, only_print: bool) 
         load_library(library)
     except LibraryError as error:
         raise click.ClickException(str(error)) from error
-    presets = presets or preset_names()
+    presets = tuple(dict.fromkeys(presets)) or preset_names()
     known = read() if AREAS.exists() else []
-    measured = []
-    with ProgressBar(console=Console(stderr=True), transient=True) as bar:
-        for preset in presets:
-            task = bar.add_task(preset, total=1.0)
-            try:
-                measured += measure(
-                    preset,
-                    library,
-                    lambda now, task=task, preset=preset: bar.update(
-                        task, completed=now.done, description=f"{preset}: {now.step}"
-                    ),
-                )
-            except SynthesisError as error:
-                raise click.ClickException(str(error)) from error
-            bar.update(task, completed=1.0, description=preset)
-    kept = [row for row in known if row.library != library or row.preset not in presets]
+    rows: dict[str, list[AreaRow]] = {}
+    failed = None
+    try:
+        with pool.results(measure, {preset: (preset, library) for preset in presets}, "presets") as results:
+            rows.update(results)
+    except Failed as error:
+        failed = error  # what the others gave is kept
+    measured = [row for preset in presets for row in rows.get(preset, [])]
+    kept = [row for row in known if row.library != library or row.preset not in rows]
     moved = difference(known, [*kept, *measured])
     console = Console()
     if moved:
         console.print(_difference_table(moved))
-    else:
-        console.print(f"nothing moved: {', '.join(presets)} in {library}")
+    elif rows:
+        console.print(f"nothing moved: {', '.join(rows)} in {library}")
     if not check:
         write([*kept, *measured])
-    elif moved:
+    if failed is not None:
+        raise failed
+    if check and moved:
         raise click.exceptions.Exit(1)
 
 
 if __name__ == "__main__":
-    main()
+    from hamming.synth.studies import areas  # by its name, by which workers find it
+
+    areas.main()

@@ -30,6 +30,7 @@ from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
 from hamming.synth.mapping.area import map_design
 from hamming.synth.memory.sram import memory_delays
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.timing.analysis import Environment, Timing
 
@@ -114,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         clock = None if chosen.smallest else chosen.clock_ns
         mapped = map_design(text, top=top, library=library, clock_ns=clock)
         start = time.perf_counter()
-        netlist = Netlist.from_json(mapped.netlist, top, cells)
+        netlist = flatten(mapped.netlist, top, cells)
         timing = Timing(netlist, cells, Environment(memory_delays=memory_delays(netlist)))
         trace = simulate(netlist, workload, warm_queries=_WARM, n_queries=chosen.queries)
         activity = glitches(netlist, timing, trace, max_samples=chosen.samples)

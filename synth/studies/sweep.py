@@ -9,15 +9,13 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import track
 
 from hamming.golden.spec import AttentionSpec
+from hamming.pool import Pool, takes_pool
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
 from hamming.synth.compare.measure import engine_figures
@@ -184,11 +182,11 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 @click.command()
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Points measured side by side.")
+@takes_pool
 @click.option("--markdown", "only_print", is_flag=True, help="Print the file for a document, and measure nothing.")
 @click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw the file, and measure nothing.")
 @click.option("--limit", type=click.IntRange(1), help="Measure no more points than this.")
-def main(jobs: int, only_print: bool, picture: Path | None, limit: int | None) -> None:
+def main(pool: Pool, only_print: bool, picture: Path | None, limit: int | None) -> None:
     """Measure the points that synth/studies/sweep.json does not have."""
     rows = read()
     if only_print:
@@ -199,12 +197,14 @@ def main(jobs: int, only_print: bool, picture: Path | None, limit: int | None) -
         return
     done = {_key(row) for row in rows}
     todo = [point for point in points() if _key(point) not in done][:limit]
-    with ProcessPoolExecutor(jobs) as pool:
-        futures = [pool.submit(measure, point) for point in todo]
-        for future in track(as_completed(futures), "sweep", len(futures), console=Console(stderr=True)):
-            rows.append(future.result())
+    jobs = {" ".join(f"{name} {value}" for name, value in point.items()): (point,) for point in todo}
+    with pool.results(measure, jobs, "points") as results:
+        for _, row in results:
+            rows.append(row)
             write(rows)
 
 
 if __name__ == "__main__":
-    main()
+    from hamming.synth.studies import sweep  # by its name, by which workers find it
+
+    sweep.main()

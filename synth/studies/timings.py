@@ -15,7 +15,7 @@ from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
 from hamming.synth.mapping.area import map_design
 from hamming.synth.memory.sram import memory_delays
-from hamming.synth.netlist.netlist import Netlist
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.timing.analysis import Environment, TimingPath, time_design
 
 __all__ = ["main", "path_lines"]
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         top = design.config.name
         text = verilog.emit(Engine(design.spec, design.config), top)
         mapped = map_design(text, top=top, library=library, clock_ns=chosen.clock_ns)
-        netlist = Netlist.from_json(mapped.netlist, top, cells)
+        netlist = flatten(mapped.netlist, top, cells)
         environment = Environment(memory_delays=memory_delays(netlist))
         report = time_design(netlist, cells, environment)
         by_abc = time_with_abc(netlist, cells, library, environment).period

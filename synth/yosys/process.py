@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hamming.rtl.environment import environment
+from hamming.rtl.environment import environment, module_path
 
 __all__ = ["SynthesisError", "abc_program", "run", "version"]
 
@@ -83,14 +83,14 @@ def run(commands: Sequence[str], folder: Path, *, progress: Callable[[int], None
     version()
     (folder / "script.ys").write_text("\n".join(commands) + "\n", encoding="utf-8")
     log_path = folder / "yosys.log"
-    worker = [sys.executable, str(_WORKER), "script.ys", _MARK]
+    worker = [sys.executable, "-P", str(_WORKER), "script.ys", _MARK]
     strays = []
     with (
         log_path.open("wb") as log_file,
         subprocess.Popen(
             worker,
             cwd=folder,
-            env=environment(PYTHONHASHSEED="0", PYTHONPATH=os.pathsep.join(map(os.path.abspath, sys.path))),
+            env=environment(PYTHONHASHSEED="0", PYTHONPATH=os.pathsep.join(module_path())),
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.PIPE,

@@ -47,9 +47,43 @@ def test_a_run_is_done_once_and_shown_again(run, tmp_path):
     assert metrics["steps"] == 4
 
 
+STUDENT = """
+kind = "student"
+[task]
+name = "fashion_mnist_sample"
+n_train = 64
+n_test = 50
+[student]
+teacher = "t"
+top_n = 6
+calibration_batches = 2
+[train]
+soft = 1
+sharp = 1
+sign = 1
+final = 1
+batch_size = 16
+"""
+
+
+def test_students_wait_for_their_teachers_and_a_run_that_fails_loses_no_other(run, tmp_path):
+    """Of four: the first has to wait for the third, and the second has no teacher."""
+    (tmp_path / "s.toml").write_text(STUDENT)
+    (tmp_path / "orphan.toml").write_text(STUDENT.replace('"t"', '"gone"'))
+    (tmp_path / "u.toml").write_text(TEACHER)
+    done = run("s.toml", "orphan.toml", "t.toml", "u.toml", "--workers", "2")
+    assert done.exit_code == 1
+    assert sorted(path.parent.name for path in tmp_path.glob("runs/*/metrics.json")) == ["s-0", "t-0", "u-0"]
+    last = done.output.splitlines()[-2:]
+    assert last[0] == "Error: 1 of 4 jobs failed"
+    assert last[1].startswith("orphan-0: no run of the teacher 'gone', seed 0, in ")
+    assert "runs/s-0: " in done.output
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["t.toml", "t.toml"], "Error: two runs are t-0; a run is asked for once"),
         (["nothing.toml"], "Error: no run file 'nothing.toml'"),
         (["t.toml", "--set", "train.epoch=2"], "unknown key 'epoch' in [train]; known: epochs"),
         (["fashion_mnist"], "Error: no run of the teacher 'fashion_mnist_teacher', seed 0, in runs; make it: hamming"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
 
-from hamming.distill.report import price
+from hamming.distill.report import picture, price
+from hamming.distill.report.page import PICTURE
+from hamming.synth import plots
 from hamming.synth.compare.results import read as read_comparisons
 
 
@@ -54,10 +57,70 @@ def test_the_table_has_a_column_a_run(few_results):
     assert [row.split(" | ")[-2:] for row in rows] == [["85.00", " |"], ["91.00", "70.00 |"], ["94.00", " |"]]
 
 
-def test_the_picture_has_every_engine(few_results, tmp_path):
+@pytest.fixture
+def figures(monkeypatch) -> list:
+    """Figures as they are drawn, laid out."""
     pytest.importorskip("matplotlib", reason="pip install matplotlib draws it")
-    price.plot(tmp_path / "a.svg")
-    price.plot(tmp_path / "b.svg")
+    found = []
+
+    def keep(figure, path, title):
+        figure.canvas.draw()
+        found.append(figure)
+        save(figure, path, title)
+
+    save = plots.save
+    monkeypatch.setattr(plots, "save", keep)
+    return found
+
+
+def test_the_picture_has_every_engine(few_results, figures, tmp_path):
+    for name in "ab":
+        picture.draw(tmp_path / f"{name}.svg", items={"two_seeds": 1000, "another": 500})
     text = (tmp_path / "a.svg").read_text()
     assert text == (tmp_path / "b.svg").read_text()
-    assert set(re.findall(r"<!-- +(8 bits.*?) +-->", text)) == {"8 bits", "8 bits, powers of two"}
+    assert {"8 bits", "powers of two"} <= set(re.findall(r"<!-- +(.*?) +-->", text))
+    (place,) = figures[0].axes  # a teacher's accuracy is the level: a run without one has no panel
+    assert list(place.containers[0].lines[0].get_ydata()) == pytest.approx([85, 91])
+
+
+def test_no_label_of_the_picture_lies_on_another_or_on_a_point(figures, tmp_path):
+    picture.draw(tmp_path / "a.svg")
+    texts = [text for place in figures[0].axes for text in place.texts]
+    boxes = {text.get_text(): text.get_window_extent() for text in texts}
+    assert len(texts) == len(price.prices()) + 2 * len(figures[0].axes)
+    for one, other in itertools.combinations(texts, 2):
+        assert not one.get_window_extent().overlaps(other.get_window_extent()), (one.get_text(), other.get_text())
+    for place in figures[0].axes:
+        points = place.transData.transform(place.containers[0].lines[0].get_xydata())
+        for (name, box), point in itertools.product(boxes.items(), points):
+            assert not box.contains(*point), (name, point)
+
+
+def test_the_picture_is_mostly_not_empty(figures, tmp_path):
+    """No two engines are further apart than a third of the axis."""
+    picture.draw(tmp_path / "a.svg")
+    low, high = figures[0].axes[0].get_xlim()
+    xs = sorted(100 * one.energy_share for one in price.prices()[:-1])
+    assert max(b - a for a, b in itertools.pairwise([low, *xs, high])) < (high - low) / 3
+
+
+def test_the_sampling_error_is_that_of_counting():
+    assert picture.sampling_error(0.9, 10_000) == pytest.approx(0.003)
+
+
+def test_the_kept_picture_is_of_the_kept_results(tmp_path):
+    """`python -m hamming.distill.report.page` makes it."""
+    pytest.importorskip("matplotlib", reason="pip install matplotlib draws it")
+    picture.draw(tmp_path / "new.svg")
+    assert PICTURE.read_text() == (tmp_path / "new.svg").read_text()
+
+
+def test_a_picture_has_two_schemes(tmp_path):
+    pytest.importorskip("matplotlib", reason="pip install matplotlib draws it")
+    picture.draw(tmp_path / "new.svg")
+    text = (tmp_path / "new.svg").read_text()
+    sheet, _, drawing = text.partition("</style>")
+    for number, (light, dark) in enumerate(plots.COLOURS.items()):
+        assert re.search(rf"svg\{{[^}}]*--c{number}:{light};.*dark.*--c{number}:{dark};", sheet)
+    used = {value for value in re.findall(r"(?:fill|stroke): ([^;\"]+)", drawing) if not value.startswith("var(")}
+    assert used <= {"none"}, "colours that no scheme changes"

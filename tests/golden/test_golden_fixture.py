@@ -1,7 +1,6 @@
 """The transformer's vectors: that they are what is said of them, and what the widths keep of them."""
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 
 from hamming.golden import attend
 from hamming.golden.accuracy import SWEEPS, Widths, cosines, markdown
-from hamming.golden.fixture import MINILM_LAYERS, MINILM_PATH, load_minilm, main
+from hamming.golden.fixture import MINILM_LAYERS, MINILM_PATH, load_minilm
 from hamming.golden.ideal import dense_attention, had_attention
 from hamming.golden.spec import AttentionSpec
 from hamming.golden.values import quantize
@@ -114,28 +113,3 @@ def test_documented_table_is_what_is_measured():
     # A unit of the last digit is left to the floating point of other machines.
     figures = [np.array([row[2:] for row in table[2:]], float) for table in (documented, measured)]
     np.testing.assert_allclose(*figures, rtol=0, atol=1.5e-5)
-
-
-def test_vectors_for_the_command_line(tmp_path, monkeypatch):
-    path = tmp_path / "vectors.npz"
-    monkeypatch.setattr(sys, "argv", ["fixture", "--output", str(path), "--value-bits", "6"])
-    main()
-    fifth = load_minilm(4)
-    with np.load(path) as vectors:
-        assert vectors["q"].shape == vectors["k"].shape == vectors["v"].shape == (24, 128, 32)
-        assert np.array_equal(vectors["q"][12:], fifth.q)
-        assert np.array_equal(vectors["k"][12:], fifth.k)
-        assert np.array_equal(vectors["v"][12:], quantize(fifth.v, 6).integers)
-
-
-@pytest.mark.parametrize(
-    "arguments", [["--output", "no/such/folder/v.npz"], ["--output", "v.npz", "--value-bits", "1"]]
-)
-def test_vectors_that_cannot_be_written(arguments, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["fixture", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 1
-    assert capsys.readouterr().err.startswith("Error: ")
-    assert not list(tmp_path.iterdir())

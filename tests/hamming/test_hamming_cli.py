@@ -24,6 +24,8 @@ from click.testing import CliRunner, Result
 import hamming
 from hamming.cli import main
 from hamming.golden.attention import Attention, attend
+from hamming.golden.fixture import load_minilm
+from hamming.golden.values import quantize
 from hamming.rtl.design import load_design, preset_names, preset_text
 from hamming.rtl.memory_wrapper import RAM
 from hamming.sim.runner import simulator_version
@@ -44,6 +46,12 @@ def call(*arguments: str | Path) -> Result:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
+
+
+def loaded(name: str) -> click.Command:
+    found = main.get_command(click.Context(main), name)
+    assert found is not None
+    return found
 
 
 def assert_mistake(result: Result, message: str, exit_code: int = 1) -> None:
@@ -102,7 +110,7 @@ def test_unknown_preset():
 
 
 def test_every_command_teaches_by_example():
-    for command in main.commands:
+    for command in main.homes:
         help_text = call(command, "--help").stdout
         assert f"  hamming {command} " in help_text, command
 
@@ -490,6 +498,28 @@ def test_clock_that_no_gate_has(name, clock):
     assert files() == set()
 
 
+# --- sample-vectors
+
+
+def test_sample_vectors_are_those_of_the_transformer():
+    result = call("sample-vectors", "-o", "new/vectors.npz", "--value-bits", "6")
+    assert result.stdout == "new/vectors.npz: 24 heads of 128 queries and keys of 32 bits\n"
+    fifth = load_minilm(4)
+    with np.load("new/vectors.npz") as vectors:
+        assert set(vectors) == {"q", "k", "v"}
+        assert vectors["q"].shape == vectors["k"].shape == vectors["v"].shape == (24, 128, 32)
+        assert np.array_equal(vectors["q"][12:], fifth.q)
+        assert np.array_equal(vectors["k"][12:], fifth.k)
+        assert np.array_equal(vectors["v"][12:], quantize(fifth.v, 6).integers)
+
+
+def test_sample_vectors_that_cannot_be_written():
+    Path("file").touch()
+    assert_mistake(call("sample-vectors", "-o", "file/v.npz"), "cannot write 'file/v.npz': Not a directory")
+    assert call("sample-vectors", "-o", "v.npz", "--value-bits", "1").exit_code == 2
+    assert files() == {"file"}
+
+
 # --- run
 
 
@@ -589,7 +619,7 @@ def test_simulate_says_which_options_go_together(options, message):
 def test_simulators_are_those_that_there_are():
     from hamming.sim.runner import SIMULATORS
 
-    [option] = [option for option in main.commands["simulate"].params if option.name == "simulator"]
+    [option] = [option for option in loaded("simulate").params if option.name == "simulator"]
     assert isinstance(option.type, click.Choice)
     assert tuple(option.type.choices) == SIMULATORS
 
@@ -632,7 +662,7 @@ def test_synthesize_prints_and_saves_areas():
 def test_mappings_are_those_that_there_are():
     from hamming.synth.mapping.area import MAPPINGS
 
-    [option] = [option for option in main.commands["synthesize"].params if option.name == "mapping"]
+    [option] = [option for option in loaded("synthesize").params if option.name == "mapping"]
     assert isinstance(option.type, click.Choice)
     assert tuple(option.type.choices) == MAPPINGS
 
@@ -682,5 +712,5 @@ def test_commands_load_only_what_they_need(arguments, unwanted):
 
 def test_project_and_command_are_named_in_one_place():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    assert project["scripts"] == {"hamming": "hamming.cli:main"}
+    assert project["scripts"] == {"hamming": "hamming.__main__:main"}
     assert call("--version").stdout == f"hamming, version {project['version']}\n"

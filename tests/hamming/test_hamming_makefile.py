@@ -54,6 +54,19 @@ def test_every_target_can_be_planned_on_a_fresh_machine(target, tmp_path):
     assert set(installed[1:]) <= {f".[{extra}]" for extra in extras}
 
 
+POOLED = "regression fuzz mutants prove coverage mutation areas compare sweep distill".split()
+
+
+@pytest.mark.parametrize("target", POOLED)
+def test_long_work_goes_where_it_is_sent(target, tmp_path):
+    here = make("--dry-run", target, f"VENV={tmp_path}/venv", "WORKERS=3").stdout
+    assert "--workers 3" in here
+    assert "[cluster]" not in here
+    there = make("--dry-run", target, f"VENV={tmp_path}/venv", "CLUSTER=tcp://host:8786").stdout
+    assert "--cluster tcp://host:8786" in there
+    assert "--editable '.[cluster]'" in there
+
+
 def test_missing_python_is_one_clear_line(tmp_path):
     done = make("verilog", "PYTHON=python9", f"VENV={tmp_path}/venv")
     assert done.returncode == 2

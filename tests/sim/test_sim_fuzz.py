@@ -116,7 +116,7 @@ def test_error_that_does_not_rise_is_found(played):
 
 def test_command_line(tmp_path, capsys):
     file = tmp_path / "fuzz.json"
-    assert main(["--cycles", "3000", "--configurations", "1", "--processes", "1", "--output", str(file)]) == 0
+    assert main(["--cycles", "3000", "--configurations", "1", "--workers", "1", "--output", str(file)]) == 0
     assert "3,000 cycles on 1 engines" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["--cycles", "0"])

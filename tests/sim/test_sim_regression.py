@@ -4,10 +4,13 @@ import json
 
 import pytest
 
+from hamming.pool import Pool
 from hamming.rtl.design import load_design
 from hamming.sim import regression
 from hamming.sim.regression import RegressionReport, main, regress
+from hamming.sim.runner import SimulationFailed
 from hamming.sim.simulate import Report
+from tests.pools import in_this_process
 
 TINY = load_design("tiny")
 
@@ -57,8 +60,13 @@ def test_command_line_runs_random_designs(tmp_path, capsys, monkeypatch):
 
 
 def test_command_line_fails_where_a_design_fails(tmp_path, capsys, monkeypatch):
-    results = [report(n_mismatches=1, mismatches=["o_out: query 0"]), "verilator cannot build it"]
-    monkeypatch.setattr(regression, "_run_all", lambda jobs, *_: results)
+    def run_random(number, *_):
+        if number == 1:
+            raise SimulationFailed("verilator cannot build it")
+        return report(n_mismatches=1, mismatches=["o_out: query 0"])
+
+    monkeypatch.setattr(regression, "run_random", run_random)
+    monkeypatch.setattr(Pool, "results", in_this_process)
     file = tmp_path / "regression.json"
     assert main(["--queries", "10", "--configurations", "2", "--output", str(file)]) == 1
     told = json.loads(file.read_text())

@@ -12,6 +12,7 @@ from hamming.rtl.verilog import emit
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.libraries import load_library
 from hamming.synth.mapping.area import map_design
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 
 
@@ -32,12 +33,12 @@ def module(cells: Sequence[tuple[str, Mapping[str, Any]]], **ports: tuple[str, l
 
 def flat(cells: CellLibrary, parts: Sequence[tuple[str, Mapping[str, Any]]], **ports: tuple[str, list[int]]) -> Netlist:
     """A netlist of one module."""
-    return Netlist.from_json({"modules": {"top": module(parts, **ports)}}, "top", cells)
+    return flatten({"modules": {"top": module(parts, **ports)}}, "top", cells)
 
 
 def mapped(verilog: str, top: str, cells: CellLibrary, **options: Any) -> Netlist:
     """A design in cells of nangate45."""
-    return Netlist.from_json(map_design(verilog, top=top, library=load_library(), **options).netlist, top, cells)
+    return flatten(map_design(verilog, top=top, library=load_library(), **options).netlist, top, cells)
 
 
 def engine(name: str) -> tuple[Design, dict[str, Any], dict[str, Any]]:

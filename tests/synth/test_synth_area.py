@@ -15,9 +15,11 @@ from hamming.rtl.memory import DualPortMemory, WritePort
 from hamming.rtl.verilog import emit
 from hamming.synth.library.libraries import Library, load_library
 from hamming.synth.mapping import area as module
+from hamming.synth.mapping import flow
 from hamming.synth.mapping.area import AreaReport, SynthesisError, synthesize
-from hamming.synth.yosys import flow
+from hamming.synth.yosys import memories
 from hamming.synth.yosys import process as yosys
+from hamming.synth.yosys.memories import without_contents
 
 THREE_CELLS = """
 module three(input clk, a, b, c, output y, z, output reg q);
@@ -401,8 +403,12 @@ def test_an_error_carries_the_log(tmp_path: Path):
 
 def test_missing_yosys_says_how_to_install_it():
     # In a Python of its own, which sees this project and no installed package.
-    code = "from synth import yosys\ntry: yosys.version()\nexcept yosys.SynthesisError as error: print(error)"
-    root = Path(module.__file__).parents[1]
+    code = (
+        "from hamming.synth.yosys import SynthesisError, version\n"
+        "try: version()\n"
+        "except SynthesisError as error: print(error)"
+    )
+    root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-S", "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "synthesis needs Yosys: pip install pyosys\n"
 
@@ -411,9 +417,9 @@ def test_first_contents_of_large_memories_are_left_out(toy: Library, monkeypatch
     """As the engine's Verilog writes them; the area is that of the memory's ports, and of the text that was given."""
     text = emit(DualPortMemory(WritePort(depth=24, width=2, granularity=2)), "ram")
     assert "initial for (word = 0; word < 24;" in text
-    assert flow.without_contents(text) == text
-    monkeypatch.setattr(flow, "MOST_UNROLLED", 23)
-    without = flow.without_contents(text)
+    assert without_contents(text) == text
+    monkeypatch.setattr(memories, "MOST_UNROLLED", 23)
+    without = without_contents(text)
     assert "initial" not in without
     assert len(text.splitlines()) - len(without.splitlines()) == 1
     report = synthesize(text, top="ram", library=toy, cache=False)

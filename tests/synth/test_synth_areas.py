@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from hamming.pool import Pool
 from hamming.rtl.design import preset_names
 from hamming.synth.studies import areas
 from hamming.synth.studies.areas import AreaRow, difference, markdown, measure, read, write
+from hamming.synth.yosys.process import SynthesisError
+from tests.pools import in_this_process
 
 TOTAL = AreaRow("tiny", "toy", "total", "auto", 12.5, 7, 10.0, 128, 1.25)
 BLOCK = AreaRow("tiny", "toy", "score", "adders", 2.5, 6, 0.0, 0, 0.5)
@@ -65,7 +68,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(areas, "read", lambda: read(path))
     monkeypatch.setattr(areas, "write", lambda rows: write(rows, path))
     monkeypatch.setattr(areas, "load_library", lambda name: None)
-    monkeypatch.setattr(areas, "measure", lambda preset, library, progress: [BLOCK, TOTAL])
+    monkeypatch.setattr(areas, "measure", lambda preset, library: [BLOCK, TOTAL])
+    monkeypatch.setattr(Pool, "results", in_this_process)
     return path
 
 
@@ -81,6 +85,20 @@ def test_the_command_rewrites_what_it_measured_and_keeps_the_rest(file: Path):
         ["tiny", "score"],
         ["tiny", "total"],
     ]
+
+
+def test_a_preset_that_fails_keeps_its_rows_and_the_others_are_measured(file: Path, monkeypatch: pytest.MonkeyPatch):
+    def measure(preset: str, library: str) -> list[AreaRow]:
+        if preset == "bert":
+            raise SynthesisError("Yosys: no")
+        return [BLOCK, TOTAL]
+
+    monkeypatch.setattr(areas, "measure", measure)
+    write([OTHER], file)
+    done = CliRunner().invoke(areas.main, ["bert", "tiny", "--library", "toy"])
+    assert done.exit_code == 1
+    assert done.output.endswith("Error: 1 of 2 jobs failed\nbert: Yosys: no\n")
+    assert read(file) == [OTHER, BLOCK, TOTAL]
 
 
 def test_check_tells_by_its_status_and_changes_nothing(file: Path):
@@ -123,5 +141,5 @@ def test_a_document_gets_blocks_down_and_presets_across(monkeypatch: pytest.Monk
 
 
 def test_the_documents_table_is_the_files():
-    page = Path(areas.__file__).parents[1] / "docs" / "synthesis.md"
+    page = Path(__file__).parents[2] / "docs" / "synthesis.md"
     assert markdown(read()) in page.read_text(encoding="utf-8")

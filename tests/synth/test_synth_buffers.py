@@ -12,8 +12,9 @@ from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
 from hamming.synth.mapping.area import map_design
 from hamming.synth.mapping.buffers import GROUP_LOAD, GROUP_SINKS, with_buffers
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
-from hamming.synth.yosys.flow import MACRO
+from hamming.synth.yosys.memories import MACRO
 
 #: A register that 8 instances of a module read, each of them 40 times: what no module sees by itself.
 WIDE = """
@@ -54,7 +55,7 @@ def overloaded(netlist: Netlist, cells) -> int:
 
 
 def test_no_driver_has_more_load_than_it_may(wide, cells):
-    small, sized = (Netlist.from_json(mapped.netlist, "top", cells) for mapped in wide)
+    small, sized = (flatten(mapped.netlist, "top", cells) for mapped in wide)
     assert overloaded(small, cells) > 0
     assert overloaded(sized, cells) == 0
 
@@ -64,7 +65,7 @@ def test_a_buffer_hands_on_what_it_gets(wide, cells):
     rng = np.random.default_rng(0)
     answers = []
     for mapped in wide:
-        netlist = Netlist.from_json(mapped.netlist, "top", cells)
+        netlist = flatten(mapped.netlist, "top", cells)
         values = np.zeros((netlist.n_nets, 1), np.uint64)
         values[1] = ~np.uint64(0)
         rng = np.random.default_rng(0)
@@ -99,7 +100,7 @@ def test_a_second_pass_finds_nothing_to_do(wide, cells):
 
 
 def test_groups_are_as_small_as_they_should_be(wide, cells):
-    netlist = Netlist.from_json(wide[1].netlist, "top", cells)
+    netlist = flatten(wide[1].netlist, "top", cells)
     load, fan_out = netlist.load(cells), netlist.fan_out()
     for group in netlist.groups.values():
         rows = [row for row, name in enumerate(group.names) if name.startswith("$buffer$")]

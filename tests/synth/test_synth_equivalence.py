@@ -14,10 +14,10 @@ from hamming.rtl.engine import Engine
 from hamming.rtl.verilog import emit
 from hamming.synth.equivalence.proof import prove
 from hamming.synth.equivalence.report import EquivalenceReport
+from hamming.synth.equivalence.table import refutation
 from hamming.synth.library.libraries import Library, load_library
 from hamming.synth.mapping.area import Mapped, map_design
 from hamming.synth.mapping.report import Figures
-from hamming.synth.report import refutation
 
 #: ABC's commands, where what it makes of the logic does not matter.
 QUICK = "strash; map"

@@ -21,6 +21,7 @@ from hamming.synth.energy.workload import VECTORS, engine_workload, real_vectors
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 from tests.synth.netlists import engine, flat, mapped
 
@@ -139,7 +140,7 @@ ENGINE_QUERIES = 7
 
 def run_tiny(cells: CellLibrary, tiny, vectors: str, json: dict[str, Any] | None = None, **changes) -> Trace:
     design, manifest, modules = tiny
-    netlist = Netlist.from_json(json or modules, "tiny", cells)
+    netlist = flatten(json or modules, "tiny", cells)
     workload = engine_workload(design, manifest, vectors=vectors, n_queries=ENGINE_QUERIES, seed=3)
     return simulate(netlist, dataclasses.replace(workload, **changes))
 
@@ -199,7 +200,7 @@ def test_too_few_queries_are_refused(cells: CellLibrary, tiny):
     design, manifest, modules = tiny
     workload = engine_workload(design, manifest, n_queries=5)
     with pytest.raises(ValueError, match="the workload must have 6 queries, not 5"):
-        simulate(Netlist.from_json(modules, "tiny", cells), workload)
+        simulate(flatten(modules, "tiny", cells), workload)
 
 
 # --- the baseline

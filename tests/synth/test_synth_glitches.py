@@ -17,6 +17,7 @@ from hamming.synth.energy.workload import engine_workload
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import ONE, Netlist
 from hamming.synth.timing.analysis import Timing
 from hamming.synth.timing.report import Environment
@@ -271,7 +272,7 @@ def test_toggles_are_those_of_icarus_with_the_same_delays(cells: CellLibrary, st
 @needs_icarus
 def test_the_engines_toggles_are_those_of_icarus(cells: CellLibrary):
     design, manifest, modules = engine("tiny")
-    netlist = Netlist.from_json(modules, "tiny", cells)
+    netlist = flatten(modules, "tiny", cells)
     trace = simulate(netlist, engine_workload(design, manifest, n_queries=8), n_queries=3)
     timing = Timing(netlist, cells, Environment())
     ours = glitches(netlist, timing, single(trace, 5), threads=1)

@@ -7,8 +7,9 @@ import pytest
 
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import read_library
-from hamming.synth.netlist.netlist import ONE, TOP_BLOCK, ZERO, Netlist
-from hamming.synth.yosys.flow import MACRO
+from hamming.synth.netlist.flattening import flatten
+from hamming.synth.netlist.netlist import ONE, TOP_BLOCK, ZERO
+from hamming.synth.yosys.memories import MACRO
 from hamming.synth.yosys.process import SynthesisError
 from tests.synth.netlists import flat, module
 
@@ -62,7 +63,7 @@ def pair() -> dict:
 
 
 def test_repeated_modules_are_expanded(cells: CellLibrary):
-    netlist = Netlist.from_json(pair(), "top", cells)
+    netlist = flatten(pair(), "top", cells)
     assert {kind: len(group) for kind, group in netlist.groups.items()} == {"HALF": 1, "INV": 1, "NAND": 2}
     assert len(netlist) == 4
     nand, inv, half = (netlist.groups[kind] for kind in ("NAND", "INV", "HALF"))
@@ -79,7 +80,7 @@ def test_repeated_modules_are_expanded(cells: CellLibrary):
 
 
 def test_ports_handed_through_and_constants_are_one_net(cells: CellLibrary):
-    netlist = Netlist.from_json(pair(), "top", cells)
+    netlist = flatten(pair(), "top", cells)
     assert netlist.groups["INV"].net("A")[0] == netlist.inputs["p"][0]
     assert netlist.groups["HALF"].net("A")[0] == netlist.groups["NAND"].net("Y")[0]
     assert netlist.groups["HALF"].net("B")[0] == ONE == netlist.outputs["q"][2]
@@ -88,7 +89,7 @@ def test_ports_handed_through_and_constants_are_one_net(cells: CellLibrary):
 
 
 def test_levels_rise_along_every_path(cells: CellLibrary):
-    netlist = Netlist.from_json(pair(), "top", cells)
+    netlist = flatten(pair(), "top", cells)
     assert netlist.groups["NAND"].level.tolist() == [1, 2]
     assert netlist.groups["HALF"].level.tolist() == [2]
     order = [(group.cell.name, rows.tolist()) for group, rows in netlist.levels()]
@@ -96,7 +97,7 @@ def test_levels_rise_along_every_path(cells: CellLibrary):
 
 
 def test_loads_are_pins_and_wires(cells: CellLibrary):
-    netlist = Netlist.from_json(pair(), "top", cells)
+    netlist = flatten(pair(), "top", cells)
     first, inner = netlist.inputs["p"][0], netlist.groups["NAND"].net("Y")[0]
     fan_out, load = netlist.fan_out(), netlist.load(cells)
     assert (fan_out[first], fan_out[inner]) == (2, 2)
@@ -153,7 +154,7 @@ def with_memory(**parameters: str) -> dict:
 
 
 def test_memories_are_macros(cells: CellLibrary):
-    netlist = Netlist.from_json(with_memory(), "top", cells)
+    netlist = flatten(with_memory(), "top", cells)
     (macro,) = netlist.macros
     i, (clk,) = netlist.inputs["i"].tolist(), netlist.inputs["clk"]
     assert (macro.name, macro.depth, macro.width) == ("c0", 4, 3)
@@ -173,7 +174,7 @@ def test_memories_are_macros(cells: CellLibrary):
 )
 def test_other_memories_are_refused(cells: CellLibrary, parameter: str, value: str):
     with pytest.raises(SynthesisError, match=f"{parameter} = {value}, which is not supported"):
-        Netlist.from_json(with_memory(**{parameter: value}), "top", cells)
+        flatten(with_memory(**{parameter: value}), "top", cells)
 
 
 def test_what_would_mislead_is_refused(cells: CellLibrary):
@@ -182,7 +183,7 @@ def test_what_would_mislead_is_refused(cells: CellLibrary):
         parent, cell = place.split(".")
         design["modules"][parent]["cells"][cell]["connections"] = connections
         with pytest.raises(SynthesisError, match=match):
-            Netlist.from_json(design, "top", cells)
+            flatten(design, "top", cells)
 
     refused("leaves pin B of inner.c0 .NAND. open", "inner.c0", A=[2], Y=[4])
     refused("leaves a net without a driver: NAND c1.c0", "inner.c0", A=[2], B=[77], Y=[4])
@@ -207,4 +208,4 @@ def test_cells_without_a_use_are_refused(cells: CellLibrary, kind: str, match: s
 
 def test_the_top_must_exist(cells: CellLibrary):
     with pytest.raises(SynthesisError, match="has no module bottom"):
-        Netlist.from_json(pair(), "bottom", cells)
+        flatten(pair(), "bottom", cells)

@@ -18,6 +18,7 @@ from hamming.synth.energy.workload import engine_workload
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.timing.analysis import Timing
 from hamming.synth.timing.report import Environment
@@ -227,7 +228,7 @@ def test_a_closed_clock_gate_spares_its_flip_flops(cells: CellLibrary, library: 
 @pytest.fixture(scope="module")
 def tiny(cells: CellLibrary):
     design, manifest, modules = engine("tiny")
-    netlist = Netlist.from_json(modules, "tiny", cells)
+    netlist = flatten(modules, "tiny", cells)
     return (
         netlist,
         Timing(netlist, cells, Environment()),

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from hamming.synth.mapping.area import AreaReport, Block, Figures, Memory
-from hamming.synth.report import area_table
+from hamming.synth.mapping.table import area_table
 
 
 def figures(area: float, cells: int, sequential_area: float) -> Figures:

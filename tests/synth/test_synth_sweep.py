@@ -7,8 +7,10 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from hamming.pool import Pool
 from hamming.synth.studies import sweep
 from hamming.synth.studies.sweep import AXES, along, design_of, markdown, points, read, write
+from tests.pools import in_this_process
 
 
 def test_points_are_the_axes_through_the_flagship():
@@ -51,28 +53,14 @@ def test_what_is_done_is_not_done_again(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "SWEEP", file)
     monkeypatch.setattr(sweep, "read", lambda: read(file))
     monkeypatch.setattr(sweep, "write", lambda rows: write(rows, file))
-    monkeypatch.setattr(sweep, "ProcessPoolExecutor", lambda jobs: sweep_in_this_process())
     done = []
+
     monkeypatch.setattr(sweep, "measure", lambda point: done.append(point) or fake(point))
+    monkeypatch.setattr(Pool, "results", in_this_process)
     result = CliRunner().invoke(sweep.main, [])
     assert result.exit_code == 0, result.output
     assert done == [next(points())]
     assert json.loads(file.read_text()) == rows  # in the order of the points
-
-
-class sweep_in_this_process:  # noqa: N801  (stands for an executor)
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        return None
-
-    def submit(self, function, *arguments):
-        from concurrent.futures import Future
-
-        future: Future = Future()
-        future.set_result(function(*arguments))
-        return future
 
 
 def test_tables_and_pictures_have_every_point(tmp_path):

@@ -19,6 +19,7 @@ from hamming.synth.library.liberty import load_cells, read_library
 from hamming.synth.library.libraries import load_library
 from hamming.synth.mapping.area import Mapped, map_design
 from hamming.synth.memory.sram import SramModel, memory_delays
+from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.studies import timings
 from hamming.synth.timing.analysis import Environment, Timing, TimingReport, time_design
@@ -113,7 +114,7 @@ def netlist(
         f"c{number}": {"type": kind, "parameters": {}, "connections": {pin: [net] for pin, net in pins.items()}}
         for number, (kind, pins) in enumerate(cells)
     }
-    return Netlist.from_json({"modules": {"top": {"ports": ports, "cells": instances}}}, "top", toys)
+    return flatten({"modules": {"top": {"ports": ports, "cells": instances}}}, "top", toys)
 
 
 def changed(**changes: Any) -> Environment:
@@ -274,7 +275,7 @@ def test_a_memory_has_its_delay_its_setup_and_the_capacitance_of_its_pins(toys: 
     store = {"type": "store", "parameters": {}, "connections": {"c": [2], "e": [3]}}
     ports = {"clk": {"direction": "input", "bits": [2]}, "en": {"direction": "input", "bits": [3]}}
     top = {"ports": ports, "cells": {"store": store}}
-    design = Netlist.from_json({"modules": {"top": top, "store": inner}}, "top", toys)
+    design = flatten({"modules": {"top": top, "store": inner}}, "top", toys)
     environment = changed(memory_delay=0.4, memory_slew=0.08, memory_setup=0.07, memory_pin=1.5)
     report = time_design(design, toys, environment)
     # Three pins of the memory hang on the inverter.
@@ -363,7 +364,7 @@ def mapped() -> Mapped:
 
 @pytest.fixture(scope="module")
 def tiny(nangate: CellLibrary, mapped: Mapped) -> Netlist:
-    return Netlist.from_json(mapped.netlist, "tiny", nangate)
+    return flatten(mapped.netlist, "tiny", nangate)
 
 
 @pytest.mark.parametrize(

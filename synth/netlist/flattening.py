@@ -11,7 +11,7 @@ import numpy as np
 
 from hamming.synth.library.cell_model import Cell, CellLibrary
 from hamming.synth.netlist.netlist import ONE, ZERO, CellGroup, Macro, Netlist, Nets, ReadPort, WritePort, fail
-from hamming.synth.yosys.flow import MACRO
+from hamming.synth.yosys.memories import MACRO
 
 __all__ = ["flatten"]
 
@@ -144,7 +144,25 @@ class _Flattener:
 
 
 def flatten(design: Mapping[str, Any], top: str, cells: CellLibrary) -> Netlist:
-    """Do what `Netlist.from_json` says."""
+    """Flatten a design of library cells and macros (type `synth.yosys.memories.MACRO`).
+
+    A constant x, which synthesis leaves where a value does not matter, is 0.
+
+    Parameters
+    ----------
+    design
+        What Yosys' `write_json` wrote, as a dictionary.
+    top
+        The module that is flattened; its children are the netlist's blocks.
+    cells
+        Models of the cells.
+
+    Raises
+    ------
+    SynthesisError
+        A cell is unknown or of no use in a synchronous design, an input pin is open, a net has no driver or
+        several, or gates form a loop.
+    """
     if top not in design["modules"]:
         raise fail(f"has no module {top}")
     flattener = _Flattener(design, cells)

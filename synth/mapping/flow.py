@@ -5,7 +5,6 @@ Files are named as they lie in the folder where the script runs: `design.v`, `ce
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,15 +14,12 @@ __all__ = [
     "ABC_COMMANDS",
     "FAST_ABC_COMMANDS",
     "FILES",
-    "MACRO",
     "MAPPINGS",
     "MIN_GATED",
     "elaborate",
     "environment",
     "map_cells",
-    "set_memories_apart",
     "to_gates",
-    "without_contents",
 ]
 
 #: How arithmetic becomes cells: `abc` leaves all of it to ABC, `adders` puts the library's full-adder cell wherever
@@ -54,31 +50,11 @@ _SHARE_OF_PERIOD = 0.5
 #: Fewest flip-flops with one enable that get a clock gate.
 MIN_GATED = 4
 
-#: Most words of a memory that Yosys is told the first contents of.
-MOST_UNROLLED = 16_384
-
 #: Files beside this one that the script reads.
 FILES = tuple(Path(__file__).with_name(name) for name in ("full_adder.v", "ripple_carry.v"))
 
 #: Load, in fF, at the outputs of a module: three or four gates.
 OUTPUT_LOAD_FF = 5.0
-
-#: Type of a memory that is a macro. Yosys lets names alone that begin like this.
-MACRO = "$__memory_macro"
-
-
-def without_contents(verilog: str) -> str:
-    """Return the Verilog without the loops that fill memories of more than `MOST_UNROLLED` words (`rtl.verilog`).
-
-    Neither an SRAM nor a flip-flop of the libraries has a content when it is switched on, and Yosys unrolls the loops
-    in a time that grows with the square of the words.
-    """
-    return re.sub(
-        r"^ *initial for \(\w+ = 0; \w+ < (\d+);.*\n",
-        lambda loop: "" if int(loop[1]) > MOST_UNROLLED else loop[0],
-        verilog,
-        flags=re.MULTILINE,
-    )
 
 
 def elaborate(top: str) -> list[str]:
@@ -90,23 +66,6 @@ def elaborate(top: str) -> list[str]:
         "read_verilog design.v",
         f"hierarchy -check -top {top}",
         f"synth -noabc -nordff -top {top} -run begin:fine",
-    ]
-
-
-def set_memories_apart(memories: Iterable[str]) -> list[str]:
-    """Make memories, with their read registers, cells that no command looks into, so that the logic around them stays.
-
-    `memories` are named as Yosys selects them, `module/cell`.
-    """
-    names = " ".join(memories)
-    if not names:
-        return []
-    return [
-        f"select -set macros {names}",
-        "memory_dff @macros",
-        "opt_clean",
-        "setattr -set keep 1 @macros",
-        f"chtype -set {MACRO} @macros",
     ]
 
 

@@ -1,0 +1,63 @@
+"""Arithmetic on bit-sliced numbers: bit `p` of word `b` is bit `b` of the number at position `p`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+
+__all__ = ["at_least_two", "compare", "first", "numbers", "of_first", "select"]
+
+
+def numbers(values: Sequence[int]) -> list[Value]:
+    """Return constants, bit-sliced: position `p` of word `b` is bit `b` of `values[p]`."""
+    return [
+        Const(sum((number >> b & 1) << p for p, number in enumerate(values)), len(values))
+        for b in range(max(values).bit_length())
+    ]
+
+
+def select(one_hot: Value, words: Sequence[Value]) -> Value:
+    """Return the bit-sliced number at the position whose bit of `one_hot` is 1 (0 if there is none)."""
+    return Cat((word & one_hot).any() for word in words)
+
+
+def first(word: Value) -> Value:
+    """Return the word with the lowest 1 of `word` alone."""
+    if len(word) == 1:
+        return word
+    half = len(word) // 2
+    low, high = word[:half], word[half:]
+    return Cat(first(low), Mux(low.any(), 0, first(high)))
+
+
+def of_first(word: Value, other: Value) -> Value:
+    """Return the bit of `other` where `word` has its lowest 1 (0 if it has none)."""
+    if len(word) == 1:
+        return word & other
+    half = len(word) // 2
+    return Mux(word[:half].any(), of_first(word[:half], other[:half]), of_first(word[half:], other[half:]))
+
+
+def at_least_two(word: Value) -> Value:
+    """Say whether `word` has more than one 1."""
+    if len(word) == 1:
+        return Const(0)
+    half = len(word) // 2
+    low, high = word[:half], word[half:]
+    return at_least_two(low) | at_least_two(high) | (low.any() & high.any())
+
+
+def compare(m: Module, words: Sequence[Value], other: Value) -> tuple[Value, Value]:
+    """Return in which positions the bit-sliced numbers are above, and in which they equal, `other`."""
+    width = len(words[0])
+    above, equal = Const(0, width), Const(2**width - 1, width)
+    for b in reversed(range(len(words))):
+        next_above = Signal(width, name=f"above_{b}")
+        next_equal = Signal(width, name=f"equal_{b}")
+        m.d.comb += [
+            next_above.eq(Mux(other[b], above, above | (equal & words[b]))),
+            next_equal.eq(equal & Mux(other[b], words[b], ~words[b])),
+        ]
+        above, equal = next_above, next_equal
+    return above, equal

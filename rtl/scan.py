@@ -1,0 +1,142 @@
+"""The second half of the histogram selector: the stored levels once more, and out come those that the cut keeps."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream
+
+from hamming.rtl.bit_sliced import at_least_two, compare, first, numbers, of_first, select
+from hamming.rtl.config import Dimensions
+from hamming.rtl.memory import DualPortMemory
+
+__all__ = ["scan_levels"]
+
+
+def scan_levels(
+    m: Module,
+    dims: Dimensions,
+    o: stream.Interface,
+    scores: DualPortMemory,
+    cut: dict[str, Signal],
+    is_complete: Signal,
+    handed_over: Signal,
+    scan_bank: Signal,
+    next_group: Signal,
+) -> None:
+    """Read a query's groups one after the other, and give out the keys that the cut keeps."""
+    n_groups, n_scores = dims.scan_groups(dims.spec.n_keys), dims.scan_rows * dims.n_lanes
+
+    # Read: the memory holds a group out until the next one is read. Reading goes on to the next query while the
+    # last group of this one still gives keys.
+    read_cut = {name: Signal.like(value, name=f"read_{name}", reset_less=True) for name, value in cut.items()}
+    is_new = Signal()  # the query that is read has moved no group on
+    is_read = Signal()
+    reads = Signal()
+    moves = Signal()
+    this_group = Signal(range(max(2, n_groups)))
+    read_group = Signal.like(this_group, reset_less=True)
+    has_group = Signal()
+    ends_group = Signal()
+    ends_scan = Signal()
+    pick = Signal(n_scores)
+    m.d.comb += [
+        moves.eq(is_read & (~has_group | ends_group) & (is_new | ~ends_scan)),
+        handed_over.eq(is_complete & (next_group == n_groups) & ~is_read),
+        reads.eq(handed_over | ((next_group != n_groups) & (~is_read | moves))),
+        this_group.eq(Mux(handed_over, 0, next_group)),
+        scores.read.addr.eq(Cat(scan_bank ^ handed_over, this_group)),
+        scores.read.en.eq(reads),
+    ]
+    with m.If(reads | moves):
+        m.d.sync += is_read.eq(reads)
+    with m.If(reads):
+        m.d.sync += [read_group.eq(this_group), next_group.eq(this_group + 1)]
+    with m.If(moves):
+        m.d.sync += is_new.eq(0)
+    with m.If(handed_over):
+        m.d.sync += [is_new.eq(1), scan_bank.eq(~scan_bank)]
+        m.d.sync += [read_cut[name].eq(value) for name, value in cut.items()]
+    with m.Elif(ends_scan & ~is_new):  # the query's other groups have nothing
+        m.d.sync += [is_read.eq(0), next_group.eq(n_groups)]
+
+    # Compare, and hold: bit-sliced across the positions, word b holds bit b of every level.
+    stored = [Signal(dims.level_bits, name=f"stored_{p}") for p in range(n_scores)]
+    for p, level in enumerate(stored):
+        m.d.comb += level.eq(scores.read.data.word_select(p, dims.level_bits))
+    words = [Signal(n_scores, name=f"stored_level_{b}") for b in range(dims.level_bits)]
+    levels = [Signal(n_scores, name=f"level_{b}", reset_less=True) for b in range(dims.level_bits)]
+    for b, word in enumerate(words):
+        m.d.comb += word.eq(Cat(level[b] for level in stored))
+    is_above, is_equal = compare(m, words, read_cut["level"])
+    todo = Signal(n_scores, reset_less=True)  # kept, and not out yet; of the equal ones, while there is quota
+    equal = Signal(n_scores, reset_less=True)
+    group = Signal.like(read_group, reset_less=True)
+    quota, n_left, max_level = (
+        Signal.like(cut[name], name=name, reset_less=True) for name in ("quota", "n_kept", "max_level")
+    )
+    has_quota = Signal()
+    gives = Signal()
+    given = Signal()
+    takes_equal = Signal()
+    with m.If(moves):
+        m.d.sync += [group.eq(read_group), *(level.eq(word) for level, word in zip(levels, words, strict=True))]
+        m.d.sync += [todo.eq(is_above | Mux(is_new | has_quota, is_equal, 0)), equal.eq(is_equal)]
+    with m.Elif(given):
+        m.d.sync += todo.eq(todo & ~pick & Mux(has_quota, ~Const(0, n_scores), ~equal))
+    with m.If(moves | ends_group):
+        m.d.sync += has_group.eq(moves)
+    with m.If(moves & is_new):
+        m.d.sync += [
+            quota.eq(read_cut["quota"]),
+            n_left.eq(read_cut["n_kept"]),
+            max_level.eq(read_cut["max_level"]),
+        ]
+    with m.Elif(given):
+        m.d.sync += [quota.eq(Mux(takes_equal, quota - 1, quota)), n_left.eq(n_left - 1)]
+
+    # Pick the first. A group ends with its only key, or with the equal one that takes the last of the quota, if
+    # there is none above the cut beside it.
+    is_empty = Signal()
+    is_last = Signal()
+    has_above = Signal()
+    has_two = Signal()
+    m.d.comb += [
+        pick.eq(first(todo)),
+        has_above.eq((todo & ~equal).any()),
+        has_two.eq(at_least_two(todo)),
+        takes_equal.eq(of_first(todo, equal)),
+        has_quota.eq((quota > 1) | ((quota == 1) & ~(given & takes_equal))),  # after this cycle
+        is_empty.eq(n_left == 0),
+        is_last.eq(n_left <= 1),
+        gives.eq(has_group & (todo.any() | is_empty)),
+        given.eq(gives & (~o.valid | o.ready)),
+        ends_group.eq(
+            has_group & (~gives | (given & (is_last | Mux(takes_equal & (quota == 1), ~has_above, ~has_two))))
+        ),
+        ends_scan.eq(given & is_last),
+    ]
+
+    # Put it out. An empty query has no key: what the memory holds beyond its rows is not looked at.
+    picked_level = Signal.like(max_level, reset_less=True)
+    best_level = Signal.like(max_level, reset_less=True)
+    index = Signal(n_scores.bit_length() - 1 + len(group), reset_less=True)
+    gave_empty = Signal(reset_less=True)
+    gave_last = Signal(reset_less=True)
+    place = Signal(n_scores.bit_length() - 1)
+    m.d.comb += place.eq(Mux(is_empty, 0, select(pick, numbers(range(n_scores)))))
+    with m.If(~o.valid | o.ready):
+        m.d.sync += o.valid.eq(gives)
+    with m.If(given):
+        m.d.sync += [
+            index.eq(Cat(place, group)),
+            picked_level.eq(Mux(is_empty, 0, select(pick, levels))),
+            best_level.eq(max_level),
+            gave_empty.eq(is_empty),
+            gave_last.eq(is_last),
+        ]
+    m.d.comb += [
+        o.p.index.eq(index),
+        o.p.deficit.eq(best_level - picked_level),
+        o.p.is_empty.eq(gave_empty),
+        o.p.last.eq(gave_last),
+    ]

@@ -1,0 +1,87 @@
+"""The comparisons that docs/comparison.md shows: each as JSON and as a page, in one folder.
+
+`python -m hamming.synth.studies.comparisons -o build/compare` measures them all.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from hamming.files import check_writable, staged
+from hamming.pool import Pool, takes_pool
+from hamming.rtl.design import load_design
+from hamming.synth.compare import Comparison
+from hamming.synth.compare.measure import compare
+from hamming.synth.compare.page import comparison_page
+from hamming.synth.compare.table import comparison_tables
+from hamming.synth.library.libraries import load_library
+
+__all__ = ["COMPARISONS", "measure"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What `hamming compare` would be given."""
+
+    preset: str
+    overrides: tuple[str, ...] = ()
+    baseline: str = "int8"
+    clock: float = 1.0
+
+
+#: By the name of their files.
+COMPARISONS = {
+    "bert": _Asked(preset="bert"),
+    "bert256": _Asked(preset="bert", overrides=("spec.n_keys=256", "engine.n_lanes=4", "engine.name=bert256")),
+    "flagship": _Asked(preset="flagship"),
+    "bert_bf16": _Asked(preset="bert", baseline="bf16", clock=0.3),
+}
+
+
+def measure(name: str) -> Comparison:
+    """Measure one of `COMPARISONS`."""
+    asked = COMPARISONS[name]
+    design = load_design(asked.preset, asked.overrides)
+    return compare(design, library=load_library("nangate45"), clock=asked.clock, baseline=asked.baseline)
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(tuple(COMPARISONS)))
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder of the files.",
+)
+@takes_pool
+def main(pool: Pool, names: tuple[str, ...], folder: Path) -> None:
+    """Set presets beside standard attention; all by default, one beside the other."""
+    jobs = {name: (name,) for name in names or COMPARISONS}
+    files = {name: (folder / f"{name}.json", folder / f"{name}.html") for name in jobs}
+    console = Console()
+    console.width = max(console.width, 120)  # its tables are wide
+    try:
+        for target in [target for targets in files.values() for target in targets]:
+            check_writable(target)
+        with pool.results(measure, jobs, "designs") as results:
+            for name, found in results:
+                with staged(*files[name]) as (facts, page):
+                    facts.write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
+                    page.write_text(comparison_page(found), encoding="utf-8")
+                console.print(comparison_tables(found))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    from hamming.synth.studies import comparisons  # by its name, by which workers find it
+
+    comparisons.main()
