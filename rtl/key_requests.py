@@ -75,7 +75,8 @@ class KeyRequests(wiring.Component):
         with m.If(self.read.en):
             m.d.sync += requests.address.eq(self.read.addr)
 
-        taken, moves = Signal(), Signal()
+        taken = Signal()
+        moves = Signal()
         m.d.comb += [
             moves.eq(~self.o.valid | self.o.ready),
             requests.o.ready.eq(moves),

@@ -94,7 +94,9 @@ class Requests(wiring.Component):
         m.submodules.words = words = DualPortMemory(WritePort(depth=depth, width=width, granularity=width))
 
         # A beat goes into the queue with the transfer of its request; the queue's places are the words' places.
-        needs, waits, asks = Signal(), Signal(), Signal()
+        needs = Signal()
+        waits = Signal()
+        asks = Signal()
         m.d.comb += [
             needs.eq(self.reads(self.i.p)),
             self.request.valid.eq(self.i.valid & needs & beats.i.ready & ~ResetSignal()),
@@ -108,7 +110,9 @@ class Requests(wiring.Component):
 
         n_asked = Signal(range(depth + 1))  # words that are still to come
         n_here = Signal(range(depth + 1))  # words that have come
-        comes, stores, takes = Signal(), Signal(), Signal()
+        comes = Signal()
+        stores = Signal()
+        takes = Signal()
         m.d.comb += [
             self.response.ready.eq(~ResetSignal()),
             comes.eq(self.response.valid & self.response.ready),
@@ -121,7 +125,8 @@ class Requests(wiring.Component):
         with m.If(comes & ~stores):
             m.d.sync += self.errors[1].eq(1)
 
-        first, free = Signal(range(depth)), Signal(range(depth))
+        first = Signal(range(depth))
+        free = Signal(range(depth))
         with m.If(stores):
             m.d.sync += free.eq(next_place(free, depth))
         with m.If(takes):
@@ -135,7 +140,8 @@ class Requests(wiring.Component):
             self.word.data.eq(words.read.data),
         ]
 
-        lacks, is_here = Signal(), Signal()
+        lacks = Signal()
+        is_here = Signal()
         m.d.comb += [
             lacks.eq(self.reads(beats.o.p)),
             is_here.eq(~lacks | (n_here != 0)),
