@@ -14,7 +14,7 @@ from cocotb.clock import Clock
 
 from hamming.sim import case
 from hamming.sim.bench import Bench
-from hamming.sim.streams import Hang
+from hamming.sim.exchange import Hang
 
 #: Port that names the mutant at work; 0 is none.
 PORT = "audit_mutant"

@@ -17,13 +17,15 @@ from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
 from hamming.sim import case
 from hamming.sim.coverage import of_streams
+from hamming.sim.exchange import Hang, Stepped, exchange
 from hamming.sim.harness import MEMORY_CONTROLS, monitor
+from hamming.sim.memory_ports import Permission
 from hamming.sim.payloads import Stream, read_streams
 from hamming.sim.runner import PROGRESS_FILE
 from hamming.sim.scoreboard import Runaway, Scoreboard
 from hamming.sim.steps import Steps
 from hamming.sim.stimulus import Vectors
-from hamming.sim.streams import Gate, Hang, Permission, Sink, Source, Stepped, exchange, pauses
+from hamming.sim.streams import Gate, Sink, Source, pauses
 
 __all__ = ["Bench", "play_cases"]
 

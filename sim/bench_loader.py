@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hamming.sim.bench import Bench, play_cases
-from hamming.sim.streams import WriteLog
+from hamming.sim.memory_ports import WriteLog
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:

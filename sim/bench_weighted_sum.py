@@ -6,7 +6,7 @@ import cocotb
 from numpy.typing import NDArray
 
 from hamming.sim.bench import Bench, play_cases
-from hamming.sim.streams import ReadMemory
+from hamming.sim.memory_ports import ReadMemory
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hamming.golden.bf16 import to_patterns
 from hamming.golden.standard import StandardAttention, StandardSpec, attend_standard
-from hamming.golden.standard_bf16 import Bf16Attention, Bf16Spec, attend_bf16
+from hamming.golden.standard.bf16 import Bf16Attention, Bf16Spec, attend_bf16
+from hamming.golden.standard.bf16_arithmetic import to_patterns
 from hamming.rtl.standard.design import StandardDesign
 from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.manifest import standard_manifest

@@ -1,25 +1,18 @@
-"""Drivers and monitors of valid/ready streams, all run by one loop with one trigger a cycle.
+"""Ends of valid/ready streams in a bench: a source that drives payloads in, a sink that takes them out; both pause.
 
-A coroutine wakes at each rising edge. cocotb runs it before the edge reaches a register, so what it reads are the
-settled values of the cycle that ends: exactly what decides the transfers at this edge. What it writes is applied
-after the edge. One Python resumption a cycle, reads of the scalars that matter and writes of what changes are all
-that a cycle costs; the protocol and the stalls are watched in Verilog (`sim/verilog/hamming_stream_monitor.v`).
+`exchange` steps each at every rising edge.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hamming.sim.payloads import Stream
 
-__all__ = ["Gate", "Hang", "Permission", "ReadMemory", "Sink", "Source", "WriteLog", "exchange", "pauses"]
-
-
-class Hang(Exception):
-    """Nothing moved for longer than the watchdog allows."""
+__all__ = ["Counted", "Gate", "Sink", "Source", "pauses"]
 
 
 def pauses(probability: float, rng: random.Random, *, burst: float = 3.0) -> Iterator[bool]:
@@ -242,187 +235,3 @@ class Sink:
         return f"{self.stream.name} {self.count} of {self.n_packets} packets received" + (
             ", ready" if self._is_ready else ""
         )
-
-
-class ReadMemory:
-    """A memory behind a read port `NAME__addr/en/data` of a component (`rtl.memory.ReadPort`), of any latency.
-
-    Parameters
-    ----------
-    dut
-        Handle of the harness.
-    port
-        Name of the port.
-    words
-        Contents.
-    """
-
-    def __init__(self, dut: Any, port: str, words: Sequence[int]) -> None:
-        self._words = words
-        self._addr, self._en, self._data = (getattr(dut, f"{port}__{part}") for part in ("addr", "en", "data"))
-        self._data.value = 0
-        self._stages: list[int | None] = [None] * len(self._en)  # address of the word in each
-
-    @property
-    def word_at(self) -> int | None:
-        """Address of the word that `data` shows."""
-        return self._stages[-1]
-
-    def step(self, cycle: int) -> bool:
-        """Take a read of the cycle that ends."""
-        enable = int(self._en.value)
-        for stage in reversed(range(len(self._stages))):
-            if enable >> stage & 1:
-                self._stages[stage] = self._stages[stage - 1] if stage else self._read()
-        if self.word_at is not None:
-            self._data.value = self._words[self.word_at]
-        return False
-
-    def _read(self) -> int:
-        address = int(self._addr.value)
-        if address >= len(self._words):
-            raise ValueError(f"a read of address {address} from {len(self._words)} words")
-        return address
-
-
-class Permission:
-    """Gives a component leave through a plain input, and now and then not; what it then enables is wrong.
-
-    Parameters
-    ----------
-    dut
-        Handle of the harness.
-    name
-        The input.
-    port
-        The memory port of the component that needs the leave.
-    bits
-        The bits of its `en` that do.
-    pause
-        For each cycle, whether to give none.
-    complain
-        Called with what was done without leave.
-    """
-
-    def __init__(
-        self,
-        dut: Any,
-        name: str,
-        port: str,
-        *,
-        bits: int = -1,
-        pause: Iterator[bool],
-        complain: Callable[[str], None],
-    ) -> None:
-        self._input, self._en = getattr(dut, name), getattr(dut, f"{port}__en")
-        self._bits = bits
-        self._pause = pause
-        self._complain = complain
-        self._port = port
-        self._is_given = True
-        self._input.value = 1
-
-    def step(self, cycle: int) -> bool:
-        """Look at the cycle that ends, and decide about the next."""
-        if not self._is_given and int(self._en.value) & self._bits:
-            self._complain(f"{self._port} is used without leave in cycle {cycle}")
-        self._is_given = not next(self._pause)
-        self._input.value = int(self._is_given)
-        return False
-
-
-@dataclass
-class WriteLog:
-    """Writes through a port `NAME__addr/en/data` of a component, as `(cycle, addr, en, data)`."""
-
-    dut: Any
-    port: str
-    writes: list[tuple[int, int, int, int]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._addr, self._en, self._data = (
-            getattr(self.dut, f"{self.port}__{part}") for part in ("addr", "en", "data")
-        )
-
-    def step(self, cycle: int) -> bool:
-        """Note a write of the cycle that ends."""
-        enable = int(self._en.value)
-        if enable:
-            self.writes.append((cycle, int(self._addr.value), enable, int(self._data.value)))
-        return False
-
-
-class Stepped(Protocol):
-    """One participant of the loop."""
-
-    def step(self, cycle: int) -> bool:
-        """Act at the edge that ends `cycle`; True if a beat was transferred."""
-        ...
-
-
-async def exchange(
-    dut: Any,
-    sources: Sequence[Source],
-    sinks: Sequence[Sink],
-    others: Sequence[Stepped] = (),
-    *,
-    watchdog: int,
-    drain: int,
-    last_cycle: int | None = None,
-) -> int:
-    """Run until every source is empty and every sink has its packets, and `drain` cycles more.
-
-    Parameters
-    ----------
-    dut
-        Handle of the harness, out of reset.
-    sources, sinks, others
-        Everybody who acts at each edge.
-    watchdog
-        Cycles without a transfer on any stream after which it is a hang.
-    drain
-        Cycles run beyond the end, so that beats too many show.
-    last_cycle
-        Stop here, wherever things stand (None: run to the end).
-
-    Returns
-    -------
-    int
-        Number of the last cycle; the one that ends at the first edge is 1.
-
-    Raises
-    ------
-    Hang
-        Nothing moved for `watchdog` cycles; the message says where each stream stands.
-    """
-    edge = dut.clk.rising_edge
-    # What is written is applied after all have read, so the order matters only to what one looks up in another:
-    # a sink finds a memory as it was in the cycle that ends.
-    steps = [part.step for part in (*sources, *sinks, *others)]
-    waits = [*sources, *sinks]
-    cycle = 1
-    quiet = 0
-    remaining = drain
-    while True:
-        await edge
-        moved = False
-        for step in steps:
-            if step(cycle):
-                moved = True
-        if cycle == last_cycle:
-            return cycle
-        if moved:
-            quiet = 0
-            # Parts only finish by a transfer; those found done leave the list.
-            while waits and waits[-1].is_done:
-                waits.pop()
-        elif waits:
-            quiet += 1
-            if quiet >= watchdog:
-                states = "; ".join(part.state() for part in (*sources, *sinks))
-                raise Hang(f"nothing moved for {watchdog} cycles, up to cycle {cycle}: {states}")
-        if not waits:
-            if remaining == 0:
-                return cycle
-            remaining -= 1
-        cycle += 1

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hamming.distill.method.masks import keep_best, masked, spread
+from hamming.distill.method.signs import soft_sign, straight_through_sign
 from hamming.golden.checks import require_choice, require_int
 from hamming.golden.spec import WEIGHT_FORMS
 
-__all__ = ["MODES", "HammingAttention", "keep_best", "soft_sign", "straight_through_sign"]
+__all__ = ["MODES", "HammingAttention"]
 
 #: How a module attends: softmax of full precision, over all keys or over the best; with soft signs; with signs.
 MODES = ("float", "float_top", "tanh", "sign")
@@ -196,9 +198,9 @@ class HammingAttention(nn.Module):
             ordered = q @ k.mT  # in sign mode integers, exactly: their order is the contract's
             scores = ordered * self.logit_scale[:, None, None]
         kept = self._kept(ordered.detach(), visible)
-        logits = _masked(scores, kept)
+        logits = masked(scores, kept)
         if self.mode == "sign" and self.weight_form == "power_of_two":
-            logits = _masked(_whole_halvings(scores, logits.detach().amax(-1, keepdim=True)), kept)
+            logits = masked(_whole_halvings(scores, logits.detach().amax(-1, keepdim=True)), kept)
         weights = logits.softmax(-1)
         return weights if kept is None else weights * kept, scores  # a row without a key would share out its weight
 
@@ -209,78 +211,7 @@ class HammingAttention(nn.Module):
         return keep_best(ordered, self.top_n, present)
 
 
-def _masked(scores: Tensor, kept: Tensor | None) -> Tensor:
-    """`scores`, with those of keys that are not kept too low to weigh; finite, so that no row makes NaN."""
-    return scores if kept is None else scores.masked_fill(~kept, torch.finfo(scores.dtype).min)
-
-
 def _whole_halvings(scores: Tensor, best: Tensor) -> Tensor:
     """Logarithms of weights that are powers of two, the nearest to `exp(scores - best)`, with the latter's gradient."""
     below = (best - scores) / math.log(2)
     return -math.log(2) * (below + (torch.floor(below + 0.5) - below).detach())
-
-
-def spread(visible: Tensor | None) -> Tensor | None:
-    """Give `visible`, `(batch, n_keys)` or `(batch, n_queries, n_keys)`, the axes of heads and of queries."""
-    if visible is None:
-        return None
-    if visible.dtype != torch.bool or visible.ndim not in (2, 3):
-        raise ValueError(
-            "visible must be booleans (batch, n_keys) or (batch, n_queries, n_keys), "
-            f"not {visible.dtype} {tuple(visible.shape)}"
-        )
-    return visible[:, None, None] if visible.ndim == 2 else visible[:, None]
-
-
-def keep_best(ordered: Tensor, top_n: int, present: Tensor | None = None) -> Tensor:
-    """True at the `top_n` greatest of each row that are present, lower index first among equals.
-
-    `torch.topk` does not say which of equals it takes; only the value of the last one kept is asked of it, and the
-    places that are left among its equals are filled from the lowest index on.
-
-    Parameters
-    ----------
-    ordered
-        `(..., n_keys)`, finite.
-    top_n
-        1 or more; more than `n_keys` keeps all that are present.
-    present
-        True where a key takes part; broadcasts to `ordered`. None: all do.
-    """
-    if present is not None:
-        ordered = ordered.masked_fill(~present, -torch.inf)
-    last = ordered.topk(min(top_n, ordered.shape[-1]), sorted=False).values.amin(-1, keepdim=True)
-    above, equal = ordered > last, ordered == last
-    places = top_n - above.sum(-1, keepdim=True, dtype=torch.int32)
-    kept = above | (equal & (equal.cumsum(-1, dtype=torch.int32) <= places))
-    return kept if present is None else kept & present
-
-
-def soft_sign(x: Tensor, sigma: Tensor, sharpness: float) -> Tensor:
-    """`max(c, 1) * tanh(x / (c * sigma))`, `c` the sharpness: a sign that has a gradient, in units of `sigma`.
-
-    With a `c` of 1 and more it is nearly `x / sigma` (HAD's first stage, `c * sigma * tanh(x / (c * sigma))`, 5 to
-    1); below 1 it nears the sign (the second, `sigma * tanh(x / (c * sigma))`, 1 to 0.05). Both agree at 1.
-    """
-    return max(sharpness, 1.0) * torch.tanh(x / (sharpness * sigma))
-
-
-class _Sign(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, sigma: Tensor) -> Tensor:
-        ctx.save_for_backward(x, sigma)
-        return (x >= 0).to(x.dtype).mul_(2).sub_(1)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        x, sigma = ctx.saved_tensors
-        return grads[0] * ((x.abs() <= sigma) / sigma), None
-
-
-def straight_through_sign(x: Tensor, sigma: Tensor) -> Tensor:
-    """`sign(x)`, +1 for zero, with the clipped straight-through gradient.
-
-    The gradient is that of `x / sigma` where `|x| <= sigma`, and 0 elsewhere, so that `sigma * sign(x)` has the
-    gradient of `x` clipped to `-sigma ... sigma`. `sigma` gets none; it broadcasts to `x`.
-    """
-    return _Sign.apply(x, sigma)  # type: ignore[return-value]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hamming.distill.method.attention import keep_best, spread
+from hamming.distill.method.masks import keep_best, spread
 
 __all__ = ["attention_divergence", "attention_recall", "output_divergence"]
 

@@ -15,7 +15,7 @@ from typing import Any
 from hamming.distill.method.quantize import Widths
 from hamming.distill.report.tables import read
 from hamming.synth.compare.comparison import Comparison
-from hamming.synth.compare.figures import DesignFigures
+from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.results import read as read_comparisons
 
 __all__ = ["Price", "markdown", "prices"]

@@ -157,7 +157,7 @@ def compare(
     """
     design = read_design(config, overrides)
     with outputs(json_file, html_file, inputs=read_files(config, library)) as files:
-        from hamming.synth.compare.measure import compare as compare_designs
+        from hamming.synth.compare.experiment import compare as compare_designs
         from hamming.synth.compare.page import comparison_page
         from hamming.synth.compare.table import comparison_tables
         from hamming.synth.library.libraries import load_library

@@ -12,7 +12,7 @@ from hamming.datasheet import blocks, wavedrom, waves
 from hamming.rtl.design import load_design, preset_text
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
-from hamming.synth.compare.figures import DesignFigures
+from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.results import read as read_comparisons
 from hamming.synth.studies.areas import AreaRow
 from hamming.synth.studies.areas import read as read_areas

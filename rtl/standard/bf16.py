@@ -82,7 +82,7 @@ class Bf16Multiplier(_Operation):
         Of the register.
     o : Out(16)
 
-    Equals `golden.bf16.rounded` of the product.
+    Equals `golden.standard.bf16_arithmetic.rounded` of the product.
     """
 
     def _compute(self, m: Module, result: Signal) -> None:
@@ -107,7 +107,7 @@ class Bf16Adder(_Operation):
         Of the register.
     o : Out(16)
 
-    Equals `golden.bf16.rounded` of the sum.
+    Equals `golden.standard.bf16_arithmetic.rounded` of the sum.
     """
 
     def _compute(self, m: Module, result: Signal) -> None:

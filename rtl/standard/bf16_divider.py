@@ -38,7 +38,7 @@ class Bf16Divider(wiring.Component):
         The sums, from the cycle after the transfer to the next transfer.
     o : Out(stream of payload.out_slice)
 
-    Equals `golden.bf16.rounded` of the quotients.
+    Equals `golden.standard.bf16_arithmetic.rounded` of the quotients.
     """
 
     i_valid: Signal

@@ -6,7 +6,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hamming.golden.standard_bf16 import FRACTION_BITS, Bf16Spec
+from hamming.golden.standard.bf16 import FRACTION_BITS, Bf16Spec
 from hamming.rtl.standard.bf16_tree import operate, tree
 from hamming.rtl.standard.design import StandardDesign, tree_depth
 

@@ -34,7 +34,7 @@ def tree(m: Module, words: Sequence[Value], enables: Sequence[Value], *, adder: 
     name
         Prefix of the signals' names.
 
-    Equals `golden.bf16.tree_sum`. **Latency**: `len(enables)` cycles, as many as there are levels.
+    Equals `golden.standard.bf16_arithmetic.tree_sum`. **Latency**: `len(enables)` cycles, as many as there are levels.
     """
     words = list(words)
     for level, enable in enumerate(enables):

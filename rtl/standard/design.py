@@ -9,7 +9,7 @@ from typing import Any
 
 from hamming.golden.checks import require_choice, require_int
 from hamming.golden.standard import StandardSpec, logit_scale_of
-from hamming.golden.standard_bf16 import Bf16Spec
+from hamming.golden.standard.bf16 import Bf16Spec
 from hamming.rtl.config import MEMORIES
 from hamming.rtl.design import Design
 

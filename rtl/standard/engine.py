@@ -44,7 +44,7 @@ class StandardEngine(wiring.Component):
         `fold` beats a query.
     key_read, key_write, value_read, value_write : Out(ReadPort, WritePort), if the memory is external
 
-    Equals `golden.standard.attend_standard`, or `golden.standard_bf16.attend_bf16`.
+    Equals `golden.standard.attend_standard`, or `golden.standard.bf16.attend_bf16`.
     """
 
     i_row: stream.Interface

@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hamming.synth.energy.gatesim import ClockDomains, Trace
-from hamming.synth.energy.glitches import arc_delays, edges, source_delays
+from hamming.synth.energy.activity import edges
+from hamming.synth.energy.clock_domains import ClockDomains
+from hamming.synth.energy.delays import arc_delays, source_delays
 from hamming.synth.energy.kernel import PINS, Gates, expression
+from hamming.synth.energy.trace import Trace
 from hamming.synth.library.cell_model import Cell
 from hamming.synth.netlist.netlist import ONE, ZERO, CellGroup, Netlist
 from hamming.synth.timing.analysis import Timing

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hamming.synth.checks.opensta import is_installed
-from hamming.synth.energy.glitches import Activity
+from hamming.synth.energy.activity import Activity
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.libraries import Library
 from hamming.synth.netlist.netlist import ONE, Netlist

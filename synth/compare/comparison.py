@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hamming.synth.compare.figures import DesignFigures
+from hamming.synth.compare.design_figures import DesignFigures
 
 __all__ = ["Comparison", "Saving"]
 

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from hamming.golden.accuracy import cosine
 from hamming.golden.attention import attend
-from hamming.golden.bf16 import from_patterns
 from hamming.golden.ideal import had_attention, softmax_attention
 from hamming.golden.spec import AttentionSpec
 from hamming.golden.standard import CLIP, attend_standard
-from hamming.golden.standard_bf16 import Bf16Spec, attend_bf16
+from hamming.golden.standard.bf16 import Bf16Spec, attend_bf16
+from hamming.golden.standard.bf16_arithmetic import from_patterns
 from hamming.rtl.standard.design import StandardDesign
 from hamming.synth.compare.figures import Accuracy
 from hamming.synth.energy.standard_workload import standard_vectors

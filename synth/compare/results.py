@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 
 from hamming.synth.compare.comparison import Comparison
-from hamming.synth.compare.figures import ROLES, DesignFigures
+from hamming.synth.compare.design_figures import DesignFigures
+from hamming.synth.compare.figures import ROLES
 
 __all__ = ["RESULTS", "markdown", "read"]
 

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hamming.synth.compare.comparison import Comparison
-from hamming.synth.compare.figures import ROLES, BlockFigures, DesignFigures
+from hamming.synth.compare.design_figures import DesignFigures
+from hamming.synth.compare.figures import ROLES, BlockFigures
 from hamming.synth.compare.published import Published, published
 
 __all__ = ["comparison_tables"]

@@ -10,118 +10,26 @@ other, and 512 of them are simulated at once (`gates.cpp`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hamming.golden.checks import require_int
-from hamming.synth.energy.gatesim import ClockDomains, SimulationError, Trace
+from hamming.synth.energy.activity import Activity, ClockActivity, Counts, count_states, state_pins
+from hamming.synth.energy.clock_domains import ClockDomains
+from hamming.synth.energy.delays import STEPS, arc_delays, source_delays
 from hamming.synth.energy.kernel import ARCS, PINS, WORDS, Gates, run_transitions
-from hamming.synth.library.cell_model import Cell
+from hamming.synth.energy.trace import SimulationError, Trace
 from hamming.synth.netlist.netlist import ONE, Netlist
 from hamming.synth.timing.analysis import Timing
-from hamming.synth.timing.propagation import RISE, cell_arcs
 
-__all__ = ["Activity", "ClockActivity", "arc_delays", "edges", "glitches", "state_pins"]
-
-Counts = NDArray[np.int64]
-
-#: Steps a nanosecond.
-STEPS = 1000
+__all__ = ["glitches"]
 
 #: No cycle takes so many steps to settle.
 _MAX_STEPS = 1_000_000
-
-
-def edges(from_rises: bool, to_rises: bool) -> int:
-    """Return the place of a pair of edges among the four arcs of a pin."""
-    return 2 * from_rises + to_rises
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ClockActivity:
-    """What happens at the clock pins of a group of flip-flops or clock gates.
-
-    Attributes
-    ----------
-    enabled
-        Rising edges that each pin got, `(n,)`.
-    rise, fall
-        How often each was in each state as its clock rose, and fell, `(n, 2**n_pins)`. The pins of a state are
-        `state_pins`, the first is bit 0.
-    """
-
-    enabled: Counts
-    rise: Counts
-    fall: Counts
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Activity:
-    """Transitions over `n_samples` cycles of streams.
-
-    Attributes
-    ----------
-    n_samples
-        Clock cycles that were simulated, counted for each stream.
-    arcs
-        Transitions of each gate's output, by pin and edges (`edges`), `(n_gates, PINS, 4)`.
-    rises, falls
-        Of each net, glitches included, `(n_nets,)`.
-    settled_rises, settled_falls
-        The same from one settled state to the next.
-    ones
-        In how many samples each net settled to 1.
-    states
-        How often the pins `state_pins` of each cell settled to each of their states, by type, `(n, 2**n_pins)`; from
-        `n_states` samples.
-    clocks
-        Of flip-flops and clock gates, by type.
-    settling
-        Longest time to settle, ns.
-    """
-
-    n_samples: int
-    arcs: Counts
-    rises: Counts
-    falls: Counts
-    settled_rises: Counts
-    settled_falls: Counts
-    ones: Counts
-    states: Mapping[str, Counts] = field(repr=False)
-    n_states: int
-    clocks: Mapping[str, ClockActivity] = field(repr=False)
-    settling: float
-
-
-def arc_delays(netlist: Netlist, gates: Gates, timing: Timing) -> NDArray[np.int32]:
-    """Return the delay of every arc of every gate in steps, at least 1, `(n_gates, ARCS)`; -1 where there is none.
-
-    Each is looked up at the slew of its pin for its edge, and the load of the output. Arcs of the same pins and edges
-    that hold in different states of the other pins are averaged.
-    """
-    total = np.zeros((len(gates), PINS, 4))
-    count = np.zeros((len(gates), PINS, 4), np.int32)
-    for group in netlist.of_kind("gate"):
-        for arc in cell_arcs(group.cell):
-            slew = timing.slew[group.net(arc.from_pin), arc.from_edge]
-            load = timing.load[group.net(arc.to_pin), arc.to_edge]
-            place = gates.places[group.cell.name, arc.to_pin]
-            pin = group.cell.inputs.index(arc.from_pin)
-            which = edges(arc.from_edge == RISE, arc.to_edge == RISE)
-            total[place, pin, which] += arc.delay(slew, load)
-            count[place, pin, which] += 1
-    steps = np.maximum(1, np.rint(total * STEPS / np.maximum(count, 1)))
-    return np.where(count > 0, steps, -1).astype(np.int32).reshape(len(gates), ARCS)
-
-
-def source_delays(sources: NDArray[np.int32], timing: Timing) -> NDArray[np.int32]:
-    """Return when sources fall and rise, in steps after the clock edge, `(n_sources, 2)`."""
-    arrival = timing.arrival[sources][:, ::-1]
-    return np.maximum(1, np.rint(np.where(np.isfinite(arrival), arrival, 0) * STEPS)).astype(np.int32)
 
 
 def glitches(
@@ -312,28 +220,3 @@ class _Run:
             },
             settling=part.last / STEPS,
         )
-
-
-def state_pins(cell: Cell) -> tuple[str, ...]:
-    """Return the pins whose settled values make a cell's state: inputs but a clock, and a flip-flop's outputs."""
-    inputs = tuple(pin for pin in cell.inputs if pin != cell.clock)
-    return inputs + (cell.outputs if cell.kind == "flip_flop" else ())
-
-
-def count_states(pins, n: int, among: NDArray[np.uint64] | None = None) -> Counts:
-    """Count, for each of n cells, how often its pins are in each state, `(n, 2**len(pins))`.
-
-    Parameters
-    ----------
-    pins
-        Words of each pin, `(n, n_words)`; the first is bit 0 of the state.
-    among
-        Lanes that count, `(n, n_words)`; all without.
-    """
-    if among is None:
-        n_words = pins[0].shape[1] if pins else 1
-        among = np.full((n, n_words), ~np.uint64(0))
-    lanes = [among]
-    for words in reversed(pins):
-        lanes = [part for lane in lanes for part in (lane & ~words, lane & words)]
-    return np.stack([np.bitwise_count(lane).sum(axis=1, dtype=np.int64) for lane in lanes], axis=1)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hamming.synth.energy.gatesim import Accesses
+from hamming.synth.energy.trace import Accesses
 
 __all__ = ["KINDS", "LEFT_OUT", "BlockEnergy", "EnergyReport"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hamming.golden.bf16 import to_patterns
 from hamming.golden.checks import require_choice, require_int
 from hamming.golden.standard import CLIP, StandardSpec, attend_standard
-from hamming.golden.standard_bf16 import Bf16Spec, attend_bf16
+from hamming.golden.standard.bf16 import Bf16Spec, attend_bf16
+from hamming.golden.standard.bf16_arithmetic import to_patterns
 from hamming.rtl.standard.design import StandardDesign
 from hamming.sim.payloads import read_streams
 from hamming.synth.energy.workload import VECTORS, Bits, Workload, real_vectors, to_bits

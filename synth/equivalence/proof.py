@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hamming.synth.equivalence.circuit_builder import Unsupported
 from hamming.synth.equivalence.circuits import ONE, ZERO, Circuit, with_definedness
 from hamming.synth.equivalence.combinational import Difference, Pair
 from hamming.synth.equivalence.correspondence import correspondence
-from hamming.synth.equivalence.read_circuit import Unsupported, read_circuit
+from hamming.synth.equivalence.read_circuit import read_circuit
 from hamming.synth.equivalence.report import EquivalenceReport, ModuleProof
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import Library

@@ -6,16 +6,16 @@ makes of their functions, and clock gates as their Liberty attributes say. Memor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial, reduce
 from typing import Any
 
-from hamming.synth.equivalence.circuits import ONE, ZERO, Circuit, Gate, Register
+from hamming.synth.equivalence.circuit_builder import MUX, CircuitBuilder
+from hamming.synth.equivalence.circuits import ONE, ZERO, Circuit, Gate
 from hamming.synth.library.cell_model import Cell
 from hamming.synth.yosys.memories import MACRO
-from hamming.synth.yosys.process import SynthesisError
 
-__all__ = ["Unsupported", "read_circuit"]
+__all__ = ["read_circuit"]
 
 #: Gates of Yosys: pins, and the truth table with the first pin as the lowest bit of the index.
 _GATES = {
@@ -29,21 +29,17 @@ _GATES = {
     "$_XNOR_": ("AB", 0b1001),
     "$_ANDNOT_": ("AB", 0b0010),
     "$_ORNOT_": ("AB", 0b1011),
-    "$_MUX_": ("ABS", 0b11001010),
+    "$_MUX_": ("ABS", MUX),
 }
 
-#: The second input where the third is 1, else the first; both inputs; whether they are equal.
-_MUX, _AND, _XNOR = 0b11001010, 0b1000, 0b1001
+#: Both inputs; whether they are equal.
+_AND, _XNOR = 0b1000, 0b1001
 
 #: Parameters of a memory that both sides must share. A register behind a read may be outside, and writes be shared.
 _SHARED = ("MEMID", "SIZE", "OFFSET", "WIDTH", "ABITS", "RD_PORTS")
 
 #: Of reads with a register, what must be all 0: no read sees a write of its own cycle, or may see anything then.
 _ZERO = ("RD_TRANSPARENCY_MASK", "RD_COLLISION_X_MASK")
-
-
-class Unsupported(SynthesisError):
-    """A module holds what cannot be proved here; the message is one line."""
 
 
 def read_circuit(
@@ -74,7 +70,7 @@ def read_circuit(
     return _Reader(name, modules, cells, clock_gates).circuit
 
 
-class _Reader:
+class _Reader(CircuitBuilder):
     def __init__(
         self,
         name: str,
@@ -82,16 +78,8 @@ class _Reader:
         cells: Mapping[str, Any],
         clock_gates: Mapping[str, Cell],
     ):
-        self.name = name
-        self.modules = modules
-        self.cells = cells
-        self.clock_gates = clock_gates
-        self.circuit = Circuit()
-        self.gates: list[Gate] = []
-        self.gated: dict[int, tuple[int, int]] = {}  # output of a clock gate: clock and enable
-        self.pending: list[tuple[int, int, int]] = []  # held, next, clock
         module = modules[name]
-        self.last = max(
+        last = max(
             [ONE]
             + [
                 bit
@@ -108,6 +96,10 @@ class _Reader:
                 if isinstance(bit, int)
             ]
         )
+        super().__init__(name, last)
+        self.modules = modules
+        self.cells = cells
+        self.clock_gates = clock_gates
         for port, entry in module["ports"].items():
             points = [(f"{port}[{place}]", bit) for place, bit in enumerate(entry["bits"])]
             if entry["direction"] == "input":
@@ -120,19 +112,6 @@ class _Reader:
             pins = {pin: [self.net(bit) for bit in bits] for pin, bits in cell["connections"].items()}
             self.add(instance, cell, pins)
         self.finish(module)
-
-    def error(self, what: str) -> Unsupported:
-        return Unsupported(f"module {self.name}: {what}, which cannot be proved")
-
-    def new(self) -> int:
-        self.last += 1
-        return self.last
-
-    def gate(self, table: int, *inputs: int) -> int:
-        """Add a gate and return its output."""
-        output = self.new()
-        self.gates.append(Gate(output, inputs, table))
-        return output
 
     def net(self, bit: int | str) -> int:
         if isinstance(bit, int):
@@ -226,7 +205,7 @@ class _Reader:
             is_it = reduce(lambda a, b: self.gate(_AND, a, b), map(partial(self.gate, _XNOR), address, written), ONE)
             for place in range(width):
                 enable = self.gate(_AND, pins["WR_EN"][port * width + place], is_it)
-                word[place] = self.gate(_MUX, word[place], pins["WR_DATA"][port * width + place], enable)
+                word[place] = self.gate(MUX, word[place], pins["WR_DATA"][port * width + place], enable)
         self.circuit.outputs |= {f"{instance}.its next word[{place}]": net for place, net in enumerate(word)}
         for port in range(ports):
             has_register = parameters["RD_CLK_ENABLE"][-1 - port] == "1"
@@ -241,69 +220,5 @@ class _Reader:
                 self.circuit.inputs[f"{instance}.array[{place}]"] = data
                 if has_register:
                     held = pins["RD_DATA"][place]
-                    taken = self.gate(_MUX, held, data, pins["RD_EN"][port])
+                    taken = self.gate(MUX, held, data, pins["RD_EN"][port])
                     self.pending.append((held, taken, pins["RD_CLK"][port]))
-
-    def finish(self, module: Mapping[str, Any]) -> None:
-        """Give registers their names, clocks and enables; put gates in order."""
-        names: dict[int, list[tuple[str, int]]] = {}
-        initial: dict[int, int] = {}
-        for name, entry in module["netnames"].items():
-            start = entry["attributes"].get("init", "")
-            for place, bit in enumerate(entry["bits"]):
-                names.setdefault(bit, []).append((name, place))
-                if isinstance(bit, int):
-                    self.circuit.names[name, place] = bit
-                if place < len(start) and (value := start[-1 - place]) in "01":
-                    initial[bit] = int(value)
-        points = {net: point for point, net in self.circuit.inputs.items()}
-        clocks = set()
-        for held, following, clock in self.pending:
-            while clock in self.gated:
-                clock, enable = self.gated[clock]
-                following = self.gate(_MUX, held, following, enable)
-            if clock not in points:
-                raise self.error(f"the clock of {names.get(held, held)} is made by gates")
-            clocks.add(clock)
-            if held in self.circuit.registers:
-                raise self.error(f"net {held} has two drivers")
-            register = Register(following, points[clock], frozenset(names.get(held, ())), initial.get(held))
-            self.circuit.registers[held] = register
-        if any(net in clocks for gate in self.gates for net in gate.inputs):
-            raise self.error("a clock is data too")
-        if any(register.next in clocks for register in self.circuit.registers.values()):
-            raise self.error("a clock is data too")
-        self.circuit.gates = list(self.in_order())
-
-    def in_order(self) -> Iterator[Gate]:
-        known = {ZERO, ONE, *self.circuit.registers, *self.circuit.undefined}
-        for net in self.circuit.inputs.values():
-            if net in known:
-                raise self.error(f"net {net} has two drivers")
-            known.add(net)
-        driver: dict[int, Gate] = {}
-        for gate in self.gates:
-            if gate.output in driver or gate.output in known:
-                raise self.error(f"net {gate.output} has two drivers")
-            driver[gate.output] = gate
-        needed = [*self.circuit.outputs.values(), *(r.next for r in self.circuit.registers.values())]
-        opened: set[int] = set()
-        stack = needed[::-1]
-        while stack:
-            net = stack[-1]
-            if net in known:
-                stack.pop()
-                continue
-            if net not in driver:
-                known.add(net)
-                self.circuit.undefined.append(net)
-                continue
-            open_inputs = [source for source in driver[net].inputs if source not in known]
-            if not open_inputs:
-                known.add(net)
-                yield driver[stack.pop()]
-            elif net in opened:
-                raise self.error("gates form a loop")
-            else:
-                opened.add(net)
-                stack += open_inputs

@@ -15,8 +15,7 @@ from rich.console import Console
 from hamming.files import check_writable, staged
 from hamming.pool import Pool, takes_pool
 from hamming.rtl.design import load_design
-from hamming.synth.compare import Comparison
-from hamming.synth.compare.measure import compare
+from hamming.synth.compare import Comparison, compare
 from hamming.synth.compare.page import comparison_page
 from hamming.synth.compare.table import comparison_tables
 from hamming.synth.library.libraries import load_library

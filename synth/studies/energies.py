@@ -19,11 +19,13 @@ from hamming.rtl.standard.manifest import standard_manifest
 from hamming.rtl.standard.verilog import emit_standard
 from hamming.synth.checks import icarus, opensta
 from hamming.synth.checks.opensta_power import power_with_opensta
-from hamming.synth.energy.gatesim import Trace, simulate
-from hamming.synth.energy.glitches import Activity, glitches
+from hamming.synth.energy.activity import Activity
+from hamming.synth.energy.gatesim import simulate
+from hamming.synth.energy.glitches import glitches
 from hamming.synth.energy.power import report
 from hamming.synth.energy.report import KINDS, BlockEnergy, EnergyReport
 from hamming.synth.energy.standard_workload import standard_workload
+from hamming.synth.energy.trace import Trace
 from hamming.synth.energy.workload import VECTORS, Workload, engine_workload
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import load_cells

@@ -6,16 +6,15 @@ docs/timing.md says what is in the figures and what is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.netlist.netlist import CellGroup, Netlist
-from hamming.synth.timing.propagation import FALL, RISE, Arcs, Floats, cell_arcs, propagate
+from hamming.synth.timing.endpoints import Ends, path_ends
+from hamming.synth.timing.propagation import Arcs, Floats, cell_arcs, propagate
 from hamming.synth.timing.report import PORTS, Environment, Step, TimingPath, TimingReport
 
 __all__ = ["Environment", "Step", "Timing", "TimingPath", "TimingReport", "time_design"]
@@ -39,31 +38,6 @@ def time_design(netlist: Netlist, cells: CellLibrary, environment: Environment |
         The environment names a cell, a wire load or an input that there is not, or nothing in the design ends a path.
     """
     return Timing(netlist, cells, environment or Environment()).report()
-
-
-class Ends(NamedTuple):
-    """Where paths end: a pin of the cells of one type, the inputs of a memory, or a port.
-
-    Attributes
-    ----------
-    prefix, pin
-        `synth.checks.opensta` calls them `{prefix}_{row}`, with `/{pin}` where there is a pin.
-    net
-        Net of each, `(n,)`.
-    block
-        Index into the netlist's blocks; one more than the last is the ports.
-    setup
-        ns before the clock edge, rising and falling, `(n, 2)`.
-    name
-        Name of each in the hierarchy, by row.
-    """
-
-    prefix: str
-    pin: str
-    net: NDArray[np.integer]
-    block: NDArray[np.integer]
-    setup: Floats
-    name: Callable[[int], str]
 
 
 class Timing:
@@ -159,39 +133,7 @@ class Timing:
     @cached_property
     def ends(self) -> list[Ends]:
         """Where paths end."""
-        return [*self._cell_ends(), *self._macro_and_port_ends()]
-
-    def _cell_ends(self) -> Iterator[Ends]:
-        netlist = self.netlist
-        for group in netlist.groups.values():
-            for pin in group.cell.inputs:
-                arcs = [arc for arc in group.cell.arcs if arc.to_pin == pin and arc.kind == "setup_rising"]
-                if not arcs:
-                    continue
-                nets = group.net(pin)
-                clock_slew = np.full(len(nets), self.environment.clock_slew)
-                setup = np.full((len(nets), 2), -np.inf)
-                for arc in arcs:
-                    for edge, table in ((RISE, arc.rise), (FALL, arc.fall)):
-                        if table is not None:
-                            setup[:, edge] = np.maximum(setup[:, edge], table(self.slew[nets, edge], clock_slew))
-
-                def name(row: int, group: CellGroup = group, pin: str = pin) -> str:
-                    return f"{netlist.instance(group, row)}.{pin}"
-
-                yield Ends(group.cell.name, pin, nets, netlist.block_of(group.scope), setup, name)
-
-    def _macro_and_port_ends(self) -> Iterator[Ends]:
-        netlist = self.netlist
-        for number, macro in enumerate(netlist.macros):
-            n = len(macro.inputs)
-            block = netlist.block_of(np.full(n, macro.scope))
-            setup = np.full((n, 2), self.environment.memory_setup)
-            yield Ends(f"write_{number}", "", macro.inputs, block, setup, f"{macro.name}, input {{}}".format)
-        for port, nets in netlist.outputs.items():
-            block = np.full(len(nets), len(netlist.blocks))
-            setup = np.full((len(nets), 2), self.environment.output_delay)
-            yield Ends(f"out_{port}", "", nets, block, setup, f"{port}[{{}}]".format)
+        return list(path_ends(self.netlist, self.environment, self.slew))
 
     def report(self) -> TimingReport:
         """Return the report of `time_design`."""
@@ -228,16 +170,6 @@ class Timing:
                     nets = group.net(pin)
                     count += int(((self.load[nets].max(axis=1) > limit) & ~clocks[nets]).sum())
         return count
-
-    @cached_property
-    def _drivers(self) -> dict[int, tuple[CellGroup, int, str]]:
-        """Flip-flop, row and pin that drives each net; of macros and inputs there are few, and they are looked for."""
-        return {
-            int(net): (group, row, pin)
-            for group in self.netlist.of_kind("flip_flop")
-            for pin in group.cell.outputs
-            for row, net in enumerate(group.net(pin))
-        }
 
     def _path(self, ends: Ends, row: int, edge: int) -> TimingPath:
         net = int(ends.net[row])

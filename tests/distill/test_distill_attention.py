@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from hamming.distill.method.attention import MODES, HammingAttention, keep_best, soft_sign, straight_through_sign
+from hamming.distill.method.attention import MODES, HammingAttention
+from hamming.distill.method.masks import keep_best
+from hamming.distill.method.signs import soft_sign, straight_through_sign
 from hamming.golden.score import binarize, matches
 from hamming.golden.spec import WEIGHT_FORMS, power_of_two_table
 from hamming.golden.topk import select

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from hamming.golden.bf16 import LARGEST, from_patterns, rounded, to_patterns, tree_sum
-from hamming.golden.standard_bf16 import Bf16Spec, attend_bf16
+from hamming.golden.standard.bf16 import Bf16Spec, attend_bf16
+from hamming.golden.standard.bf16_arithmetic import LARGEST, from_patterns, rounded, to_patterns, tree_sum
 
 #: Distances below 1/2 have a weight of 1, those of 1/2 to 1 weights of 32 entries of 0.5, those from 1 on 0.
 HAND = Bf16Spec(d_head=2, d_value=2, n_keys=4, n_lanes=2, first=(125 << 5) + 31, weights=(0x3F80, *[0x3F00] * 32, 0))

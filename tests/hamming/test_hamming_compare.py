@@ -20,7 +20,7 @@ from tests.synth.comparison_sample import sample
 
 @pytest.fixture(autouse=True)
 def asked(tmp_path, monkeypatch) -> list[dict[str, Any]]:
-    """Stand in for `synth.compare.measure`, inside an empty folder; gives what it was asked for."""
+    """Stand in for `synth.compare.experiment`, inside an empty folder; gives what it was asked for."""
     requests = []
 
     def compare(design, *, progress, **settings):
@@ -30,9 +30,9 @@ def asked(tmp_path, monkeypatch) -> list[dict[str, Any]]:
             raise SynthesisError("no cell for it")
         return sample()
 
-    module = ModuleType("hamming.synth.compare.measure")
+    module = ModuleType("hamming.synth.compare.experiment")
     module.__dict__["compare"] = compare
-    monkeypatch.setitem(sys.modules, "hamming.synth.compare.measure", module)
+    monkeypatch.setitem(sys.modules, "hamming.synth.compare.experiment", module)
     monkeypatch.chdir(tmp_path)
     return requests
 

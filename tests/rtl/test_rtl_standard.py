@@ -13,8 +13,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from hamming.golden.bf16 import from_patterns, to_patterns
 from hamming.golden.standard import StandardSpec, digits, score_bias
+from hamming.golden.standard.bf16_arithmetic import from_patterns, to_patterns
 from hamming.rtl.design import load_design
 from hamming.rtl.standard.bf16 import Bf16Adder, Bf16Multiplier
 from hamming.rtl.standard.design import StandardDesign

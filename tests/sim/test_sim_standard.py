@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hamming.golden.standard import StandardSpec, attend_standard
-from hamming.golden.standard_bf16 import attend_bf16
+from hamming.golden.standard.bf16 import attend_bf16
 from hamming.rtl.design import load_design
 from hamming.rtl.standard.design import StandardDesign
 from hamming.sim.simulate_standard import StandardTestbench, StandardVectors, random_standard_vectors, simulate_standard

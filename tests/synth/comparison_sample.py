@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from hamming.synth.compare.comparison import Comparison
+from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.figures import (
     Accuracy,
     BlockFigures,
     Contrast,
-    DesignFigures,
     Energy,
     MemoryFigures,
     PathStep,

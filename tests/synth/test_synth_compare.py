@@ -10,7 +10,7 @@ import pytest
 from hamming.golden.standard import logit_scale_of
 from hamming.rtl.design import load_design
 from hamming.synth.compare.comparison import Comparison
-from hamming.synth.compare.measure import compare, variants
+from hamming.synth.compare.experiment import compare, variants
 from hamming.synth.library.libraries import load_library
 
 

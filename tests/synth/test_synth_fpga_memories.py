@@ -10,8 +10,10 @@ import pytest
 
 from hamming.rtl.design import load_design, preset_names
 from hamming.rtl.verilog import emit
-from hamming.synth.memory import fpga as fpga_memories
-from hamming.synth.memory.fpga import FAMILIES, MemoryRow, markdown, measure, read, write
+from hamming.synth.memory import fpga_mapping
+from hamming.synth.memory.fpga_families import FAMILIES
+from hamming.synth.memory.fpga_mapping import measure
+from hamming.synth.memory.fpga_table import MemoryRow, markdown, read, write
 from tests.test_docs import ROOT
 
 #: The others are for the document.
@@ -58,7 +60,7 @@ def test_a_memory_that_is_read_at_once_is_no_block_ram(monkeypatch: pytest.Monke
         assert count == 3
         return text
 
-    monkeypatch.setattr(fpga_memories, "emit", asynchronous)
+    monkeypatch.setattr(fpga_mapping, "emit", asynchronous)
     rows = measure(load_design("minilm"), ["ice40"])
     assert {row.kind for row in rows} == {"registers"}
     assert rows != [row for row in read() if (row.preset, row.family) == ("minilm", "ice40")]

@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 from hamming.golden.standard import StandardSpec
-from hamming.golden.standard_bf16 import Bf16Spec
+from hamming.golden.standard.bf16 import Bf16Spec
 from hamming.rtl.design import Design
 from hamming.rtl.standard.design import StandardDesign
 from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.manifest import standard_manifest
 from hamming.rtl.standard.verilog import emit_standard
-from hamming.synth.energy.gatesim import GateSimulation, SimulationError, Trace, pack_streams, simulate, unpack_streams
+from hamming.synth.energy.gatesim import simulate
 from hamming.synth.energy.kernel import Gates, expression
+from hamming.synth.energy.lanes import pack_streams, unpack_streams
+from hamming.synth.energy.simulator import GateSimulation
 from hamming.synth.energy.standard_workload import standard_workload
+from hamming.synth.energy.trace import SimulationError, Trace
 from hamming.synth.energy.workload import VECTORS, engine_workload, real_vectors
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import load_cells

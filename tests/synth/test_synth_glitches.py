@@ -10,9 +10,14 @@ import pytest
 from hamming.rtl.popcount import XnorPopcount
 from hamming.rtl.verilog import emit
 from hamming.synth.checks import icarus
-from hamming.synth.energy.gatesim import GateSimulation, SimulationError, Trace, pack_streams, simulate
-from hamming.synth.energy.glitches import Activity, arc_delays, edges, glitches
+from hamming.synth.energy.activity import Activity, edges
+from hamming.synth.energy.delays import arc_delays
+from hamming.synth.energy.gatesim import simulate
+from hamming.synth.energy.glitches import glitches
 from hamming.synth.energy.kernel import Gates
+from hamming.synth.energy.lanes import pack_streams
+from hamming.synth.energy.simulator import GateSimulation
+from hamming.synth.energy.trace import SimulationError, Trace
 from hamming.synth.energy.workload import engine_workload
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import load_cells

@@ -10,10 +10,12 @@ import pytest
 
 from hamming.synth.checks import opensta
 from hamming.synth.checks.opensta_power import power_with_opensta
-from hamming.synth.energy.gatesim import Trace, simulate
+from hamming.synth.energy.block_energy import energy
+from hamming.synth.energy.gatesim import simulate
 from hamming.synth.energy.glitches import glitches
-from hamming.synth.energy.power import energy, measure
+from hamming.synth.energy.power import measure
 from hamming.synth.energy.report import KINDS, BlockEnergy, EnergyReport
+from hamming.synth.energy.trace import Trace
 from hamming.synth.energy.workload import engine_workload
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import load_cells

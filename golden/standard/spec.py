@@ -1,4 +1,4 @@
-"""Standard attention in integers: what the baseline that the engine is compared with computes, to the last bit.
+"""The baseline's contract: the shape of int8 softmax attention, its table and its widths, to the last bit.
 
 Softmax attention of full precision with int8 queries, keys and values: every key is scored by an exact dot product, and
 takes part. It is the opponent of binary top-k attention, and its contract makes it a small one: scores are compared up
@@ -13,28 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from hamming.golden.checks import require_int, require_logit_scale, require_table
-from hamming.golden.values import quantize
-from hamming.golden.weighted_sum import divide_half_up
 
 if TYPE_CHECKING:
     from hamming.golden.spec import AttentionSpec
 
-__all__ = [
-    "DIGITS",
-    "WEIGHT_MAX",
-    "QuantizedInputs",
-    "StandardAttention",
-    "StandardSpec",
-    "attend_standard",
-    "digits",
-    "logit_scale_of",
-    "quantize_inputs",
-    "score_bias",
-]
+__all__ = ["CLIP", "DIGITS", "ELEMENT_BITS", "ROW_ONES", "WEIGHT_MAX", "StandardSpec", "logit_scale_of"]
 
 #: Bits of an element of a query, a key or a value vector, signed.
 ELEMENT_BITS = 8
@@ -48,6 +32,8 @@ MAX_ENTRIES = 256
 MAX_STEP = 1 / 8
 #: Largest magnitude that is rounded to 127, in standard deviations, where only those are known.
 CLIP = 4.0
+#: A row of 9 ones for each of an element's digits: what an element's rows of partial products hold at most.
+ROW_ONES = (2 ** (ELEMENT_BITS + 1) - 1) * (4**DIGITS - 1) // 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,11 +216,7 @@ class StandardSpec:
 
 
 def _score_bits(d_head: int) -> int:
-    return (d_head * _ROW_ONES).bit_length()
-
-
-#: A row of 9 ones for each of an element's digits: what an element's rows of partial products hold at most.
-_ROW_ONES = (2 ** (ELEMENT_BITS + 1) - 1) * (4**DIGITS - 1) // 3
+    return (d_head * ROW_ONES).bit_length()
 
 
 def logit_scale_of(weights: tuple[int, ...]) -> float:
@@ -247,181 +229,3 @@ def logit_scale_of(weights: tuple[int, ...]) -> float:
         if t and weight and 1 / (weight * t) < best:
             found, best = math.log(weights[0] / weight) / (2 * t), 1 / (weight * t)
     return found
-
-
-def digits(x: ArrayLike) -> NDArray[np.int64]:
-    """Return `(..., DIGITS)` digits of radix 4, lowest first: `x = sum(d[n] * 4**n)`.
-
-    All but the highest are -1, 0, 1 or 2; the highest is what is left, -2 to 2 for 8 bits, 0 to 2 for weights.
-    """
-    rest = np.array(x, np.int64)
-    found = []
-    for _ in range(DIGITS - 1):
-        digit = (rest + 1) % 4 - 1
-        found.append(digit)
-        rest = (rest - digit) // 4
-    return np.stack([*found, rest], axis=-1)
-
-
-def score_bias(spec: StandardSpec, q: ArrayLike) -> NDArray[np.int64]:
-    """What is added to all scores of a query `(..., d_head)`: `(...)`.
-
-    Keys are stored with an offset of 128, and where a digit `-d` of the query is negative, `d * (255 - key)` stands for
-    `-d * key`. The partial products are added as complements. None of the three is corrected, since the softmax sees
-    only differences::
-
-        bias(q) = 128 * sum(q[i]) + 255 * sum(n[i]) + 2**score_bits - 1 - d_head * 511 * 85
-
-    `n[i]` is what the negative digits of `q[i]` stand for: `sum(-d * 4**n for its digits d < 0)`.
-    """
-    q = np.asarray(q, np.int64)
-    negative = np.maximum(-digits(q), 0) @ 4 ** np.arange(DIGITS)
-    offset = 2 ** (ELEMENT_BITS - 1) * q + (2**ELEMENT_BITS - 1) * negative
-    return offset.sum(axis=-1) + 2**spec.score_bits - 1 - spec.d_head * _ROW_ONES
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class StandardAttention:
-    """What `attend_standard` found for each query.
-
-    Attributes
-    ----------
-    out
-        Output, `(..., n_queries, d_value)`: signed integers of `out_bits`, as of `golden.attention.Attention`.
-    level
-        Level of each key, `(..., n_queries, n_keys)`; -1 where the query does not see it.
-    weight
-        Weight of each key, same shape; 0 where the query does not see it.
-    is_empty
-        True where the query sees no key, `(..., n_queries)`.
-    """
-
-    out: NDArray[np.int64]
-    level: NDArray[np.int64]
-    weight: NDArray[np.int64]
-    is_empty: NDArray[np.bool_]
-
-
-def attend_standard(
-    spec: StandardSpec, q: ArrayLike, k: ArrayLike, v: ArrayLike, *, n_valid: ArrayLike | None = None
-) -> StandardAttention:
-    """Attend as `spec` says, exactly.
-
-    Parameters
-    ----------
-    spec
-        The arithmetic.
-    q
-        Queries, signed integers of 8 bits, `(..., n_queries, d_head)`.
-    k
-        Keys, `(..., n_keys, d_head)`, as many as there are, at most the spec's `n_keys`.
-    v
-        Value vectors, `(..., n_keys, d_value)`.
-    n_valid
-        A query sees the keys whose index is below it: integers that broadcast to `(..., n_queries)`. None: all.
-
-    Raises
-    ------
-    TypeError
-        An array is not of integers.
-    ValueError
-        A shape does not fit, or an element is out of range.
-    """
-    q = _integers("q", q, spec.d_head)
-    k = _integers("k", k, spec.d_head)
-    v = _integers("v", v, spec.d_value)
-    n_keys = k.shape[-2]
-    if n_keys > spec.n_keys:
-        raise ValueError(f"k must have at most n_keys = {spec.n_keys} keys, not {n_keys}")
-    if v.shape[-2] != n_keys:
-        raise ValueError(f"v must have a vector for each of the {n_keys} keys, not {v.shape[-2]}")
-    # Sums stay below 2**53, so that products of float64 are exact, and faster than those of integers.
-    score = (q.astype(np.float64) @ k.astype(np.float64).swapaxes(-1, -2)).astype(np.int64)
-    seen = np.arange(n_keys) < _n_valid(n_valid, n_keys, score.shape[:-1])[..., None]
-    level = np.where(seen, (score + score_bias(spec, q)[..., None]) >> spec.score_shift, -1)
-    distance = np.minimum(level.max(axis=-1, keepdims=True, initial=-1) - level, len(spec.weights) - 1)
-    weight = np.where(seen, np.asarray(spec.weights, np.int64)[distance], 0)
-    acc = (weight.astype(np.float64) @ v.astype(np.float64)).astype(np.int64)
-    weight_sum = weight.sum(axis=-1, keepdims=True)
-    return StandardAttention(
-        out=divide_half_up(acc << spec.out_frac_bits, np.maximum(weight_sum, 1)),
-        level=level,
-        weight=weight,
-        is_empty=~seen.any(axis=-1),
-    )
-
-
-def _integers(name: str, x: ArrayLike, length: int) -> NDArray[np.int64]:
-    x = np.asarray(x)
-    if x.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, not {x.dtype}")
-    if x.ndim < 2 or x.shape[-1] != length:
-        raise ValueError(f"{name} must have a last axis of {length}, not a shape of {x.shape}")
-    low, high = -(2 ** (ELEMENT_BITS - 1)), 2 ** (ELEMENT_BITS - 1) - 1
-    for extreme in (int(x.min()), int(x.max())) if x.size else ():
-        if not low <= extreme <= high:
-            raise ValueError(f"{name} must be {low} to {high}, not {extreme}")
-    return x.astype(np.int64)
-
-
-def _n_valid(n_valid: ArrayLike | None, n_keys: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    n_valid = np.asarray(n_keys if n_valid is None else n_valid)
-    if n_valid.dtype.kind not in "iu":
-        raise TypeError(f"n_valid must be integers, not {n_valid.dtype}")
-    if n_valid.size and not 0 <= n_valid.min() <= n_valid.max() <= n_keys:
-        raise ValueError(f"n_valid must be 0 to {n_keys}, not {n_valid.min()} to {n_valid.max()}")
-    return np.broadcast_to(n_valid, shape)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class QuantizedInputs:
-    """Integers for `attend_standard`, and what they stand for.
-
-    Attributes
-    ----------
-    q, k, v
-        Signed integers of 8 bits.
-    v_scale
-        What a unit of each value element is worth, `(..., 1, d_value)`; outputs carry it too.
-    logit_scale
-        What a unit of a score adds to a logit, `(...)`.
-    """
-
-    q: NDArray[np.int16]
-    k: NDArray[np.int16]
-    v: NDArray[np.int16]
-    v_scale: NDArray[np.float64]
-    logit_scale: NDArray[np.float64]
-
-
-def quantize_inputs(q: ArrayLike, k: ArrayLike, v: ArrayLike) -> QuantizedInputs:
-    """Round real queries, keys and values to 8 bits, symmetrically.
-
-    Queries and keys have one scale a head, with the largest magnitude at 127; values one an element
-    (`golden.values.quantize`).
-
-    Parameters
-    ----------
-    q, k
-        Finite real numbers, `(..., n_queries, d_head)` and `(..., n_keys, d_head)`.
-    v
-        `(..., n_keys, d_value)`.
-    """
-    (q_integers, q_scale), (k_integers, k_scale) = _symmetric("q", q), _symmetric("k", k)
-    values = quantize(np.asarray(v), ELEMENT_BITS)
-    return QuantizedInputs(
-        q=q_integers,
-        k=k_integers,
-        v=values.integers,
-        v_scale=values.scale,
-        logit_scale=q_scale * k_scale / math.sqrt(q_integers.shape[-1]),
-    )
-
-
-def _symmetric(name: str, x: ArrayLike) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-    x = np.asarray(x, np.float64)
-    if not np.isfinite(x).all():
-        raise ValueError(f"{name} must be finite, not {x[~np.isfinite(x)][0]}")
-    largest = np.abs(x).max(axis=(-2, -1), initial=0)
-    scale = np.where(largest > 0, largest, 127) / 127
-    return np.rint(x / scale[..., None, None]).astype(np.int16), scale

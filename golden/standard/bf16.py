@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hamming.golden.bf16 import from_patterns, rounded, to_patterns, tree_sum
 from hamming.golden.checks import require_int
+from hamming.golden.standard.bf16_arithmetic import from_patterns, rounded, to_patterns, tree_sum
 
 __all__ = ["Bf16Attention", "Bf16Spec", "attend_bf16"]
 
@@ -26,8 +26,8 @@ NEAREST, FARTHEST = 2.0**-8, 16.0
 class Bf16Spec:
     """One shape of bfloat16 softmax attention, to the last bit.
 
-    Every sum, product and quotient is rounded to bfloat16 (`golden.bf16.rounded`). For one query, its elements and
-    `n_lanes` keys side by side each summed by a tree (`golden.bf16.tree_sum`), and rows of keys added in order::
+    Every sum, product and quotient is rounded to bfloat16 (`bf16_arithmetic.rounded`). For one query, its elements and
+    `n_lanes` keys side by side each summed by a tree (`bf16_arithmetic.tree_sum`), and rows of keys added in order::
 
         s[j]   = tree_sum(q[i] * k[j][i])
         w[j]   = weights[min(max((max(s) - s[j] as a pattern >> 2) - first, 0), len(weights) - 1)]

@@ -1,6 +1,6 @@
 """What the baselines' arithmetic costs: against floating point, on normal queries, keys and values.
 
-    python -m hamming.golden.standard_accuracy
+    python -m hamming.golden.standard.accuracy
 
 prints the cosine similarity of outputs to float64 attention of the unrounded inputs; `docs/baseline.md` discusses it.
 """
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hamming.golden.accuracy import cosine
-from hamming.golden.bf16 import from_patterns, to_patterns
 from hamming.golden.ideal import softmax_attention
 from hamming.golden.standard import StandardSpec, attend_standard, quantize_inputs
-from hamming.golden.standard_bf16 import Bf16Spec, attend_bf16
+from hamming.golden.standard.bf16 import Bf16Spec, attend_bf16
+from hamming.golden.standard.bf16_arithmetic import from_patterns, to_patterns
 
 __all__ = ["BaselineError", "float_error"]
 

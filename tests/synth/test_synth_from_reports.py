@@ -11,15 +11,15 @@ from hamming.rtl.design import load_design
 from hamming.rtl.engine import Engine
 from hamming.rtl.verilog import emit
 from hamming.synth.compare.figures import ROLES, Energy
-from hamming.synth.compare.measured import (
+from hamming.synth.compare.from_reports import (
     ENGINE_ROLES,
     block_figures,
     critical_path,
     memory_figures,
     timing_figures,
 )
-from hamming.synth.energy.gatesim import Accesses
 from hamming.synth.energy.report import BlockEnergy, EnergyReport
+from hamming.synth.energy.trace import Accesses
 from hamming.synth.mapping.area import AreaReport, Block, Figures
 from hamming.synth.memory.sram import SramModel
 from hamming.synth.timing.report import Environment, Step, TimingPath, TimingReport

