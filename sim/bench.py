@@ -18,7 +18,7 @@ from hamming.rtl.design import Design
 from hamming.sim import case
 from hamming.sim.coverage import of_streams
 from hamming.sim.exchange import Hang, Stepped, exchange
-from hamming.sim.harness import monitor
+from hamming.sim.harness import MEMORY_CONTROLS, monitor
 from hamming.sim.memory_ports import Permission
 from hamming.sim.payloads import Stream, read_streams
 from hamming.sim.runner import PROGRESS_FILE
@@ -50,7 +50,8 @@ class Bench:
     fields, arrays
         The case. Used here: `streams`, a manifest's; `seed`; `stall`, the share of cycles in which a source or a
         sink pauses (0: full rate), for all streams or by name; `watchdog`, in cycles; `drain`, cycles to look for
-        surplus beats at the end (absent: 16); `last_cycle`, where to break the case off (absent: run to the end).
+        surplus beats at the end (absent: 16); `last_cycle`, where to break the case off (absent: run to the end);
+        `memory_streams`, a manifest's, and `memory`, those of `MEMORY_CONTROLS` that are not 0 (`latency_least`: 1).
     count
         Called for each packet that counts as progress.
 
@@ -157,6 +158,10 @@ class Bench:
         """Reset, and run all streams to the end; what goes wrong is noted, not raised."""
         edge = self.dut.clk.rising_edge
         self.dut.rst.value = 1
+        if self.fields.get("memory_streams"):
+            chosen = {"latency_least": 1} | self.fields.get("memory", {})
+            for name in MEMORY_CONTROLS:
+                getattr(self.dut, f"memory_{name}").value = chosen.get(name, 0)
         if self.is_quiet_in_reset:
             for source in self._sources:
                 source.insist()
@@ -188,10 +193,9 @@ class Bench:
 
     def _fail_unless_quiet(self) -> None:
         """Note streams that would transfer something in a reset."""
-        answers = [(source.stream.name, "ready", source.stream.ready) for source in self._sources]
-        answers += [(sink.stream.name, "valid", sink.stream.valid) for sink in self._sinks]
-        for name, what, port in answers:
-            if int(getattr(self.dut, port).value):
+        for name, stream in self.streams.items():
+            what = "ready" if stream.direction == "input" else "valid"
+            if int(getattr(self.dut, getattr(stream, what)).value):
                 self.fail(f"{name}: {what} is 1 in a reset")
 
     def report(self) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Testbench:
     verilog
         The module, as emitted.
     description
-        Of a manifest: `name`, `ports`, `streams` and, for memories outside, `memory_ports`.
+        Of a manifest: `name`, `ports`, `streams` and, for memories outside, `memory_ports` and `memory_streams`.
     bench
         Module of the bench, `sim.bench_engine` say.
     simulator, waves, coverage
@@ -124,7 +124,7 @@ class Testbench:
         header = re.search(rf"^module {name}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
         declared = set(re.findall(r"\w+", header[1])) if header else set()
         declared_ports = [Port(**port) for port in ports if port["name"] in declared]
-        top = harness(name, declared_ports, read_streams(description["streams"]))
+        top = harness(name, declared_ports, read_streams(description["streams"]), description.get("memory_streams"))
         sources |= {f"{TOP}.v": top, **library()}
         self.build = runner.build(sources, TOP, simulator=simulator, waves=waves, coverage=coverage)
 
@@ -163,7 +163,8 @@ class Testbench:
         folder = Path(tempfile.mkdtemp(prefix="hamming-"))
         try:
             for number, one in enumerate(cases):
-                fields = {"streams": self.description["streams"], **one.fields}
+                described = {name: self.description.get(name, {}) for name in ("streams", "memory_streams")}
+                fields = {**described, **one.fields}
                 case.save(folder, f"case_{number}", fields, one.arrays)
             runner.run(self.build, self._bench, folder, waves=waves, coverage=coverage, progress=progress)
             results = []

@@ -75,7 +75,7 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
     name = design.config.name
     targets = [folder / f"{name}.v", folder / f"{name}.json"]
     wrapper, ram = folder / f"{name}_memories.v", folder / f"{RAM}.v"
-    is_external = design.config.memory == "external"
+    is_external = "external" in design.config.memories
     if is_external:
         # Whoever has put macros in place of the model keeps them.
         targets += [wrapper] if ram.is_file() else [wrapper, ram]
