@@ -17,7 +17,7 @@ from hamming.sim.payloads import Stream, pack_rows
 from hamming.sim.streams import Gate, Sink, Source
 
 #: Tables that are loaded one over the other, of which the last one counts.
-_TABLES = 4
+_TABLES = 6
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:
@@ -61,7 +61,7 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     # A head's rows overwrite those of the head before, once all its queries are through.
     order, n_needed = row_schedule(n_valid, n_keys, append=bench.fields["append"], rng=rng)
     head, index = np.repeat(np.arange(n_heads), n_keys), order.ravel()
-    bench.is_quiet_in_reset = True
+    bench.quiet_in_reset = bench.streams
     beyond = bench.fields.get("beyond", False)
     row_beats = bench.streams["i_row"].encode(index=index, key=k[head, index], value=v[head, index])
     n_offered = n_needed.ravel()
