@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from hamming.golden.spec import AttentionSpec
 from hamming.sim.bench import Bench, play_cases
+from hamming.sim.exchange import exchange
 from hamming.sim.payloads import Stream
 from hamming.sim.several_tables import play_several
 from hamming.sim.steps import Beats
-from hamming.sim.streams import Gate, Source, exchange
+from hamming.sim.streams import Gate, Source
 
 #: Tables of a case.
 _TABLES = 8

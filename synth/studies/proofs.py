@@ -1,4 +1,4 @@
-"""`python -m hamming.synth.studies.proofs`: what `hamming synthesize CONFIG --prove --json FILE` kept, as a table of Markdown."""
+"""`python -m hamming.synth.studies.proofs`: what `hamming synthesize --prove --json` kept, as Markdown."""
 
 from __future__ import annotations
 
