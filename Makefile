@@ -108,8 +108,9 @@ mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a tes
 prove: $(VENV)/base.stamp ## proofs of the components, for all inputs and stalls, at small sizes: docs/proofs.md
 	@$(BIN)/python -m hamming.formal $(POOL) --json $(BUILD)/proofs.json
 
-coverage: $(VENV)/base.stamp ## which points of a small engine's Verilog a regression meets; build/coverage.json
-	@$(BIN)/python -m hamming.audit.coverage tiny $(POOL) --output $(BUILD)/coverage.json
+coverage: $(VENV)/base.stamp ## which points of five small engines' Verilog a regression meets; build/coverage.json
+	@$(BIN)/python -m hamming.audit.coverage $(POOL) --output $(BUILD)/coverage.json
+	@$(BIN)/python -m hamming.audit.assumptions
 
 mutation: $(VENV)/base.stamp ## 200 random mutants of each component: found, proved to be none, or alive; build/mutation.json
 	@$(BIN)/python -m hamming.audit.mutation $(POOL) --output $(BUILD)/mutation.json

@@ -23,8 +23,8 @@ PORT = "audit_mutant"
 class _HastyBench(Bench):
     """A bench that ends with the first thing that is wrong."""
 
-    async def run(self, others=()) -> None:
-        await super().run([*others, self])
+    async def run(self, others=(), always=()) -> None:
+        await super().run([*others, self], always)
 
     def step(self, cycle: int) -> bool:
         """Break off if something is wrong."""

@@ -59,8 +59,16 @@ _PLAIN = Design(
     AttentionSpec(
         d_head=4, d_value=2, n_keys=6, top_k=3, weights=(7, 5, 3, 1, 0), value_bits=3, weight_bits=3, out_frac_bits=1
     ),
-    EngineConfig(name="plain", selector="insertion", expose_index=False),
+    EngineConfig(name="plain", n_lanes=2, selector="insertion", expose_index=False),
+)
+
+#: So many lanes that a row's keys are counted in two steps.
+_WIDE = Design(
+    AttentionSpec(
+        d_head=3, d_value=2, n_keys=64, top_k=4, weights=(3, 2, 1, 0), value_bits=2, weight_bits=2, out_frac_bits=1
+    ),
+    EngineConfig(name="wide", n_lanes=32, n_macs=1),
 )
 
 #: By name; each in a few seconds.
-DESIGNS: dict[str, Design] = {"tiny": _TINY, "insertion": _INSERTION, "shift": _SHIFT, "plain": _PLAIN}
+DESIGNS: dict[str, Design] = {"tiny": _TINY, "insertion": _INSERTION, "shift": _SHIFT, "plain": _PLAIN, "wide": _WIDE}

@@ -41,7 +41,10 @@ class Mutants:
 
 
 def prepare(top: str) -> list[str]:
-    """Return the commands that read `engine.v` and leave its module `top`, flat, as `MODULE`."""
+    """Return the commands that read `engine.v` and leave its module `top`, flat, as `MODULE`.
+
+    Where a branch that is not taken leaves a value open, which only a mutant shows, it is 0.
+    """
     return [
         "read_verilog engine.v",
         f"hierarchy -top {top}",
@@ -49,6 +52,7 @@ def prepare(top: str) -> list[str]:
         "flatten",
         "opt_clean",
         "memory_collect",
+        "setundef -zero",
         f"rename -top {MODULE}",
     ]
 

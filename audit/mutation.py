@@ -1,8 +1,8 @@
 """`python -m hamming.audit.mutation`: random mutants of every component, each found by a bench or proved to be none.
 
 A build carries all mutants of a component (`audit.mutate`). Each is at work in turn, on the component's own bench and
-then on the engine's, until a case finds it. What no case finds is given to a proof (`audit.equivalence`). What is left
-is alive: a hole in the benches, or a mutant that takes an argument about its neighbours to see that it is none.
+then on the engine's, until a case finds it. What no case finds is given to a proof (`audit.equivalence`): under any
+inputs, and then under what the component relies on (`audit.assumptions`). What is left is alive: a hole in the benches.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import shutil
 import sys
 import tempfile
 import time
+import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,23 +29,38 @@ from rich.console import Console
 from rich.table import Table
 
 from hamming import pool
+from hamming.audit.assumptions import ASSUMPTIONS
 from hamming.audit.bench_mutants import PORT
 from hamming.audit.designs import DESIGNS
 from hamming.audit.equivalence import is_equivalent
 from hamming.audit.mutate import MODULE, Mutants, mutate
+from hamming.golden.spec import AttentionSpec
 from hamming.rtl.design import Design
-from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import ports, streams
 from hamming.rtl.verilog import emit
 from hamming.sim import case, runner
-from hamming.sim.component import COMPONENTS, case_of
+from hamming.sim.component import COMPONENTS, case_of, module_name
 from hamming.sim.regression import traffic_of
 from hamming.sim.simulate import EngineTestbench
 from hamming.sim.stimulus import random_vectors
 from hamming.sim.testbench import Case, Testbench
 
-__all__ = ["COMPONENT_DESIGNS", "Outcome", "audit"]
+__all__ = ["COMPONENT_DESIGNS", "Outcome", "audit", "markdown"]
 
+
+#: Columns of the table.
+_HEADINGS = (
+    "component",
+    "tried",
+    "its bench",
+    "the engine's",
+    "of these by cycles",
+    "equivalent",
+    "as assumed",
+    "explained",
+    "alive",
+    "s",
+)
 
 #: A port in a module that was emitted.
 _PORT = r"^  (input|output) (\[\d+:0\] )?(\S+) ?;"
@@ -57,16 +74,23 @@ _ALIASES = [
 ]
 
 
+#: Queries of each case of a component's bench, and how often each kind of stall comes.
+_QUERIES = 150
+_ROUNDS = 4
+
+#: Components that get no mask from the one before, or get it from outside.
+_SEES_NO_MASK = ("loader", "fetch")
+
 #: Cases that a reset breaks off, after each of the others.
-_BROKEN_OFF = 4
+_BROKEN_OFF = 2
 
 
 class Target(NamedTuple):
-    """A component to mutate: its module in the engine, a design that has it, and its own bench (None: it has none)."""
+    """A component to mutate: its module in the engine, a design that has it, and its own bench."""
 
     module: str
     design: str
-    bench: str | None
+    bench: str
 
 
 #: By name.
@@ -84,7 +108,7 @@ COMPONENT_DESIGNS: dict[str, Target] = {
     "multiply": Target("weighted_sum", "tiny", "weighted_sum"),
     "shift": Target("weighted_sum", "shift", "weighted_sum"),
     "normalizer": Target("normalizer", "tiny", "normalizer"),
-    "fork": Target("fork", "tiny", None),
+    "fork": Target("fork", "tiny", "fork"),
 }
 
 
@@ -99,14 +123,17 @@ class Outcome:
     own, engine
         What the component's own bench, and the engine's, found, in words. One that changes nothing but cycles has words
         that begin with `cycles`.
-    equivalent, alive
-        What neither found: proved to be no mutants, and the others.
+    equivalent, assumed, explained, alive
+        What neither found: proved to be no mutants, proved so under what the component relies on (`audit.assumptions`),
+        explained (`explained.toml`), and the others.
     """
 
     commands: list[str]
     own: dict[int, str] = field(default_factory=dict)
     engine: dict[int, str] = field(default_factory=dict)
     equivalent: list[int] = field(default_factory=list)
+    assumed: list[int] = field(default_factory=list)
+    explained: list[int] = field(default_factory=list)
     alive: list[int] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,6 +144,8 @@ class Outcome:
             "killed_by_the_engine": len(self.engine),
             "of_these_by_cycles_alone": sum("cycles: " in what for what in (*self.own.values(), *self.engine.values())),
             "equivalent": len(self.equivalent),
+            "equivalent_as_assumed": len(self.assumed),
+            "explained": len(self.explained),
             "alive": {number: _short(self.commands[number - 1]) for number in self.alive},
         }
 
@@ -138,23 +167,26 @@ def audit(name: str, n_mutants: int, seed: int) -> Outcome:
     """
     target = COMPONENT_DESIGNS[name]
     design = DESIGNS[target.design]
-    if target.bench is None:
-        top = design.config.name
-        verilog, module = emit(Engine(design.spec, design.config), top), f"{top}.{target.module}"
-    else:
-        verilog, module = emit(COMPONENTS[target.bench](design.dimensions), target.bench), target.bench
+    module = module_name(target.bench)
+    verilog = emit(COMPONENTS[target.bench](design.dimensions), module)
     mutants = mutate(verilog, module, n_mutants, seed)
     outcome = Outcome(commands=mutants.commands)
     left = list(range(1, len(mutants.commands) + 1))
-    if target.bench is not None:
-        outcome.own = _found(*_component(design, target.bench, mutants, seed), left)
-        left = [number for number in left if number not in outcome.own]
+    outcome.own = _found(*_component(design, target.bench, mutants, seed), left)
+    left = [number for number in left if number not in outcome.own]
     if left:
         outcome.engine = _found(*_engine(design, target.module, mutants, seed), left)
         left = [number for number in left if number not in outcome.engine]
+    holds = [one.holds for one in ASSUMPTIONS.get(name, ())]
     for number in left:
-        is_none = is_equivalent(verilog, module, mutants, number)
-        (outcome.equivalent if is_none else outcome.alive).append(number)
+        if is_equivalent(verilog, module, mutants, number):
+            outcome.equivalent.append(number)
+        elif holds and is_equivalent(verilog, module, mutants, number, holds):
+            outcome.assumed.append(number)
+        elif any(re.fullmatch(pattern, _short(mutants.commands[number - 1])) for pattern in _explained(name)):
+            outcome.explained.append(number)
+        else:
+            outcome.alive.append(number)
     return outcome
 
 
@@ -167,16 +199,32 @@ def _component(design: Design, bench: str, mutants: Mutants, seed: int) -> tuple
     }
     rng = np.random.default_rng(seed)
     cases = []
-    for number, stall in enumerate([0.0, 0.5, 0.9, {"i": 0.8}, {"o": 0.8}, 0.0]):
-        vectors = random_vectors(design.spec, rng, n_heads=1, n_queries=60, has_mask=design.config.mask)
-        cases.append(case_of(design, vectors, stall=stall, seed=number))
-        # A case that a reset breaks off shows, too, what the last reset left behind. The loader's bench looks at its
-        # memories at the end, when every row must be whole.
-        for last_cycle in rng.integers(1, 100, 0 if bench == "loader" else _BROKEN_OFF):
-            broken = case_of(design, vectors, stall=0.5, seed=number + 1)
-            cases.append(dataclasses.replace(broken, fields={**broken.fields, "last_cycle": int(last_cycle)}))
+    for number, stall in enumerate(_ROUNDS * [0.0, 0.5, 0.9, {"i": 0.8}, {"o": 0.8}, {"o": 0.95}]):
+        # What a component is told of masks and of a table comes with its inputs, whatever the engine around it is.
+        spec = design.spec if bench == "softmax" else _with_table(design, rng)
+        has_mask = design.config.mask or bench not in _SEES_NO_MASK
+        vectors = random_vectors(spec, rng, n_heads=1, n_queries=_QUERIES, has_mask=has_mask)
+        one = case_of(Design(spec, design.config), vectors, stall=stall, seed=number)
+        cases.append(dataclasses.replace(one, fields={**one.fields, "reset_cycles": 1 + number % 2}))
+        # A case that a reset breaks off shows, too, what the last reset left behind.
+        for last_cycle in rng.integers(1, 100, _BROKEN_OFF):
+            broken = case_of(Design(spec, design.config), vectors, stall=0.5, seed=number + 1)
+            fields = {"last_cycle": int(last_cycle), "reset_cycles": 1 + int(last_cycle) % 2}
+            cases.append(dataclasses.replace(broken, fields={**broken.fields, **fields}))
     module = f"hamming.sim.bench_{bench}"
     return Testbench(mutants.verilog, description, module), module, cases
+
+
+def _with_table(design: Design, rng: np.random.Generator) -> AttentionSpec:
+    """Return the design's spec with a random table, of small entries as often as of large ones."""
+    spec = design.spec
+    n, most = spec.d_head + 1, rng.integers(1, spec.weight_bits + 1)
+    table = 1 << rng.integers(0, most, n)
+    if design.config.product != "shift":
+        table = np.where(rng.integers(0, 2, n), table, rng.integers(0, 1 << most, n))
+    table = np.where(rng.random(n) < 0.9, table, 0)
+    table[0] = max(table[0], 1)
+    return dataclasses.replace(spec, weights=tuple(sorted(table.tolist(), reverse=True)))
 
 
 def _engine(design: Design, module: str, mutants: Mutants, seed: int) -> tuple[Testbench, str, list[Case]]:
@@ -191,7 +239,7 @@ def _engine(design: Design, module: str, mutants: Mutants, seed: int) -> tuple[T
     rng = np.random.default_rng(seed)
     broken_off = [
         dataclasses.replace(traffic[0], last_cycle=int(last_cycle), seed=int(last_cycle))
-        for last_cycle in rng.integers(1, 600, 5 * _BROKEN_OFF)
+        for last_cycle in rng.integers(1, 600, 20)
     ]
     return bench.testbench, "hamming.sim.bench_engine", bench.cases([*traffic, *broken_off, traffic[-1]])
 
@@ -240,6 +288,12 @@ def _found(testbench: Testbench, bench: str, cases: Sequence[Case], mutants: Seq
     return {int(number): what for number, what in found.items()}
 
 
+def _explained(name: str) -> list[str]:
+    """Return the patterns of a component's mutants that are explained."""
+    text = (resources.files("hamming.audit") / "explained.toml").read_text(encoding="utf-8")
+    return [entry["pattern"] for entry in tomllib.loads(text)["mutant"] if entry["component"] == name]
+
+
 def _short(command: str) -> str:
     """Return what a mutant does, without the places in a file that is not kept."""
     return re.sub(r" -src \S+| -module \S+|^mutate ", "", command)
@@ -252,6 +306,19 @@ def audit_timed(name: str, n_mutants: int, seed: int) -> tuple[dict[str, Any], f
     return audit(name, n_mutants, seed).to_dict(), time.monotonic() - began
 
 
+def markdown(components: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the table of docs/coverage.md, of what `Outcome.to_dict` returned by component."""
+    headings = [name for name in _HEADINGS if name != "s"]
+    lines = [f"| {' | '.join(headings)} |\n", f"|---|{'--:|' * (len(headings) - 1)}\n"]
+    for name, told in components.items():
+        lines.append(f"| `{name}` | {' | '.join(_counts(told))} |\n")
+    return "".join(lines)
+
+
+def _counts(told: Mapping[str, Any]) -> list[str]:
+    return [str(len(value)) if isinstance(value, dict) else str(value) for value in told.values()]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status, 1 if a mutant is alive."""
     parser = argparse.ArgumentParser(
@@ -262,11 +329,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of mutants and cases (default: %(default)s)")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
     pool.add_options(parser)
+    parser.add_argument("--markdown", action="store_true", help="the table of audit/results/mutation.json, and no work")
     options = parser.parse_args(arguments)
+    if options.markdown:
+        text = (resources.files("hamming.audit") / "results" / "mutation.json").read_text(encoding="utf-8")
+        print(markdown(json.loads(text)["components"]), end="")
+        return 0
     if unknown := [name for name in options.components if name not in COMPONENT_DESIGNS]:
         parser.error(f"no component {unknown[0]!r}; there are {', '.join(COMPONENT_DESIGNS)}")
     table = Table(title=f"Mutants, seed {options.seed}")
-    for heading in ("component", "tried", "its bench", "the engine's", "by cycles", "equivalent", "alive", "s"):
+    for heading in _HEADINGS:
         table.add_column(heading, justify="left" if heading == "component" else "right")
     workers = pool.pool_of(parser, options)
     jobs = {name: (name, options.mutants, options.seed) for name in options.components or COMPONENT_DESIGNS}
@@ -277,8 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with workers.results(audit_timed, jobs, "components") as results:
             for name, (one, seconds) in results:
                 told[name] = one
-                counts = [str(len(value)) if isinstance(value, dict) else str(value) for value in one.values()]
-                rows[name] = [name, *counts, f"{seconds:.0f}"]
+                rows[name] = [name, *_counts(one), f"{seconds:.0f}"]
                 if options.output is not None:
                     options.output.parent.mkdir(parents=True, exist_ok=True)
                     done = {name: told[name] for name in jobs if name in told}

@@ -13,13 +13,12 @@ from hamming.audit.points import START_FLAG, Point
 from hamming.synth.yosys import process as yosys
 from hamming.synth.yosys.process import abc_program
 
-__all__ = ["unreachable"]
+__all__ = ["stay_zero", "unreachable"]
 
 _NAME = "audit_point_"
 
-#: Milliseconds that ABC may take for one point, and seconds for all, in the proof that induction alone does not give.
-_PDR_MILLISECONDS = 2000
-_PDR_SECONDS = 60
+#: Frames that ABC looks at in the proof that induction alone does not give: no clock decides what is proved.
+_FRAMES = 30
 
 _COMMANDS = [
     "read_verilog points.v",
@@ -48,7 +47,8 @@ def unreachable(verilog: str, top: str, points: Iterable[Point]) -> set[Point]:
     A term is unreachable if its signals never have the values at once, a branch if its condition never holds, an edge
     if the bit never leaves the value it begins with. Each becomes an output of a netlist of the whole engine, whose
     memories may hold, and answer, anything; ABC's induction over equivalent signals (`scorr`) or property-directed
-    reachability (`pdr`) shows that it stays 0. What is not proved within the time that it is given may be reachable.
+    reachability (`pdr`) shows that it stays 0. What is not proved within so
+    many frames may be reachable.
 
     Parameters
     ----------
@@ -71,15 +71,27 @@ def unreachable(verilog: str, top: str, points: Iterable[Point]) -> set[Point]:
             # A bit that has never left 1 has risen once, when the simulation began.
             never_rose = (point.module, f"{point.signal}:0->1") in edges
             conditions[point.module, ("" if never_rose else "~") + _reference(point.signal)].append(point)
+    keys = list(conditions)
+    return {point for number in stay_zero(verilog, top, keys) for point in conditions[keys[number]]}
+
+
+def stay_zero(verilog: str, top: str, conditions: Sequence[tuple[str, str]]) -> set[int]:
+    """Return the places of those conditions that ABC proves to be 0 in every cycle of the engine.
+
+    Parameters
+    ----------
+    verilog, top
+        As of `unreachable`.
+    conditions
+        Each one's module, without the engine's name (`engine`: the top module), and Verilog over its wires.
+    """
     if not conditions:
         return set()
-    keys = list(conditions)
     with tempfile.TemporaryDirectory(prefix="hamming-") as name:
         folder = Path(name)
-        (folder / "points.v").write_text(_with_outputs(verilog, top, keys), encoding="utf-8")
+        (folder / "points.v").write_text(_with_outputs(verilog, top, conditions), encoding="utf-8")
         yosys.run([*_COMMANDS[:1], f"hierarchy -top {top}", *_COMMANDS[1:]], folder)
-        zero = _stay_zero(folder)
-    return {point for number in zero for point in conditions[keys[number]]}
+        return _stay_zero(folder)
 
 
 def _reference(signal: str) -> str:
@@ -133,10 +145,12 @@ def _stay_zero(folder: Path) -> set[int]:
     literals = outputs(folder / "reduced.aig")
     number_at = _numbers(folder / "named.aig")
     proved = {place for place in number_at if literals[place] == 0}
-    rest = [place for place in number_at if place not in proved]
+    rest = sorted(place for place in number_at if place not in proved)
     if rest:
-        said = abc(folder, f"read reduced.aig; pdr -a -v -H {_PDR_MILLISECONDS} -T {_PDR_SECONDS}")
-        proved |= {int(place) for place in re.findall(r"Proved output +(\d+) in frame", said)}
+        # Without the engine's own outputs, of which there is nothing to prove.
+        alone = f"read reduced.aig; cone -N {','.join(map(str, rest))}; scleanup"
+        said = abc(folder, f"{alone}; pdr -a -v -F {_FRAMES}")
+        proved |= {rest[int(place)] for place in re.findall(r"Proved output +(\d+) in frame", said)}
     return {number for place, number in number_at.items() if place in proved} | {int(number) for number in constant}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Signal, Value
+from amaranth.lib.wiring import In
 
 from hamming.formal.designs import size_of, small
 from hamming.formal.harness import Harness
@@ -27,6 +28,12 @@ def surrounded(dims: Dimensions, **given: Any) -> tuple[Harness, Engine, dict[st
     names += ["i_weight"] if dims.config.table == "loadable" else []
     moves = {name: h.drive(getattr(engine, name), name, holds=False) for name in names}
     moves |= {name: h.drain(getattr(engine, name), name, claims=not given) for name in ("o_out", "o_selected")}
+    if dims.config.memory == "request":
+        names = ["key_request", "value_request", "key_write", "value_write"]
+        moves |= {name: h.drain(getattr(engine, name), name, claims=not given) for name in names}
+        names = ["key_response", "value_response"]
+        moves |= {name: h.drive(getattr(engine, name), name, holds=False) for name in names}
+        return h, engine, moves
     for name in ("key_read", "value_read"):
         port = getattr(engine, name)
         latest = h.before(port.data, name)
@@ -44,9 +51,9 @@ def in_reset(dims: Dimensions) -> Harness:
     h.show("rst", h.reset)
     for name in moves:
         interface = getattr(engine, name)
-        signal = "valid" if name.startswith("o_") else "ready"
+        signal = "valid" if getattr(engine, name).signature.members["ready"].flow == In else "ready"
         h.claim(f"{name}.{signal} is 0 in reset", ~h.reset | ~getattr(interface, signal))
-    for name in ("key_write", "value_write"):
+    for name in ("key_write", "value_write") if dims.config.memory == "external" else ():
         h.claim(f"{name} writes nothing in reset", ~h.reset | ~getattr(engine, name).en.any())
     h.claim("error is 0 after a reset", ~h.before_always(h.reset, "reset") | (engine.error == 0))
     h.reach("a reset comes while a query is inside", h.reset & h.before_always(moves["i_query"], "query"))
@@ -69,6 +76,22 @@ def memories(dims: Dimensions) -> Harness:
     h.claim("a row out of range writes nothing", ~(row.valid & outside) | ~(writes | engine.value_write.en.any()))
     reader_waits = engine.i_query.valid & ~engine.i_query.ready
     h.reach("a query waits for a key", h.before(writes & reader_waits, "waited") & moves["i_query"])
+    return h
+
+
+def requests(dims: Dimensions) -> Harness:
+    """Anything comes at any time, also from memories."""
+    h, engine, moves = surrounded(dims)
+    n_keys, row = dims.spec.n_keys, engine.i_row
+    h.claim("rows that exist are asked for", ~moves["key_request"] | (engine.key_request.p.address < dims.n_rows))
+    h.claim("keys that exist are written", ~engine.key_write.valid | (engine.key_write.p.address < n_keys))
+    address = engine.value_write.p.address
+    h.claim("values that exist are written", ~engine.value_write.valid | (address < n_keys * dims.fold))
+    h.claim("a row out of range is taken at once", ~(row.valid & (row.p.index >= n_keys)) | row.ready)
+    h.claim("responses are always taken", engine.key_response.ready & engine.value_response.ready)
+    kept = {text: claim for text, claim in h.claims.items() if not text.startswith("o_")}
+    h.claims = kept
+    h.reach("values are asked for", moves["value_request"])
     return h
 
 
@@ -120,7 +143,7 @@ def answers(dims: Dimensions, *, most: int, patience: int, keeps: tuple[str, ...
 
 
 def _proof(name: str, what: str, build, *, is_small: bool = False, depth: int = 0, **sizes) -> Proof:
-    dims = small(memory="external", **sizes)
+    dims = small(**({"memory": "external"} | sizes))
     return Proof(
         name=f"engine.{name}",
         component="Engine",
@@ -135,6 +158,8 @@ def _proof(name: str, what: str, build, *, is_small: bool = False, depth: int = 
 
 _TINY = {"n_keys": 3, "d_head": 1, "top_k": 2, "weight_bits": 1, "out_frac_bits": 0, "weights": (1, 0)}
 _FULL = _TINY | {"d_value": 2, "n_macs": 1, "n_lanes": 2, "mask": True, "table": "loadable"}
+_REQUEST = {"memory": "request", "outstanding": 4}
+_REQUESTS = "requests and writes hold, and are of words that exist; responses are taken, whatever comes"
 _RESET = "in reset no stream transfers and nothing is written, whatever comes"
 _MEMORIES = "no word is read and written at once, ever; what is out of range writes nothing"
 _ANSWERS = "no more answers and kept keys than queries; an answer is whole; kept keys exist"
@@ -149,6 +174,9 @@ PROOFS = (
     _proof("reset_full", _RESET, in_reset, **_FULL),
     _proof("memories", _MEMORIES, memories, is_small=True, **_TINY),
     _proof("memories_full", _MEMORIES, memories, **_FULL),
+    _proof("reset_request", _RESET, in_reset, is_small=True, **_TINY, **_REQUEST),
+    _proof("requests", _REQUESTS, requests, is_small=True, **_TINY, **_REQUEST),
+    _proof("requests_full", _REQUESTS, requests, **_FULL, **_REQUEST),
     _proof("rows", "a row is taken within fold + 1 cycles, whatever queries do", taken_rows, is_small=True, **_FULL),
     _proof(
         "control_insertion",

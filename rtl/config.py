@@ -17,7 +17,7 @@ __all__ = ["PRODUCTS", "SELECTORS", "Dimensions", "EngineConfig", "bank_numbers"
 
 SELECTORS = ("histogram", "insertion")
 PRODUCTS = ("multiply", "shift")
-MEMORIES = ("internal", "external")
+MEMORIES = ("internal", "external", "request")
 TABLES = ("rom", "loadable")
 BUSES = ("stream", "axi")
 
@@ -27,6 +27,10 @@ MAX_MACS = 1024
 MAX_WORD_BITS = 2**16 - 1
 MAX_INSERTION = 1024
 MAX_INTERNAL_WORDS = 2**17
+MAX_OUTSTANDING = 4096
+
+#: Fewest words under way, so that a memory that answers in the next cycle limits nothing.
+MIN_OUTSTANDING = 4
 
 #: Widest group of scores that the histogram selector scans in one cycle unless told otherwise: 128 fit 1 GHz in 45 nm,
 #: where 512 take 1.5 ns and double the selector.
@@ -61,9 +65,14 @@ class EngineConfig:
         How weights meet values: `multiply` takes any softmax table; `shift` one whose entries are all powers of
         two or zero (a loadable one must be loaded with nothing else).
     memory
-        Key and value memories: `internal` (inferred, on chip) or `external` (ports for macros).
+        Key and value memories: `internal` (inferred, on chip), `external` (ports for macros), or `request` (streams of
+        requests and responses, of any latency).
+    key_memory, value_memory
+        The same, of one of the two. None: `memory`.
     read_latency
         Cycles from an address to its word, 1 to 3: more than 1 for external memories with registers behind the array.
+    outstanding
+        Words of each `request` memory that are asked for, or have come and wait, at most. None: 64.
     value_banks
         Arrays of which an internal value memory is made, a power of two; one is read at a time. A smaller array
         takes less energy and time for an access, and its words meet in a multiplexer.
@@ -95,7 +104,10 @@ class EngineConfig:
     n_dividers: int | None = None
     product: str = "multiply"
     memory: str = "internal"
+    key_memory: str | None = None
+    value_memory: str | None = None
     read_latency: int = 1
+    outstanding: int | None = None
     value_banks: int = 1
     table: str = "rom"
     mask: bool = False
@@ -124,31 +136,48 @@ class EngineConfig:
             require_int("n_dividers", self.n_dividers, 1, MAX_MACS)
         require_choice("product", self.product, PRODUCTS)
         require_choice("memory", self.memory, MEMORIES)
+        for name, memory in (("key_memory", self.key_memory), ("value_memory", self.value_memory)):
+            if memory is not None:
+                require_choice(name, memory, MEMORIES)
         require_int("read_latency", self.read_latency, 1, 3)
-        if self.read_latency > 1 and self.memory != "external":
-            raise ValueError(f"read_latency above 1 belongs to memory = 'external'; leave it out for {self.memory!r}")
+        if self.read_latency > 1 and "external" not in self.memories:
+            raise ValueError(f"read_latency above 1 belongs to memory = 'external'; leave it out for {self._memories}")
+        if self.outstanding is not None:
+            require_int("outstanding", self.outstanding, MIN_OUTSTANDING, MAX_OUTSTANDING)
+            if "request" not in self.memories:
+                raise ValueError(f"outstanding belongs to memory = 'request'; leave it out for {self._memories}")
         require_int("value_banks", self.value_banks, 1, MAX_INTERNAL_WORDS)
         if not _is_power_of_two(self.value_banks):
             raise ValueError(f"value_banks must be a power of two, not {self.value_banks}")
-        if self.value_banks > 1 and self.memory == "external":
-            raise ValueError("value_banks belongs to internal memories; leave it out for 'external'")
+        if self.value_banks > 1 and self.memories[1] != "internal":
+            raise ValueError(f"value_banks belongs to internal memories; leave it out for {self.memories[1]!r}")
         require_choice("table", self.table, TABLES)
         require_bool("mask", self.mask)
         require_bool("range", self.range)
         require_bool("expose_index", self.expose_index)
         require_choice("bus", self.bus, BUSES)
+        if self.bus == "axi" and "request" in self.memories:
+            raise ValueError(
+                "bus 'axi' has no masters for memories of requests yet; give it 'internal' or 'external' ones"
+            )
+
+    @property
+    def memories(self) -> tuple[str, str]:
+        """What the key memory and the value memory are, each one of `MEMORIES`."""
+        return self.key_memory or self.memory, self.value_memory or self.memory
+
+    @property
+    def _memories(self) -> str:
+        return " and ".join(map(repr, dict.fromkeys(self.memories)))
 
     def dimensions(self, spec: AttentionSpec) -> Dimensions:
         """Check this configuration against `spec` and return every size that follows from the two."""
         return Dimensions(spec, self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON types; `from_dict` is the inverse.
-
-        No range, and a bus of plain streams, are left out.
-        """
-        left_out = {"range": False, "bus": "stream"}.items()
-        return {name: value for name, value in dataclasses.asdict(self).items() if (name, value) not in left_out}
+        """Return the fields as plain JSON types, without the options that are left out; `from_dict` is the inverse."""
+        options = {"range": False, "bus": "stream", "key_memory": None, "value_memory": None, "outstanding": None}
+        return {name: value for name, value in dataclasses.asdict(self).items() if value != options.get(name, "")}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> EngineConfig:
@@ -187,8 +216,13 @@ class Dimensions:
         Widths of what the sums are corrected by (`payload.sum_parts`).
     addition_places
         The lowest bit that each stage of the normaliser adds, before it divides.
+    key_read_latency, value_read_latency
+        Cycles from an address to its word, where the memory is not a `request` one.
+    outstanding
+        The configuration's, or 64.
     key_latency
-        Cycles that the reads of a query's last key and last value add to its latency, with the sums.
+        Cycles that the reads of a query's last key and last value add to its latency, with the sums. A `request` memory
+        answers in the cycle after the request.
     division_latency
         Cycles from a slice's transfer to the normaliser until its first elements are offered.
     period
@@ -236,12 +270,18 @@ class Dimensions:
         n_parts = -(-spec.acc_bits // MOST_ADDED_BITS)
         self.addition_places = tuple(spec.acc_bits * part // n_parts for part in range(n_parts))
         self.division_latency = n_parts + spec.out_bits + 2
-        self.key_latency = KEY_LATENCY + 2 * (config.read_latency - 1)
+        keys, values = config.memories
+        self.key_read_latency = config.read_latency if keys == "external" else 1
+        self.value_read_latency = config.read_latency if values == "external" else 1
+        self.outstanding = config.outstanding or OUTSTANDING
+        self.key_latency = KEY_LATENCY + self.key_read_latency - 1 + self.value_read_latency - 1
+        self.key_latency += (KEY_REQUEST if keys == "request" else 0) + (VALUE_REQUEST if values == "request" else 0)
         self.period = max(self.n_rows, spec.top_k * self.fold)
         self.scan_rows = self._scan_rows()
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
-        self.queries_in_flight = config.read_latency + config.score_stages + self.count_stages + PLACES_OF_QUERIES
+        under_way = self.key_read_latency + (self.outstanding if keys == "request" else 0)
+        self.queries_in_flight = under_way + config.score_stages + self.count_stages + PLACES_OF_QUERIES
 
     def _require_supported(self) -> None:
         spec, n_lanes = self.spec, self.config.n_lanes
@@ -261,7 +301,7 @@ class Dimensions:
                 "'histogram' does not grow with it"
             )
         words = spec.n_keys * self.fold
-        if self.config.memory == "internal" and words > MAX_INTERNAL_WORDS:
+        if self.config.memories[1] == "internal" and words > MAX_INTERNAL_WORDS:
             raise ValueError(
                 f"an internal memory must have at most {MAX_INTERNAL_WORDS} words, and that of values has "
                 f"n_keys * fold = {words}; memory = 'external' leaves it outside"
@@ -379,7 +419,8 @@ class Dimensions:
 
         Rows are taken, kept keys are put out, each pass but the last takes a slice's time, and the last one's
         elements are divided, with the registers on the way. Outputs are taken at once. Rows that are written meanwhile
-        may hold each row of keys up for a cycle (`rtl.turns`). In its first `top_k` cycles after a reset an insertion
+        may hold each row of keys up for a cycle (`rtl.turns`); a `request` memory takes every request, and answers in
+        the next cycle. In its first `top_k` cycles after a reset an insertion
         selector still shifts out what it held, and takes as many longer.
         """
         n_valid = self.spec.n_keys if n_valid is None else n_valid
@@ -418,6 +459,12 @@ BUFFER_LATENCY = 2
 #: Cycles from a selector's last key to the sums that it completes: the way to the table, and three in the weighted sum.
 #: A memory that takes longer than a cycle does so for keys and for values.
 KEY_LATENCY = 4
+
+#: What the reads of a `request` memory that answers in the next cycle add, of keys and of values.
+KEY_REQUEST, VALUE_REQUEST = 3, 2
+
+#: Words under way, if the configuration does not say.
+OUTSTANDING = 64
 
 
 def bank_depths(depth: int, n_banks: int) -> tuple[int, ...]:

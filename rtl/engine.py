@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from hamming.golden.spec import AttentionSpec
@@ -11,11 +14,14 @@ from hamming.rtl import payload
 from hamming.rtl.config import Dimensions, EngineConfig
 from hamming.rtl.fetch import KeyFetch
 from hamming.rtl.fork import Fork
+from hamming.rtl.key_requests import KeyRequests
 from hamming.rtl.loader import RowLoader
 from hamming.rtl.locate import Locate
 from hamming.rtl.memory import (
     BankedMemory,
     DualPortMemory,
+    ReadPort,
+    WritePort,
     key_read_port,
     key_write_port,
     value_read_port,
@@ -26,9 +32,11 @@ from hamming.rtl.replay import Replay
 from hamming.rtl.row_range import RowRange
 from hamming.rtl.score import ScoreArray
 from hamming.rtl.selector import selector as selector_of
+from hamming.rtl.sender import RowSender
 from hamming.rtl.softmax import SoftmaxTable
 from hamming.rtl.table_queue import TableQueue
 from hamming.rtl.turns import Turns
+from hamming.rtl.value_requests import ValueRequests
 from hamming.rtl.weighted_sum import WeightedSum
 
 __all__ = ["Engine", "errors"]
@@ -57,6 +65,10 @@ def errors(dims: Dimensions) -> dict[str, str]:
             causes["base"] = f"a query had a base of n_keys = {spec.n_keys} or more; it had no sinks"
     if spec.n_tables > 1:
         causes["table"] = f"a query had a table of n_tables = {spec.n_tables} or more; the last one was used"
+    for kind, memory in zip(("key", "value"), dims.config.memories, strict=True):
+        if memory == "request":
+            causes[f"{kind}_response"] = f"a response of the {kind} memory had its error bit set; its data were used"
+            causes[f"{kind}_unasked"] = f"a response of the {kind} memory came that nobody asked for; it was dropped"
     return causes
 
 
@@ -97,6 +109,10 @@ class Engine(wiring.Component):
     error : Out(one bit a cause)
         What has been out of range since the last reset (`errors`).
     key_read, key_write, value_read, value_write : Out(ReadPort, WritePort), if the memory is external
+    key_request, key_write, value_request, value_write : Out(streams of payload.read_request, payload.write_...)
+    key_response, value_response : In(stream of payload.read_response)
+        If the memory is one of requests. A response for each request, in order, in a later cycle. A write is done when
+        it is transferred: whatever is asked for from the next cycle on has it.
 
     Raises
     ------
@@ -113,6 +129,10 @@ class Engine(wiring.Component):
     o_out: stream.Interface
     o_selected: stream.Interface
     error: Signal
+    key_request: stream.Interface
+    key_response: stream.Interface
+    value_request: stream.Interface
+    value_response: stream.Interface
 
     def __init__(self, spec: AttentionSpec, config: EngineConfig):
         self.spec = spec
@@ -129,21 +149,22 @@ class Engine(wiring.Component):
         if config.expose_index:
             members["o_selected"] = Out(stream.Signature(payload.kept_key(dims)))
         members["error"] = Out(len(errors(dims)))
-        if config.memory == "external":
-            members |= {
-                "key_read": Out(key_read_port(dims)),
-                "key_write": Out(key_write_port(dims)),
-                "value_read": Out(value_read_port(dims)),
-                "value_write": Out(value_write_port(dims)),
-            }
+        keys, values = config.memories
+        if keys != "internal":
+            members |= _memory_members("key", keys, key_read_port(dims), key_write_port(dims), payload.write_key(dims))
+        if values != "internal":
+            write = payload.write_values(dims)
+            members |= _memory_members("value", values, value_read_port(dims), value_write_port(dims), write)
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
         m = Module()
         dims = self.dims
-        m.submodules.loader = loader = RowLoader(dims)
+        keys, values = self.config.memories
+        m.submodules.loader = loader = (RowSender if "request" in (keys, values) else RowLoader)(dims)
         m.submodules.fetch = fetch = KeyFetch(dims)
-        m.submodules.turns = turns = Turns(addr_bits=len(fetch.keys.addr))
+        if keys != "request":
+            m.submodules.turns = turns = Turns(addr_bits=len(fetch.keys.addr))
         m.submodules.score = score = ScoreArray(dims)
         m.submodules.selector = selector = selector_of(dims)
         m.submodules.replay = replay = Replay(dims)
@@ -158,45 +179,63 @@ class Engine(wiring.Component):
         if self.config.table == "loadable":
             _connect(m, wiring.flipped(self.i_weight), softmax.i_weight)
 
-        m.d.comb += [
-            turns.wants_read.eq(fetch.wants_read),
-            turns.read_addr.eq(fetch.keys.addr),
-            fetch.may_read.eq(turns.may_read),
-            turns.wants_write.eq(loader.wants_write),
-            turns.write_addr.eq(loader.keys.addr),
-            loader.may_write.eq(turns.may_write),
-            self.error.eq(
-                Cat(
-                    query_errors[0],
-                    loader.error,
-                    softmax.errors if self.config.table == "loadable" else (),
-                    query_errors[1],
-                )
-            ),
-        ]
+        if keys == "request":
+            m.submodules.key_requests = key_requests = KeyRequests(dims)
+        else:
+            m.d.comb += [
+                turns.wants_read.eq(fetch.wants_read),
+                turns.read_addr.eq(fetch.keys.addr),
+                fetch.may_read.eq(turns.may_read),
+                turns.wants_write.eq(loader.wants_write),
+                turns.write_addr.eq(loader.keys.addr),
+                loader.may_write.eq(turns.may_write),
+            ]
+        if values == "request":
+            m.submodules.value_requests = value_requests = ValueRequests(dims)
+        m.d.comb += self.error.eq(
+            Cat(
+                query_errors[0],
+                loader.error,
+                softmax.errors if self.config.table == "loadable" else (),
+                query_errors[1],
+                key_requests.errors if keys == "request" else (),
+                value_requests.errors if values == "request" else (),
+            )
+        )
 
-        _connect(m, fetch.o, score.i)
-        m.d.comb += score.keys.eq(fetch.keys.data)
+        if keys == "request":
+            _connect(m, fetch.o, key_requests.i)
+            _connect(m, key_requests.o, score.i)
+            m.d.comb += score.keys.eq(key_requests.keys)
+        else:
+            _connect(m, fetch.o, score.i)
+            m.d.comb += score.keys.eq(fetch.keys.data)
         _connect(m, score.o, selector.i)
         if locate:
             _connect(m, selector.o, locate.i)
         self._connect_selected(m, locate or selector, replay)
         _connect(m, replay.o, softmax.i)
-        _connect(m, softmax.o, weighted_sum.i)
+        if values == "request":
+            _connect(m, softmax.o, value_requests.i)
+            _connect(m, value_requests.o, weighted_sum.i)
+        else:
+            _connect(m, softmax.o, weighted_sum.i)
         _connect(m, weighted_sum.o, normalizer.i)
         _connect(m, normalizer.o, wiring.flipped(self.o_out))
 
-        if self.config.memory == "external":
-            ports = (self.key_read, self.key_write, self.value_read, self.value_write)
-            memories = tuple(wiring.flipped(port) for port in ports)
+        memories = self._memories(m)
+        if keys == "request":
+            wiring.connect(m, fetch.keys, key_requests.read)
+            self._connect_requests(m, "key", key_requests, loader.key_write)
         else:
-            m.submodules.key_memory = keys = DualPortMemory(key_write_port(dims))
-            banks, port = dims.value_bank_depths, value_write_port(dims)
-            m.submodules.value_memory = values = BankedMemory(port, banks) if len(banks) > 1 else DualPortMemory(port)
-            memories = (keys.read, keys.write, values.read, values.write)
-        users = (fetch.keys, loader.keys, weighted_sum.values, loader.values)
-        for user, memory in zip(users, memories, strict=True):
-            wiring.connect(m, user, memory)
+            wiring.connect(m, fetch.keys, memories["key"][0])
+            wiring.connect(m, loader.keys, memories["key"][1])
+        if values == "request":
+            wiring.connect(m, weighted_sum.values, value_requests.values)
+            self._connect_requests(m, "value", value_requests, loader.value_write)
+        else:
+            wiring.connect(m, weighted_sum.values, memories["value"][0])
+            wiring.connect(m, loader.values, memories["value"][1])
         return m
 
     def _connect_query(
@@ -231,6 +270,26 @@ class Engine(wiring.Component):
         _connect_fork(m, fork, fetch.i, place)
         return locate, (row_range.errors[0], Cat(row_range.errors[1:], others))
 
+    def _memories(self, m: Module) -> dict[str, tuple[Any, Any]]:
+        """Return the read port and the write port of each memory that has them, inside or outside."""
+        dims, found = self.dims, {}
+        for kind, memory in zip(("key", "value"), self.config.memories, strict=True):
+            if memory == "external":
+                found[kind] = tuple(wiring.flipped(getattr(self, f"{kind}_{way}")) for way in ("read", "write"))
+            elif memory == "internal":
+                port = key_write_port(dims) if kind == "key" else value_write_port(dims)
+                is_banked = kind == "value" and len(dims.value_bank_depths) > 1
+                inside = BankedMemory(port, dims.value_bank_depths) if is_banked else DualPortMemory(port)
+                m.submodules[f"{kind}_memory"] = inside
+                found[kind] = (inside.read, inside.write)
+        return found
+
+    def _connect_requests(self, m: Module, kind: str, requests: KeyRequests | ValueRequests, write: Any) -> None:
+        """Connect the streams of a memory of any latency."""
+        _connect(m, requests.request, wiring.flipped(getattr(self, f"{kind}_request")))
+        _connect(m, wiring.flipped(getattr(self, f"{kind}_response")), requests.response)
+        _connect(m, write, wiring.flipped(getattr(self, f"{kind}_write")))
+
     def _connect_selected(self, m: Module, selector, replay: Replay) -> None:
         """Kept keys go to the replay and, if exposed, out: a transfer to one waits for the other."""
         if not self.config.expose_index:
@@ -249,6 +308,17 @@ def _connect_fork(m: Module, fork: Fork, *branches) -> None:
     """Connect the handshakes of a fork's branches."""
     for n, branch in enumerate(branches):
         m.d.comb += [branch.valid.eq(fork.o_valid[n]), fork.o_ready[n].eq(branch.ready)]
+
+
+def _memory_members(kind: str, memory: str, read: ReadPort, write: WritePort, request: StructLayout) -> dict[str, Any]:
+    """Return the members by which a memory is reached that is not inside."""
+    if memory == "external":
+        return {f"{kind}_read": Out(read), f"{kind}_write": Out(write)}
+    return {
+        f"{kind}_request": Out(stream.Signature(payload.read_request(read))),
+        f"{kind}_response": In(stream.Signature(payload.read_response(read))),
+        f"{kind}_write": Out(stream.Signature(request)),
+    }
 
 
 def _connect(m: Module, source, sink) -> None:

@@ -102,7 +102,7 @@ class KeyFetch(wiring.Component):
         )
 
         # A request goes through as many stages as the memory: with each, the memory's word moves on.
-        n_stages = dims.config.read_latency
+        n_stages = dims.key_read_latency
         requests = [Signal(payload.score_request(dims), name=f"request_{s}", reset_less=True) for s in range(n_stages)]
         valid = [*(Signal(name=f"request_is_here_{s}") for s in range(n_stages - 1)), self.o.valid]
         has_room = [Signal(name=f"has_room_{s}") for s in range(n_stages)]

@@ -1,63 +1,80 @@
-"""A queue of words, first in, first out."""
+"""A queue in a memory."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, ResetSignal, Shape, Signal
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Shape, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Fifo"]
+from hamming.rtl.memory import DualPortMemory, WritePort
+
+__all__ = ["Fifo", "next_place"]
+
+
+def next_place(place: Signal, depth: int) -> Value:
+    """Return the place after `place` of `depth`, which begin again after the last."""
+    return Mux(place == depth - 1, 0, place + 1)
 
 
 class Fifo(wiring.Component):
-    """Holds up to `depth` words in registers, and gives them in the order in which they came.
+    """Hands on what comes in, in order, `depth` payloads inside at most.
 
-    `valid` and `ready` are registers' alone: neither end feels the other in the same cycle.
+    No word of its memory is read and written in one cycle.
 
-    * **Latency**: 1 cycle.
-    * **Throughput**: a word a cycle, unless it is full.
-    * Nothing is transferred in reset.
+    * **Latency**: 2 cycles.
+    * **Throughput**: a payload a cycle.
+    * A stall holds what is offered; `depth` payloads are taken meanwhile.
 
     Parameters
     ----------
     shape
-        Of a word.
+        Of a payload.
     depth
-        Words that it holds, 2 or more.
+        Payloads, 2 or more.
 
     Members
     -------
-    i, o : In, Out(stream of shape)
+    i : In(stream of shape)
+    o : Out(stream of shape)
     """
 
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, shape, *, depth: int):
+    def __init__(self, shape: Any, *, depth: int):
         self.shape = shape
         self.depth = depth
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.words = words = Memory(shape=Shape.cast(self.shape).width, depth=self.depth, init=[])
-        write = words.write_port()
-        read = words.read_port(domain="comb")
-        n_words = Signal(range(self.depth + 1))
-        taken = Signal()
-        given = Signal()
+        width = Shape.cast(self.shape).width
+        m.submodules.words = words = DualPortMemory(WritePort(depth=self.depth, width=width, granularity=width))
+        first = Signal(range(self.depth))
+        free = Signal(range(self.depth))
+        n_stored = Signal(range(self.depth + 1))  # in the memory, but for the one that is offered
+        n_inside = Signal(range(self.depth + 1))
+        takes, gives, reads, moves = (Signal(name=name) for name in ("takes", "gives", "reads", "moves"))
         m.d.comb += [
-            self.i.ready.eq((n_words != self.depth) & ~ResetSignal()),
-            self.o.valid.eq((n_words != 0) & ~ResetSignal()),
-            taken.eq(self.i.valid & self.i.ready),
-            given.eq(self.o.valid & self.o.ready),
-            write.data.eq(self.i.payload),
-            write.en.eq(taken),
-            self.o.payload.eq(read.data),
+            self.i.ready.eq(n_inside != self.depth),
+            takes.eq(self.i.valid & self.i.ready),
+            gives.eq(self.o.valid & self.o.ready),
+            moves.eq(~self.o.valid | self.o.ready),
+            reads.eq(moves & (n_stored != 0)),
+            words.write.addr.eq(free),
+            words.write.data.eq(self.i.payload),
+            words.write.en.eq(takes),
+            words.read.addr.eq(first),
+            words.read.en.eq(reads),
+            Value.cast(self.o.payload).eq(words.read.data),
         ]
-        m.d.sync += n_words.eq(n_words + taken - given)
-        for port, moves in ((write, taken), (read, given)):
-            with m.If(moves):
-                m.d.sync += port.addr.eq(Mux(port.addr == self.depth - 1, 0, port.addr + 1))
+        m.d.sync += [n_stored.eq(n_stored + takes - reads), n_inside.eq(n_inside + takes - gives)]
+        with m.If(takes):
+            m.d.sync += free.eq(next_place(free, self.depth))
+        with m.If(reads):
+            m.d.sync += first.eq(next_place(first, self.depth))
+        with m.If(moves):
+            m.d.sync += self.o.valid.eq(reads)
         return m

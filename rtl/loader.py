@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ResetSignal, Signal
+from typing import Any
+
+from amaranth.hdl import Module, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +12,7 @@ from hamming.rtl import payload
 from hamming.rtl.config import Dimensions
 from hamming.rtl.memory import key_write_port, value_write_port
 
-__all__ = ["RowLoader"]
+__all__ = ["RowLoader", "offset_slice"]
 
 
 class RowLoader(wiring.Component):
@@ -103,9 +105,15 @@ class RowLoader(wiring.Component):
         ]
         for lane in range(dims.n_lanes):
             m.d.comb += self.keys.en[lane].eq(writes_key & (row.index[: dims.lane_bits] == lane))
-
-        # Flipping the sign bit of a signed element adds 2**(value_bits - 1) to it.
-        sign_bits = sum(1 << (n * spec.value_bits + spec.value_bits - 1) for n in range(dims.n_macs))
-        slice_width = dims.n_macs * spec.value_bits
-        m.d.comb += self.values.data.eq(row.value.as_value().word_select(piece, slice_width) ^ sign_bits)
+        m.d.comb += self.values.data.eq(offset_slice(dims, row, piece))
         return m
+
+
+def offset_slice(dims: Dimensions, row: Any, number: Value) -> Value:
+    """Return a slice of a row's value vector, as it is stored: the elements' sign bits flipped.
+
+    That adds `2**(value_bits - 1)` to a signed element.
+    """
+    bits = dims.spec.value_bits
+    sign_bits = sum(1 << (n * bits + bits - 1) for n in range(dims.n_macs))
+    return row.value.as_value().word_select(number, dims.n_macs * bits) ^ sign_bits

@@ -15,6 +15,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In
 
+from hamming.rtl import payload
 from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_streams
 from hamming.rtl.axi.registers import description
 from hamming.rtl.config import BUFFER_LATENCY
@@ -104,6 +105,7 @@ def manifest(engine: Engine | AxiEngine, verilog: str) -> dict[str, Any]:
         "errors": _errors(engine),
         "memories": _memories(engine),
         "memory_ports": _memory_ports(engine),
+        **_memory_streams(engine),
         "cycles": _cycles(engine),
         "versions": {
             "hamming": _version("hamming-attention"),
@@ -124,8 +126,17 @@ def _version(distribution: str) -> str | None:
 def _memories(engine: Engine | AxiEngine) -> list[dict[str, Any]]:
     dims, config = engine.dims, engine.config
     keys, values = key_read_port(dims), value_read_port(dims)
-    sizes = [("key_memory", keys.depth, keys.width, config.memory)]
-    sizes += [(name, depth, values.width, config.memory) for name, depth in dims.value_memories.items()]
+    key_location, value_location = config.memories
+    sizes = [("key_memory", keys.depth, keys.width, key_location)]
+    sizes += [(name, depth, values.width, value_location) for name, depth in dims.value_memories.items()]
+    for kind, layout, port, location in (
+        ("key", payload.score_request(dims), keys, key_location),
+        ("value", payload.placeless_key(dims), values, value_location),
+    ):
+        if location == "request":
+            name, depth = f"{kind}_requests.requests", dims.outstanding
+            sizes.append((f"{name}.beats.words", depth, layout.size, "internal"))
+            sizes.append((f"{name}.words", depth, port.width, "internal"))
     if config.selector == "histogram":
         groups = dims.scan_groups(dims.spec.n_keys)
         sizes.append(("selector.scores", 2 * groups, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))
@@ -152,8 +163,6 @@ _READ_ENABLES = [
 
 
 def _memory_ports(engine: Engine | AxiEngine) -> dict[str, Any]:
-    if engine.config.memory != "external":
-        return {}
     result: dict[str, Any] = {}
     for name, member in engine.signature.members.items():
         if member.is_signature and isinstance(member.signature, (ReadPort, WritePort)):
@@ -168,6 +177,39 @@ def _memory_ports(engine: Engine | AxiEngine) -> dict[str, Any]:
                 memory["lane_bits"] = bits
                 memory["write_enables"] = f"en[i] writes bits i * {bits} to i * {bits} + {bits - 1} of the word at addr"
     return result
+
+
+def _memory_streams(engine: Engine | AxiEngine) -> dict[str, Any]:
+    """Return the entry that says of each memory of any latency what its streams mean; none where there is none."""
+    dims = engine.dims
+    keys, values = key_read_port(dims), value_read_port(dims)
+    layouts = {
+        "key": (keys, f"key j is bits (j % {dims.n_lanes}) * {dims.spec.d_head} and up of word j // {dims.n_lanes}"),
+        "value": (values, f"slice s of key j is word j * {dims.fold} + s"),
+    }
+    found = {
+        kind: {
+            **{way: f"{kind}_{way}" for way in ("request", "response", "write")},
+            "depth": port.depth,
+            "bits_a_word": port.width,
+            "layout": layout,
+            "write_bits": engine.signature.members[f"{kind}_write"].signature.members["payload"].shape["data"].width,
+            "outstanding": dims.outstanding,
+            "order": _ORDER,
+        }
+        for (kind, (port, layout)), memory in zip(layouts.items(), engine.config.memories, strict=True)
+        if memory == "request"
+    }
+    return {"memory_streams": found} if found else {}
+
+
+#: What a memory of any latency owes.
+_ORDER = [
+    "a response for each request, in order, in a later cycle than the request's transfer",
+    "a write is done when it is transferred: a request that is transferred in a later cycle reads it",
+    "a part of a word that is not being written reads as it is, whatever is written beside it",
+    "who resets the engine resets the memory's streams, or waits until every response has come before the next query",
+]
 
 
 def _cycles(engine: Engine | AxiEngine) -> dict[str, Any]:

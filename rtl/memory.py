@@ -56,7 +56,7 @@ class WritePort(wiring.Signature):
 
 def key_read_port(dims: Dimensions) -> ReadPort:
     """Port by which keys are read: a row of `n_lanes` keys, lane 0 lowest."""
-    return ReadPort(depth=dims.n_rows, width=dims.n_lanes * dims.spec.d_head, latency=dims.config.read_latency)
+    return ReadPort(depth=dims.n_rows, width=dims.n_lanes * dims.spec.d_head, latency=dims.key_read_latency)
 
 
 def key_write_port(dims: Dimensions) -> WritePort:
@@ -70,7 +70,7 @@ def value_read_port(dims: Dimensions) -> ReadPort:
     return ReadPort(
         depth=dims.spec.n_keys * dims.fold,
         width=dims.n_macs * dims.spec.value_bits,
-        latency=dims.config.read_latency,
+        latency=dims.value_read_latency,
     )
 
 

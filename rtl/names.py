@@ -42,6 +42,7 @@ _TAKEN = {
     "TOP": "a module of Verilator's own",
     "hamming_harness": _BESIDE,
     "hamming_ram_1r1w": _BESIDE,
+    "hamming_request_memory": _BESIDE,
     "hamming_stream_monitor": _BESIDE,
     "hamming_waves": _BESIDE,
 }

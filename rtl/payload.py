@@ -6,6 +6,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 
 from hamming.rtl.config import Dimensions
+from hamming.rtl.memory import ReadPort, address_bits, value_read_port
 
 __all__ = [
     "kept_key",
@@ -14,13 +15,18 @@ __all__ = [
     "offset_values",
     "out_beat",
     "place",
+    "placeless_key",
     "query",
     "ranged_query",
+    "read_request",
+    "read_response",
     "replayed_key",
     "score_request",
     "sum_parts",
     "weight_entry",
     "weighted_key",
+    "write_key",
+    "write_values",
 ]
 
 
@@ -150,6 +156,32 @@ def weighted_key(dims: Dimensions) -> StructLayout:
             "last": unsigned(1),
         }
     )
+
+
+def placeless_key(dims: Dimensions) -> StructLayout:
+    """A weighted key of which the value was asked for: where it lies matters no more."""
+    return StructLayout({name: field.shape for name, field in weighted_key(dims) if name != "index"})
+
+
+def read_request(port: ReadPort) -> StructLayout:
+    """A word that is asked for of a memory of any latency."""
+    return StructLayout({"address": unsigned(address_bits(port.depth))})
+
+
+def read_response(port: ReadPort) -> StructLayout:
+    """The word; with `error` it is wrong, and used all the same."""
+    return StructLayout({"data": unsigned(port.width), "error": unsigned(1)})
+
+
+def write_key(dims: Dimensions) -> StructLayout:
+    """A key for a memory of any latency: `address` is its index, lane `index % n_lanes` of word `index // n_lanes`."""
+    return StructLayout({"address": unsigned(address_bits(dims.spec.n_keys)), "data": unsigned(dims.spec.d_head)})
+
+
+def write_values(dims: Dimensions) -> StructLayout:
+    """A slice of a value vector for a memory of any latency, as it is read."""
+    port = value_read_port(dims)
+    return StructLayout({"address": unsigned(address_bits(port.depth)), "data": unsigned(port.width)})
 
 
 def offset_values(dims: Dimensions) -> ArrayLayout:

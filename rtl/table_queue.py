@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.config import Dimensions
-from hamming.rtl.fifo import Fifo
+from hamming.rtl.short_queue import ShortQueue
 
 __all__ = ["TableQueue"]
 
@@ -55,7 +55,7 @@ class TableQueue(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         spec = self.dims.spec
-        m.submodules.tables = tables = Fifo(spec.table_bits, depth=self.dims.queries_in_flight)
+        m.submodules.tables = tables = ShortQueue(spec.table_bits, depth=self.dims.queries_in_flight)
         wiring.connect(m, tables.o, wiring.flipped(self.o_table))
         is_above = Signal()
         m.d.comb += [

@@ -65,7 +65,7 @@ class WeightedSum(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the last key's transfer to the slice's offer."""
-        return 2 + self.dims.config.read_latency
+        return 2 + self.dims.value_read_latency
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -80,7 +80,7 @@ class WeightedSum(wiring.Component):
         # A key waits as long as the memory reads: with each cycle but the last, the word and the key move on.
         key, is_here = self.i.p, self.i.valid
         reads = [is_here & go & (key.weight != 0)]
-        for stage in range(1, dims.config.read_latency):
+        for stage in range(1, dims.value_read_latency):
             waits = Signal(payload.weighted_key(dims), name=f"key_{stage}", reset_less=True)
             waits_here = Signal(name=f"key_is_here_{stage}")
             with m.If(go):

@@ -322,7 +322,7 @@ class AxiBench(Bench):
         """Return what the register ERROR had at the end."""
         return self._error
 
-    async def run(self, others: Sequence[Any] = ()) -> None:
+    async def run(self, others: Sequence[Any] = (), always: Sequence[Any] = ()) -> None:
         """Reset, enable, and run all streams to the end; what goes wrong is noted, not raised."""
         edge = self.dut.clk.rising_edge
         for name, channel in self._ports.channels():

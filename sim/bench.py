@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from hamming.rtl.design import Design
 from hamming.sim import case
 from hamming.sim.coverage import of_streams
 from hamming.sim.exchange import Hang, Stepped, exchange
-from hamming.sim.harness import monitor
+from hamming.sim.harness import MEMORY_CONTROLS, monitor
 from hamming.sim.memory_ports import Permission
 from hamming.sim.payloads import Stream, read_streams
 from hamming.sim.runner import PROGRESS_FILE
@@ -50,7 +50,9 @@ class Bench:
     fields, arrays
         The case. Used here: `streams`, a manifest's; `seed`; `stall`, the share of cycles in which a source or a
         sink pauses (0: full rate), for all streams or by name; `watchdog`, in cycles; `drain`, cycles to look for
-        surplus beats at the end (absent: 16); `last_cycle`, where to break the case off (absent: run to the end).
+        surplus beats at the end (absent: 16); `reset_cycles` (absent: 2); `last_cycle`, where to break the case off
+        (absent: run to the end); `memory_streams`, a manifest's, and `memory`, those of `MEMORY_CONTROLS` that are not 0
+        (`latency_least`: 1).
     count
         Called for each packet that counts as progress.
 
@@ -60,13 +62,13 @@ class Bench:
         Layouts by name; channels are those of registers.
     coverage
         Counts of situations, for the report.
-    is_quiet_in_reset
-        Whether the module has promised that no stream has a `ready` or a `valid` while it is reset.
+    quiet_in_reset
+        Streams of which the module has promised that it gives no `ready`, or no `valid`, while it is reset.
     dut, fields, arrays
         As given.
     """
 
-    is_quiet_in_reset = False
+    quiet_in_reset: Collection[str] = ()
 
     def __init__(self, dut: Any, fields: dict[str, Any], arrays: dict[str, NDArray], count: Callable[[], None]) -> None:
         self.dut = dut
@@ -159,27 +161,38 @@ class Bench:
         if len(self._failures) < 20:
             self._failures.append(message)
 
-    async def run(self, others: Sequence[Stepped] = ()) -> None:
-        """Reset, and run all streams to the end; what goes wrong is noted, not raised."""
+    async def reset(self, others: Sequence[Stepped] = ()) -> None:
+        """Reset, while every source offers something; what looks at the reset, too, is given cycles up to 0."""
         edge = self.dut.clk.rising_edge
         self.dut.rst.value = 1
-        if self.is_quiet_in_reset:
-            for source in self._sources:
-                source.insist()
-        for cycle in range(RESET_CYCLES):
+        if self.fields.get("memory_streams"):
+            chosen = {"latency_least": 1} | self.fields.get("memory", {})
+            for name in MEMORY_CONTROLS:
+                getattr(self.dut, f"memory_{name}").value = chosen.get(name, 0)
+        for source in self._sources:
+            source.insist()
+        for cycle in range(1 - self.fields.get("reset_cycles", RESET_CYCLES), 1):
             await edge
-            if self.is_quiet_in_reset and cycle:
-                self._fail_unless_quiet()
+            self._fail_unless_quiet()
+            for part in others:
+                part.step(cycle)
         for source in self._sources:
             source.rest()
         self.dut.rst.value = 0
+
+    async def run(self, others: Sequence[Stepped] = (), always: Sequence[Stepped] = ()) -> None:
+        """Reset, and run all streams to the end, and `others`; what goes wrong is noted, not raised.
+
+        Those of `always` look at the reset, too.
+        """
+        await self.reset(always)
         last_cycle = self.fields.get("last_cycle")
         try:
             self._n_cycles = await exchange(
                 self.dut,
                 self._sources,
                 self._sinks,
-                others,
+                [*others, *always],
                 watchdog=self.fields["watchdog"],
                 drain=self.fields.get("drain", _DRAIN_CYCLES),
                 last_cycle=last_cycle,
@@ -194,10 +207,9 @@ class Bench:
 
     def _fail_unless_quiet(self) -> None:
         """Note streams that would transfer something in a reset."""
-        answers = [(source.stream.name, "ready", source.stream.ready) for source in self._sources]
-        answers += [(sink.stream.name, "valid", sink.stream.valid) for sink in self._sinks]
-        for name, what, port in answers:
-            if int(getattr(self.dut, port).value):
+        for name, stream in self.streams.items():
+            what = "ready" if stream.direction == "input" else "valid"
+            if name in self.quiet_in_reset and int(getattr(self.dut, getattr(stream, what)).value):
                 self.fail(f"{name}: {what} is 1 in a reset")
 
     def report(self) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from hamming.golden.spec import AttentionSpec
 from hamming.golden.topk import absent_keys
 from hamming.rtl.config import EngineConfig
 from hamming.sim.bench import Bench, play_cases
+from hamming.sim.harness import monitor
 from hamming.sim.payloads import Stream, pack_rows
 from hamming.sim.streams import Gate, Sink, Source
 
 #: Tables that are loaded one over the other, of which the last one counts.
-_TABLES = 4
+_TABLES = 6
 
 
 async def play(bench: Bench) -> dict[str, NDArray]:
@@ -31,7 +32,8 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     no sinks, and `table` for the last one; there are rows and entries of tables whose index is too large.
 
     Arrays of the result, shaped as golden's: `out`, `index` (where exposed), `is_empty`; and `cycles`, of each query
-    from the completion of the one before, or its first offer if that is later, to its own completion.
+    from the completion of the one before, or its first offer if that is later, to its own completion. Of memories of
+    requests, `words_read`, in the order of `memory_streams`.
     """
     spec = AttentionSpec.from_dict(bench.fields["spec"])
     config = EngineConfig.from_dict(bench.fields["engine"])
@@ -59,7 +61,7 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     # A head's rows overwrite those of the head before, once all its queries are through.
     order, n_needed = row_schedule(n_valid, n_keys, append=bench.fields["append"], rng=rng)
     head, index = np.repeat(np.arange(n_heads), n_keys), order.ravel()
-    bench.is_quiet_in_reset = True
+    bench.quiet_in_reset = bench.streams
     beyond = bench.fields.get("beyond", False)
     row_beats = bench.streams["i_row"].encode(index=index, key=k[head, index], value=v[head, index])
     n_offered = n_needed.ravel()
@@ -90,6 +92,9 @@ async def play(bench: Bench) -> dict[str, NDArray]:
         "is_empty": _shaped(got["is_empty"][:: spec.d_value // got["value"].shape[1]].astype(bool), n_valid.shape),
         "cycles": _shaped(cycles(queries, out), n_valid.shape),
     }
+    if memories := bench.fields["memory_streams"]:
+        monitors = [getattr(bench.dut, monitor(memory["request"])) for memory in memories.values()]
+        results["words_read"] = np.array([int(one.n_transfers.value) for one in monitors])
     if selected_board is not None:
         selected_keys = kept_indices(bench.streams["o_selected"], selected_board.payloads, spec.top_k)
         results["index"] = _shaped(selected_keys, (n_heads, n_queries, spec.top_k))
@@ -272,6 +277,10 @@ def check_errors(
             expected["base"] = bool(np.any(asked["base"] >= spec.n_keys))
     if spec.n_tables > 1:
         expected["table"] = bool(np.any(asked["table"] >= spec.n_tables))
+    for kind in bench.fields["memory_streams"]:
+        memory = getattr(bench.dut, f"{kind}_memory")
+        expected[f"{kind}_response"] = bool(int(memory.n_wrongs.value))
+        expected[f"{kind}_unasked"] = bool(int(memory.n_strays.value))
     got = bench.error()
     for bit, (name, is_set) in enumerate(expected.items()):
         if got >> bit & 1 != is_set:

@@ -13,6 +13,7 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     steps = bench.steps()
     bench.source("i", bench.encode("i", steps.sum_parts()))
     bench.sink("o", bench.encode("o", steps.outputs()), packet="query", counts=True)
+    bench.quiet_in_reset = {"o"}
     await bench.run()
     return bench.timing()
 

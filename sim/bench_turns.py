@@ -23,10 +23,11 @@ class Sides:
             name: getattr(bench.dut, name) for name in ("wants_read", "wants_write", "read_addr", "write_addr")
         }
         self._most = (1 << len(bench.dut.read_addr)) - 1
-        self._given = dict.fromkeys(self._inputs, 0)
+        # From the reset on, both want one word.
+        self._given = dict.fromkeys(self._inputs, 1)
         self._reader_waited = False
         for port in self._inputs.values():
-            port.value = 0
+            port.value = 1
 
     def step(self, cycle: int) -> bool:
         """Look at the cycle that ends, and want something in the next."""

@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 
 from hamming.rtl.design import Design
 from hamming.rtl.fetch import KeyFetch
+from hamming.rtl.fork import Fork
 from hamming.rtl.loader import RowLoader
 from hamming.rtl.locate import Locate
 from hamming.rtl.memory import address_bits
@@ -23,7 +24,7 @@ from hamming.rtl.weighted_sum import WeightedSum
 from hamming.sim.stimulus import Vectors
 from hamming.sim.testbench import Case, Testbench
 
-__all__ = ["COMPONENTS", "case_of", "component_testbench"]
+__all__ = ["COMPONENTS", "case_of", "component_testbench", "module_name"]
 
 #: Component of each bench, in the order of the data path.
 COMPONENTS: dict[str, Any] = {
@@ -35,6 +36,7 @@ COMPONENTS: dict[str, Any] = {
     "score": ScoreArray,
     "selector": selector,
     "locate": Locate,
+    "fork": lambda dims: Fork(),
     "replay": Replay,
     "softmax": SoftmaxTable,
     "weighted_sum": WeightedSum,
@@ -42,10 +44,15 @@ COMPONENTS: dict[str, Any] = {
 }
 
 
+def module_name(bench: str) -> str:
+    """Return the name that a component's module has by itself: `fork` is a word of SystemVerilog."""
+    return f"{bench}_alone"
+
+
 def component_testbench(bench: str, design: Design, **options: Any) -> Testbench:
     """Return the testbench of a component: one of `COMPONENTS`, in a design."""
     component: wiring.Component = COMPONENTS[bench](design.dimensions)
-    return Testbench.of(component, bench, f"hamming.sim.bench_{bench}", **options)
+    return Testbench.of(component, module_name(bench), f"hamming.sim.bench_{bench}", **options)
 
 
 def case_of(design: Design, vectors: Vectors, *, stall: float | dict[str, float] = 0.0, seed: int = 0) -> Case:

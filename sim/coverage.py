@@ -110,7 +110,7 @@ def missing(counts: Mapping[str, int], design: Design) -> list[str]:
     """Return the situations that this design can meet and a thorough simulation of it did not.
 
     A half needs particular weights, so `half_rounded` is never missing. Inputs may wait for `valid` with their
-    `ready`, so they need not be starved; a table, and rows that are written in one cycle, are never stalled.
+    `ready`, so they need not be starved; a table, responses, and rows that are written in one cycle, are never stalled.
     """
     spec, config = design.spec, design.config
     several_kept = spec.top_k > 1
@@ -134,6 +134,8 @@ def missing(counts: Mapping[str, int], design: Design) -> list[str]:
         "sinks_alone": spec.n_keys == 1,
         "sinks_cut_by_n_valid": spec.n_sinks == 1,
         "stalled_i_weight": True,
+        "stalled_key_response": True,
+        "stalled_value_response": True,
         "stalled_i_row": design.dimensions.fold == 1,
     }
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ __all__ = ["Findings", "check"]
 
 #: Longest wait, in latencies of the engine: as many queries are on their way at most, and some more.
 _MOST_WAITS = 6
+
+#: Cycles that a write to a memory of requests takes, at most, as slow as it is here.
+_MOST_WRITE_CYCLES = 200
 
 #: Cycles beyond, for what does not grow with a latency.
 _MORE_CYCLES = 64
@@ -63,6 +67,8 @@ def check(design: Design, manifest: Mapping[str, Any], log: Log) -> Findings:
     found = Findings()
     for cycle in log.moves_in_reset[:5]:
         found.wrong(f"cycle {cycle}: a stream moves in reset")
+    for cycle in log.broken[:5]:
+        found.wrong(f"cycle {cycle}: a stream of a memory breaks the protocol")
     found.count("resets", len(log.resets))
     for name, stream in log.streams.items():
         for at in np.flatnonzero(log.offers[name].kind == CHANGED) if stream.direction == "output" else ():
@@ -191,10 +197,12 @@ class _Queries:
 
 def _hold_waits(design: Design, log: Log, epoch: Epoch, queries: _Queries, latency: int, found: Findings) -> None:
     """Nothing waits longer than it may; a lone query with nothing in its way takes the stated latency at most."""
-    fold = design.dimensions.fold
+    most = design.dimensions.fold + 1
+    if "request" in design.config.memories:
+        most *= _MOST_WRITE_CYCLES
     rows = epoch.offers["i_row"]
-    for n in np.flatnonzero(rows.end - rows.start > fold)[:3]:
-        found.wrong(f"i_row: the row of cycle {rows.start[n]} waits until {rows.end[n]}, longer than {fold + 1} cycles")
+    for n in np.flatnonzero(rows.end - rows.start >= most)[:3]:
+        found.wrong(f"i_row: the row of cycle {rows.start[n]} waits until {rows.end[n]}, longer than {most} cycles")
     if "i_weight" in epoch.offers and (epoch.offers["i_weight"].end > epoch.offers["i_weight"].start).any():
         found.wrong(f"i_weight: an entry waits, after cycle {epoch.begin}")
 
@@ -208,6 +216,8 @@ def _hold_waits(design: Design, log: Log, epoch: Epoch, queries: _Queries, laten
         for start, end in _spans(epoch.offers["i_mask"]):
             starved[start - epoch.begin : end - epoch.begin + 1] = 0
         stalled |= starved
+    for start, end in _slow(log, epoch):
+        stalled[start - epoch.begin : end - epoch.begin] = 1
     written = np.zeros(length + 1, np.int64)
     for start, end in _spans(rows):
         written[start - epoch.begin : end - epoch.begin + 1] = 1
@@ -241,6 +251,15 @@ def _hold_waits(design: Design, log: Log, epoch: Epoch, queries: _Queries, laten
                 if end - start > stated:
                     found.wrong(f"the lone query of cycle {start} takes {end - start} cycles, more than {stated}")
         before = end
+
+
+def _slow(log: Log, epoch: Epoch) -> list[tuple[int, int]]:
+    """Return the cycles, `start <= cycle < end`, of an epoch in which a memory of requests is slow."""
+    changes = [(0, 0), *log.slow, (epoch.end, 0)]
+    spans = [
+        (max(start, epoch.begin), min(end, epoch.end)) for (start, is_slow), (end, _) in pairwise(changes) if is_slow
+    ]
+    return [(start, end) for start, end in spans if start < end]
 
 
 def _waits(offers: Records) -> list[tuple[int, int]]:
@@ -283,6 +302,8 @@ class _Errors:
         causes = {name: queries.at[queries.asked[name] > most[name]] for name in most if name in self._names}
         rows = epoch.taken["i_row"]
         causes["row_index"] = rows.end[rows.field(self._log.streams["i_row"], "index") >= spec.n_keys]
+        for name, cycles in self._log.wrongs.items():
+            causes[name] = cycles[(cycles >= epoch.begin) & (cycles < epoch.end)]
         if "i_weight" in epoch.taken:
             entries = epoch.taken["i_weight"]
             index = entries.field(self._log.streams["i_weight"], "index")

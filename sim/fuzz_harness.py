@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from hamming.rtl.memory_wrapper import wrapper_name, wrapper_ports
-from hamming.sim.harness import instance
+from hamming.sim.harness import MEMORY_CONTROLS, instance, monitor, request_memory
 from hamming.sim.payloads import Stream, read_streams
 
 __all__ = ["EVENTS", "fuzz_harness"]
 
-#: Log of what is no stream: 1 reset begins, 2 reset ends, 3 `error` has another value, 4 something moves in reset.
+#: Log of what is no stream: 1 reset begins, 2 reset ends, 3 `error` has another value, 4 something moves in reset, 5 a
+#: memory of requests begins or ends to be slow, 6 it gave a wrong response, or one too many (of the first memory 0 and
+#: 1, of the second 2 and 3), 7 a stream of a memory broke the protocol.
 EVENTS = "events.log"
 
 
@@ -26,7 +28,9 @@ def fuzz_harness(manifest: Mapping[str, Any], top: str) -> str:
 
     Its ports are `clk` and `done`; `+cycles=N` and `+seed=N` say how long it runs, and with what.
     """
-    streams = read_streams(manifest["streams"])
+    all_streams = read_streams(manifest["streams"])
+    memories = manifest.get("memory_streams", {})
+    streams = own_streams(manifest)
     ports = wrapper_ports(manifest)
     module = wrapper_name(manifest) if manifest["memory_ports"] else manifest["name"]
     noise_bits = 32 * -(-(max(stream.bits for stream in streams.values()) + 8 * manifest["spec"]["d_head"] + 128) // 32)
@@ -45,8 +49,74 @@ def fuzz_harness(manifest: Mapping[str, Any], top: str) -> str:
     ]
     for number, stream in enumerate(streams.values()):
         lines += _stream(number, stream, manifest)
-    lines += [_clocked(streams, manifest, noise_bits, n_dice, length), "endmodule", ""]
-    return "\n".join(lines)
+    for kind, memory in memories.items():
+        lines += _memory(kind, memory, all_streams)
+    lines += [_clocked(streams, manifest, noise_bits, n_dice, length)]
+    if memories:
+        lines += [_memories_clocked(list(memories))]
+    return "\n".join([*lines, "endmodule", ""])
+
+
+def own_streams(manifest: Mapping[str, Any]) -> dict[str, Stream]:
+    """Return the streams of an engine that no memory has."""
+    memories = manifest.get("memory_streams", {}).values()
+    taken = {memory[way] for memory in memories for way in ("request", "response", "write")}
+    return {name: stream for name, stream in read_streams(manifest["streams"]).items() if name not in taken}
+
+
+def _memory(kind: str, memory: Mapping[str, Any], streams: Mapping[str, Stream]) -> list[str]:
+    """Put a memory of requests at its streams, which are watched."""
+    controls = {name: f"memory_{name}" for name in MEMORY_CONTROLS}
+    lines = [request_memory(f"{kind}_memory", memory, streams, controls)]
+    for way in ("request", "response", "write"):
+        stream = streams[memory[way]]
+        wires = {"clk": "clk", "rst": "rst", "valid": stream.valid, "ready": stream.ready, "payload": stream.payload}
+        lines.append(instance("hamming_stream_monitor", monitor(stream.name), wires, {"BITS": stream.bits}))
+    return lines
+
+
+def _memories_clocked(kinds: list[str]) -> str:
+    """Change how the memories behave now and then, and write down what they do."""
+    controls = "\n".join(f"  reg [{bits - 1}:0] memory_{name};" for name, bits in MEMORY_CONTROLS.items())
+    broken = " || ".join(
+        f"{monitor(f'{kind}_{way}')}.violation != 0" for kind in kinds for way in ("request", "response", "write")
+    )
+    told = "\n".join(
+        f'    if ({kind}_memory.takes_{what}) $fwrite(events, "6 %h %h %h\\n", cycle, cycle, 32\'d{2 * n + code});'
+        for n, kind in enumerate(kinds)
+        for code, what in enumerate(("wrong", "stray"))
+    )
+    zeroes = ", ".join(f"memory_{name}" for name in MEMORY_CONTROLS)
+    return f"""\
+{controls}
+  reg memory_was_slow, memory_was_broken;
+  wire memory_is_slow = {" || ".join(f"{kind}_memory.is_slow" for kind in kinds)};
+  wire memory_is_broken = {broken};
+  initial {{{zeroes}, memory_was_slow, memory_was_broken}} = 0;
+
+  always @(posedge clk) begin
+    memory_was_slow <= memory_is_slow;
+    memory_was_broken <= memory_is_broken;
+    if (memory_is_slow != memory_was_slow) $fwrite(events, "5 %h %h %h\\n", cycle, cycle, memory_is_slow | 32'd0);
+    if (memory_is_broken && !memory_was_broken) $fwrite(events, "7 %h %h %h\\n", cycle, cycle, 32'd0);
+{told}
+    if (phase_left == 0) begin
+      {{{zeroes}}} = 0;
+      memory_latency_least = 1;
+      if ($urandom % 2) begin
+        memory_latency_least = 1 + $urandom % 8;
+        memory_latency_more = $urandom % 16;
+        memory_latency_most = 200;
+        memory_pauses = $urandom % 192;
+        if ($urandom % 2) begin
+          memory_refresh_every = 100;
+          memory_refresh = $urandom % 50;
+        end
+      end
+      if ($urandom % 4 == 0) memory_wrongs = 4;
+      if ($urandom % 4 == 0) memory_strays = 4;
+    end
+  end"""
 
 
 def _state(streams: Mapping[str, Stream], manifest: Mapping[str, Any]) -> str:
@@ -154,6 +224,11 @@ def _clocked(
     streams: Mapping[str, Stream], manifest: Mapping[str, Any], noise_bits: int, n_dice: int, length: int
 ) -> str:
     moves = [stream.ready if stream.direction == "input" else stream.valid for stream in streams.values()]
+    moves += [
+        f"{memory[way]}__{'ready' if way == 'response' else 'valid'}"
+        for memory in manifest.get("memory_streams", {}).values()
+        for way in ("request", "response", "write")
+    ]
     moving = f"{{{', '.join(moves)}}}"
     inputs = [stream for stream in streams.values() if stream.direction == "input"]
     rates = []

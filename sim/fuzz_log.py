@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hamming.sim.fuzz_harness import EVENTS
-from hamming.sim.payloads import Stream, read_streams
+from hamming.sim.fuzz_harness import EVENTS, own_streams
+from hamming.sim.payloads import Stream
 
 __all__ = ["CHANGED", "CUT_OFF", "TRANSFERRED", "Log", "Records"]
 
@@ -78,7 +78,7 @@ class Log:
     Attributes
     ----------
     streams
-        Layouts by name.
+        Layouts by name, but for those of memories.
     offers
         `Records` by stream.
     resets
@@ -89,16 +89,27 @@ class Log:
         `(cycle, value)` of each change of `error`.
     moves_in_reset
         Cycles of reset in which a `ready` of an input or a `valid` of an output was not 0.
+    slow
+        `(cycle, 0 or 1)` of each change: whether a memory of requests is slow.
+    wrongs
+        Cycles of wrong responses, by name of their bit of `error`.
+    broken
+        Cycles in which a stream of a memory broke the protocol.
     """
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
-        self.streams = read_streams(manifest["streams"])
+        self.streams = own_streams(manifest)
         self.offers = {name: _read(folder / f"{name}.log", stream.bits) for name, stream in self.streams.items()}
         events = _read(folder / EVENTS, 32)
         value = events.bits @ (1 << np.arange(32, dtype=np.int64))
         self.resets, self.begins, self.moves_in_reset = (events.end[events.kind == kind] for kind in (1, 2, 4))
-        is_error = events.kind == 3
-        self.errors = list(zip(events.end[is_error].tolist(), value[is_error].tolist(), strict=True))
+        self.broken = events.end[events.kind == 7]
+        self.errors, self.slow = (
+            list(zip(events.end[events.kind == kind].tolist(), value[events.kind == kind].tolist(), strict=True))
+            for kind in (3, 5)
+        )
+        names = [f"{kind}_{what}" for kind in manifest.get("memory_streams", {}) for what in ("response", "unasked")]
+        self.wrongs = {name: events.end[(events.kind == 6) & (value == n)] for n, name in enumerate(names)}
 
     def taken(self, name: str) -> Records:
         """Return the transfers of a stream."""

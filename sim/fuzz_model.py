@@ -26,7 +26,8 @@ class Contents:
     """The rows, as the log's offers of `i_row` leave them, up to some cycle.
 
     A transfer writes the key, and the value vector if nothing else stood in its place since the transfer before. An
-    offer that is not transferred may have written parts of the value vector, and nothing else.
+    offer that is not transferred may have written parts of the value vector, and nothing else; but where keys are
+    written by requests, its key, too, and then what is said of value vectors holds for keys.
 
     Attributes
     ----------
@@ -52,6 +53,7 @@ class Contents:
         self._next = self._n_resets = 0
         self._is_mixed = False
         self._n_keys = spec.n_keys
+        self._keys_are_sent = design.config.memories[0] == "request"
         self.key = np.zeros((spec.n_keys, spec.d_head), np.uint8)
         self.value = np.zeros((spec.n_keys, spec.d_value), np.int64)
         self.has_key, self.has_value = np.zeros(spec.n_keys, bool), np.zeros(spec.n_keys, bool)
@@ -69,9 +71,11 @@ class Contents:
             if index < self._n_keys:
                 self.value_at[index] = end
                 self.has_value[index] = kind == TRANSFERRED and not self._is_mixed
+                if self._keys_are_sent:
+                    self.has_key[index] = False
                 if kind == TRANSFERRED:
                     self.key[index], self.value[index] = self._keys[self._next], self._values[self._next]
-                    self.has_key[index] = True
+                    self.has_key[index] = not (self._keys_are_sent and self._is_mixed)
                     self.key_at[index] = end
             self._is_mixed = kind == CHANGED
             self._next += 1

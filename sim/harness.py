@@ -8,10 +8,23 @@ from typing import Any, TypedDict
 
 from hamming.sim.payloads import Stream
 
-__all__ = ["TOP", "Port", "harness", "instance", "library"]
+__all__ = ["MEMORY", "MEMORY_CONTROLS", "TOP", "Port", "harness", "instance", "library", "request_memory"]
 
 #: Name of the harness's module.
 TOP = "hamming_harness"
+
+#: A memory of requests, and its controls with their bits (`sim/verilog/hamming_request_memory.v`).
+MEMORY = "hamming_request_memory"
+MEMORY_CONTROLS = {
+    "latency_least": 16,
+    "latency_more": 16,
+    "latency_most": 16,
+    "refresh_every": 16,
+    "refresh": 16,
+    "pauses": 9,
+    "wrongs": 9,
+    "strays": 9,
+}
 
 
 class Port(TypedDict):
@@ -37,11 +50,13 @@ def harness(
     module: str,
     ports: Sequence[Port],
     streams: Mapping[str, Stream],
+    memories: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the harness of a module: Verilog-2005, to be compiled beside the module and `library`.
 
     It has the module's ports, `clk` and `rst` even where the module is combinational, or has AXI's `aclk` and
-    `aresetn`, and watches every stream.
+    `aresetn`, and watches every stream. Where the module has memories of requests, there is one for each, and
+    `MEMORY_CONTROLS` are inputs `memory_NAME`.
 
     Parameters
     ----------
@@ -51,15 +66,29 @@ def harness(
         All its ports.
     streams
         Its streams, by name.
+    memories
+        `memory_streams` of its manifest.
     """
     clocks = {"clk": "clk", "rst": "rst", "aclk": "clk", "aresetn": "~rst"}
+    memories = memories or {}
+    inside = {
+        port
+        for memory in memories.values()
+        for way in ("request", "response", "write")
+        for port in (streams[memory[way]].valid, streams[memory[way]].ready, streams[memory[way]].payload)
+    }
     outside = [Port(name=name, direction="input", bits=1) for name in ("clk", "rst")] + [
-        port for port in ports if port["name"] not in clocks
+        port for port in ports if port["name"] not in {*clocks, *inside}
     ]
+    if memories:
+        outside += [Port(name=f"memory_{name}", direction="input", bits=bits) for name, bits in MEMORY_CONTROLS.items()]
 
     lines = [f"module {TOP} ("]
     lines += [",\n".join(f"  {port['direction']} {_range(port['bits'])}{port['name']}" for port in outside), ");"]
+    lines += [f"  wire {_range(port['bits'])}{port['name']};" for port in ports if port["name"] in inside]
     lines += [instance(module, "dut", {port["name"]: clocks.get(port["name"], port["name"]) for port in ports})]
+    controls = {name: f"memory_{name}" for name in MEMORY_CONTROLS}
+    lines += [request_memory(f"{kind}_memory", memory, streams, controls) for kind, memory in memories.items()]
     for name, stream in streams.items():
         connections = {
             "clk": "clk",
@@ -70,6 +99,39 @@ def harness(
         }
         lines += [instance("hamming_stream_monitor", monitor(name), connections, {"BITS": stream.bits})]
     return "\n".join([*lines, "endmodule", ""])
+
+
+def request_memory(
+    name: str, memory: Mapping[str, Any], streams: Mapping[str, Stream], controls: Mapping[str, str]
+) -> str:
+    """Return an instance of `MEMORY` at a memory's streams.
+
+    Parameters
+    ----------
+    name
+        Of the instance.
+    memory
+        Its entry in `memory_streams` of a manifest.
+    streams
+        Of the manifest.
+    controls
+        What drives each of `MEMORY_CONTROLS`.
+    """
+    request, response, write = (streams[memory[way]] for way in ("request", "response", "write"))
+    wires = {"clk": "clk", "rst": "rst", **controls}
+    for way, stream in (("request", request), ("response", response), ("write", write)):
+        wires |= {f"{way}_valid": stream.valid, f"{way}_ready": stream.ready}
+        for field in stream.fields:
+            part = f"[{field.span.stop - 1}:{field.span.start}]" if stream.bits > 1 else ""
+            wires[f"{way}_{field.name}"] = f"{stream.payload}{part}"
+    parameters = {
+        "DEPTH": memory["depth"],
+        "WIDTH": memory["bits_a_word"],
+        "PART_BITS": memory["write_bits"],
+        "ADDR_BITS": request.bits,
+        "PART_ADDR_BITS": write.field("address").bits,
+    }
+    return instance(MEMORY, name, wires, parameters)
 
 
 def _range(bits: int) -> str:

@@ -281,7 +281,12 @@ def _table(designs: Sequence[Design], results: Sequence[RegressionReport | str])
     table.add_column("never met")
     for number, (design, result) in enumerate(zip(designs, results, strict=True)):
         spec, config = design.spec, design.config
-        engine = [f"{config.n_lanes} x {design.dimensions.n_macs}", config.selector, config.memory, config.table]
+        engine = [
+            f"{config.n_lanes} x {design.dimensions.n_macs}",
+            config.selector,
+            *dict.fromkeys(config.memories),
+            config.table,
+        ]
         options = {"mask": config.mask, "index": config.expose_index, "range": config.range}
         engine += [name for name, is_there in options.items() if is_there]
         engine += [f"{spec.n_tables} tables"] * (spec.n_tables > 1) + [f"{spec.n_sinks} sinks"] * (spec.n_sinks > 0)

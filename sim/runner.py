@@ -53,6 +53,7 @@ _OLDEST_VERILATOR = (5, 36)
 _VISIBLE = """`verilator_config
 public_flat_rw -module "hamming_harness" -var "*"
 public_flat_rd -module "hamming_stream_monitor*" -var "*"
+public_flat_rd -module "hamming_request_memory*" -var "n_*"
 """
 
 #: Warnings are errors, but for what Yosys writes as Verilog allows it: operands extended to the result's width, numbers

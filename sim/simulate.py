@@ -55,6 +55,9 @@ class Traffic:
         Inputs are out of range now and then (`sim.bench_engine`); what they then mean is expected.
     last_cycle
         Break off after this cycle, in the middle of things; nothing may be wrong until then.
+    memory
+        How memories of requests behave (`sim.harness.MEMORY_CONTROLS`). None: they answer in the next cycle, or, where
+        there are stalls, at random; where inputs are out of range, wrongly now and then.
     """
 
     vectors: Vectors
@@ -64,6 +67,7 @@ class Traffic:
     beyond: bool = False
     seed: int = 0
     last_cycle: int | None = None
+    memory: dict[str, int] | None = None
 
 
 class EngineTestbench:
@@ -198,6 +202,7 @@ class EngineTestbench:
                 "append": traffic.append,
                 "beyond": traffic.beyond,
                 "last_cycle": traffic.last_cycle,
+                "memory": random_memory(traffic) if traffic.memory is None else traffic.memory,
             },
             arrays=vectors.arrays()
             | {
@@ -207,6 +212,21 @@ class EngineTestbench:
                 "expected_deficit": score[..., :1] - score,  # the best key comes first
             },
         )
+
+
+def random_memory(traffic: Traffic) -> dict[str, int]:
+    """Draw how memories of requests behave where the traffic leaves it open."""
+    rng = np.random.default_rng(traffic.seed)
+    found = {"latency_least": 1}
+    if traffic.stall:
+        found["latency_least"] = int(rng.choice([1, 2, 5, 40]))
+        found["latency_more"] = int(rng.choice([0, 1, 4, 60]))
+        found["latency_most"] = 400
+        found["pauses"] = int(rng.choice([0, 64, 192]))
+        found |= {"refresh_every": 200, "refresh": 50} if rng.integers(2) else {}
+    if traffic.beyond:
+        found |= {"wrongs": int(rng.choice([0, 4])), "strays": int(rng.choice([0, 32]))}
+    return found
 
 
 @dataclass(kw_only=True)

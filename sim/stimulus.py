@@ -211,7 +211,9 @@ def _draw(rng: np.random.Generator) -> Design:
         raise ValueError("compiling it would take longer than simulating it")
     n_rows = -(-n_keys // n_lanes)
     n_macs = None if flip() else pick(*_divisors(d_value))
-    memory = str(rng.choice(MEMORIES))
+    memory, *own = (str(rng.choice(MEMORIES)) for _ in range(3))
+    key_memory, value_memory = (None if flip() else one for one in own)
+    kinds = {key_memory or memory, value_memory or memory}
     config = EngineConfig(
         name="engine",
         n_lanes=n_lanes,
@@ -222,13 +224,16 @@ def _draw(rng: np.random.Generator) -> Design:
         n_dividers=None if flip() else pick(*_divisors(n_macs or d_value)),
         product=product,
         memory=memory,
-        read_latency=between(1, 3) if memory == "external" else 1,
+        key_memory=key_memory,
+        value_memory=value_memory,
+        read_latency=between(1, 3) if "external" in kinds else 1,
+        outstanding=pick(4, 5, 16, 200) if "request" in kinds and flip() else None,
         table=str(rng.choice(TABLES)),
         mask=flip(),
         expose_index=flip(),
         range=has_range,
     )
-    if config.memory == "internal" and flip():
+    if config.memories[1] == "internal" and flip():
         n_words = spec.n_keys * config.dimensions(spec).fold
         allowed = [n for n in bank_numbers(n_words) if n <= 16]
         config = dataclasses.replace(config, value_banks=pick(*allowed))

@@ -102,8 +102,9 @@ class Source:
         self._payload.value = self._all_ones
 
     def insist(self) -> None:
-        """Set `valid`, whatever stands before the first beat: a reset must not care."""
+        """Offer the complement of the first beat: a reset must not care."""
         self._valid.value = 1
+        self._payload.value = (self.payloads[0] if self.payloads else 0) ^ self._all_ones
 
     def rest(self) -> None:
         """Undo `insist`."""

@@ -71,7 +71,7 @@ class Testbench:
     verilog
         The module, as emitted.
     description
-        Of a manifest: `name`, `ports`, `streams` and, for memories outside, `memory_ports`.
+        Of a manifest: `name`, `ports`, `streams` and, for memories outside, `memory_ports` and `memory_streams`.
     bench
         Module of the bench, `sim.bench_engine` say.
     simulator, waves, coverage
@@ -125,7 +125,8 @@ class Testbench:
         declared = set(re.findall(r"\w+", header[1])) if header else set()
         declared_ports = [Port(**port) for port in ports if port["name"] in declared]
         channels = description.get("registers", {}).get("channels", {})
-        top = harness(name, declared_ports, read_streams({**description["streams"], **channels}))
+        watched = read_streams({**description["streams"], **channels})
+        top = harness(name, declared_ports, watched, description.get("memory_streams"))
         sources |= {f"{TOP}.v": top, **library()}
         self.build = runner.build(sources, TOP, simulator=simulator, waves=waves, coverage=coverage)
 
@@ -164,9 +165,9 @@ class Testbench:
         folder = Path(tempfile.mkdtemp(prefix="hamming-"))
         try:
             for number, one in enumerate(cases):
-                fields = {"streams": self.description["streams"], **one.fields}
-                if "registers" in self.description:
-                    fields["registers"] = self.description["registers"]
+                names = ("streams", "memory_streams", "registers")
+                described = {name: self.description.get(name, {}) for name in names}
+                fields = {**described, **one.fields}
                 case.save(folder, f"case_{number}", fields, one.arrays)
             runner.run(self.build, self._bench, folder, waves=waves, coverage=coverage, progress=progress)
             results = []

@@ -76,7 +76,7 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
     name = design.config.name
     targets = [folder / f"{name}.v", folder / f"{name}.json"]
     wrapper, ram = folder / f"{name}_memories.v", folder / f"{RAM}.v"
-    is_external = design.config.memory == "external"
+    is_external = "external" in design.config.memories
     rdl = [folder / f"{name}.rdl"] if design.config.bus == "axi" else []
     targets += rdl
     if is_external:

@@ -196,7 +196,8 @@ def _features(dims: Dimensions) -> Register:
         "insertion": (config.selector == "insertion", "the selector is a sorted list"),
         "shift": (config.product == "shift", "table entries are powers of two"),
         "range": (config.range, "queries bring the first key that they see"),
-        "external": (config.memory != "internal", "the memories are outside"),
+        "external_keys": (config.memories[0] != "internal", "the key memory is outside"),
+        "external_values": (config.memories[1] != "internal", "the value memory is outside"),
     }
     fields = (
         Field(name, bit, 1, "constant", meaning, int(value))

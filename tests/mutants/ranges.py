@@ -111,11 +111,15 @@ MUTANTS = [
         SEVERAL_TABLES,
     ),
     Mutant(
-        "a queue takes a word more than it holds", "fifo.py", "(n_words != self.depth)", "(n_words <= self.depth)", FIFO
+        "a queue takes a word more than it holds",
+        "short_queue.py",
+        "(n_words != self.depth)",
+        "(n_words <= self.depth)",
+        FIFO,
     ),
     Mutant(
         "a queue forgets a word that comes as one goes",
-        "fifo.py",
+        "short_queue.py",
         "n_words + taken - given",
         "Mux(given, n_words - 1, n_words + taken)",
         FIFO,

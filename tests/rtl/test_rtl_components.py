@@ -13,12 +13,12 @@ from hamming.golden.score import matches
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import Dimensions, EngineConfig
 from hamming.rtl.fetch import KeyFetch
-from hamming.rtl.fifo import Fifo
 from hamming.rtl.fork import Fork
 from hamming.rtl.loader import RowLoader
 from hamming.rtl.memory import BankedMemory, WritePort
 from hamming.rtl.replay import Replay
 from hamming.rtl.score import ScoreArray
+from hamming.rtl.short_queue import ShortQueue
 from hamming.rtl.softmax import SoftmaxTable
 from hamming.rtl.weighted_sum import WeightedSum
 from tests.rtl.harness import RHYTHMS, pack, run, whole_sums
@@ -295,7 +295,7 @@ def test_weighted_sum(n_macs: int, weight_bits: int, pause: float, stall: float,
 def test_fifo_keeps_the_order_and_holds_as_many_as_it_says(depth) -> None:
     words = list(range(1, 60))
     for pause, stall in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.8), (0.5, 0.5)):
-        beats = run(Fifo(7, depth=depth), {"i": words}, {"o": len(words)}, pause=pause, stall=stall)
+        beats = run(ShortQueue(7, depth=depth), {"i": words}, {"o": len(words)}, pause=pause, stall=stall)
         assert [int(word) for word in beats.payloads["o"]] == words
         # Words in it as each one leaves, that one too: behind a stalled end it fills up.
         held = [sum(t < cycle for t in beats.cycles["i"]) - n for n, cycle in enumerate(beats.cycles["o"])]

@@ -33,7 +33,18 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"scan_rows": 2, "selector": "insertion"}, ValueError, "scan_rows belongs to the histogram selector"),
         ({"score_stages": 9}, ValueError, "score_stages must be 0 to 8, not 9"),
         ({"n_dividers": 0}, ValueError, "n_dividers must be 1 to 1024, not 0"),
-        ({"memory": "sram"}, ValueError, "memory must be one of internal, external, not 'sram'"),
+        ({"memory": "sram"}, ValueError, "memory must be one of internal, external, request, not 'sram'"),
+        ({"key_memory": "dram"}, ValueError, "key_memory must be one of internal, external, request, not 'dram'"),
+        ({"value_memory": "x"}, ValueError, "value_memory must be one of internal, external, request, not 'x'"),
+        ({"read_latency": 2, "memory": "request"}, ValueError, "read_latency above 1 belongs .* out for 'request'"),
+        (
+            {"read_latency": 2, "memory": "external", "key_memory": "request", "value_memory": "internal"},
+            ValueError,
+            "read_latency above 1 belongs to memory = 'external'; leave it out for 'request' and 'internal'",
+        ),
+        ({"outstanding": 8}, ValueError, "outstanding belongs to memory = 'request'; leave it out for 'internal'"),
+        ({"outstanding": 3, "memory": "request"}, ValueError, "outstanding must be 4 to 4096, not 3"),
+        ({"value_banks": 2, "value_memory": "request"}, ValueError, "value_banks belongs .* out for 'request'"),
         ({"value_banks": 0}, ValueError, "value_banks must be 1 to 131072, not 0"),
         ({"value_banks": 6}, ValueError, "value_banks must be a power of two, not 6"),
         ({"value_banks": 2, "memory": "external"}, ValueError, "value_banks belongs to internal memories"),
@@ -155,6 +166,9 @@ def test_rows_and_keys_of_a_query(n_valid: int, first: int, base: int, rows: int
 def test_dictionary_and_back() -> None:
     config = EngineConfig(n_lanes=4, n_macs=3, selector="insertion", mask=True)
     assert EngineConfig.from_dict(config.to_dict()) == config
+    assert "outstanding" not in config.to_dict()
+    config = EngineConfig(memory="external", value_memory="request", outstanding=100)
+    assert EngineConfig.from_dict(config.to_dict()) == config
     with pytest.raises(ValueError, match="unknown engine key 'lanes'"):
         EngineConfig.from_dict({"lanes": 4})
 
@@ -167,6 +181,25 @@ def test_sizes_worked_by_hand() -> None:
     assert dims.cycle_terms(0) == {"score": 1, "select": 2, "sum": 2, "divide": 2}
     assert dims.bound(20) == 10
     assert dims.bound(3) == 6
+
+
+def test_each_memory_has_a_kind_of_its_own() -> None:
+    """Registers behind an array are those of external ones; requests add three cycles for keys, and two for values."""
+    mixed = EngineConfig(memory="external", key_memory="request", read_latency=3, outstanding=9)
+    dims = mixed.dimensions(SPEC)
+    assert mixed.memories == ("request", "external")
+    assert (dims.key_read_latency, dims.value_read_latency, dims.outstanding) == (1, 3, 9)
+    latencies = {
+        (keys, values): EngineConfig(key_memory=keys, value_memory=values).dimensions(SPEC).latency()
+        for keys in ("internal", "request")
+        for values in ("external", "request")
+    }
+    plain = latencies["internal", "external"]
+    assert plain == EngineConfig().dimensions(SPEC).latency()
+    assert latencies["request", "external"] == plain + 3
+    assert latencies["internal", "request"] == plain + 2
+    assert latencies["request", "request"] == plain + 5
+    assert EngineConfig(memory="request").dimensions(SPEC).outstanding == 64
 
 
 def test_derived_scans_end_at_128_scores() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -36,6 +37,9 @@ VARIANTS = {
     "n_dividers": ({"n_dividers": 4}, r"quotient_3_15"),
     "product": ({"product": "shift"}, r"coarse_shifted_0"),
     "memory": ({"memory": "external"}, r"output key_read__en"),
+    "key_memory": ({"key_memory": "request"}, r"output key_request__valid"),
+    "value_memory": ({"value_memory": "request"}, r"output value_request__valid"),
+    "outstanding": ({"memory": "request", "outstanding": 9}, r"reg \[7:0\] memory \[8:0\]"),
     "read_latency": ({"memory": "external", "read_latency": 3}, r"output \[2:0\] key_read__en"),
     "value_banks": ({"value_banks": 2}, r"shows_bank_1"),
     "table": ({"table": "loadable"}, r"input i_weight__valid"),
@@ -60,7 +64,7 @@ def default_text() -> str:
 
 
 def test_every_parameter_is_a_variant() -> None:
-    assert set(VARIANTS) == set(EngineConfig().to_dict())
+    assert set(VARIANTS) == {field.name for field in dataclasses.fields(EngineConfig)}
 
 
 @pytest.mark.parametrize("parameter", VARIANTS)
@@ -107,6 +111,22 @@ def test_memories_of_the_manifest_are_those_of_the_verilog() -> None:
         for high, first, last in re.findall(r"reg \[(\d+):0\] memory \[(\d+):(\d+)\];", text)
     }
     assert declared == {memory["bits"] for memory in manifest(engine, text)["memories"]}
+
+
+def test_manifest_says_what_a_memory_of_requests_owes() -> None:
+    """Of the memory that has them alone; the words that wait are memories inside."""
+    facts = manifest(engine_of(n_lanes=4, n_macs=2, value_memory="request", outstanding=9), "")
+    [(kind, memory)] = facts["memory_streams"].items()
+    assert (kind, memory["depth"], memory["bits_a_word"], memory["write_bits"]) == ("value", 24, 16, 16)
+    assert memory["outstanding"] == 9
+    assert memory["layout"] == "slice s of key j is word j * 2 + s"
+    assert {memory[way] for way in ("request", "response", "write")} <= set(facts["streams"])
+    inside = {memory["name"]: memory["bits"] for memory in facts["memories"] if memory["location"] == "internal"}
+    assert inside["value_requests.requests.words"] == 9 * 16
+    assert [one["location"] for one in facts["memories"][:2]] == ["internal", "request"]
+    facts = manifest(engine_of(n_lanes=4, key_memory="request"), "")
+    assert facts["memory_streams"]["key"]["write_bits"] == 8
+    assert "memory_streams" not in manifest(engine_of(), "")
 
 
 def test_text_is_plain_verilog_2005(default_text: str) -> None:
