@@ -247,3 +247,8 @@ def test_plain_streams_are_left_out_of_a_manifest() -> None:
 def test_bad_bus() -> None:
     with pytest.raises(ValueError, match="bus must be one of stream, axi, not 'wishbone'"):
         EngineConfig(bus="wishbone")
+
+
+def test_memories_of_requests_are_refused() -> None:
+    with pytest.raises(ValueError, match="bus 'axi' has no masters for memories of requests yet"):
+        EngineConfig(bus="axi", memory="request")
