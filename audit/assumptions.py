@@ -1,8 +1,8 @@
 """What components rely on, and do not see to by themselves: under which a mutant may prove to be none.
 
-Each is a statement about a module's wires that holds in every cycle of the engine. `python -m hamming.audit.assumptions`
-holds each against a regression, and asks ABC for a proof: of the whole engine of the design that the component is
-audited in.
+Each is a statement about a module's wires that holds in every cycle of the engine.
+`python -m hamming.audit.assumptions` holds each against a regression, and asks ABC for a proof: of the whole engine of
+the design that the component is audited in.
 """
 
 from __future__ import annotations
