@@ -1,8 +1,7 @@
 """What components rely on, and do not see to by themselves: under which a mutant may prove to be none.
 
-Each is a statement about a module's wires that holds in every cycle of the engine. `python -m hamming.audit.assumptions`
-holds each against a regression, and asks ABC for a proof: of the whole engine of the design that the component is
-audited in.
+Each is a statement about a module's wires that holds in every cycle of the engine.
+`python -m hamming.audit.assumptions` holds each against a regression, and has ABC prove those that say so.
 """
 
 from __future__ import annotations
@@ -40,6 +39,8 @@ class Assumption:
         The engine, of `audit.designs.DESIGNS`, and its module.
     holds
         Verilog over the module's wires.
+    proved_in
+        What ABC proves it of, whatever comes in: the `module` alone, or the whole `engine`; empty where it does not.
     reason
         Why it holds.
     """
@@ -47,6 +48,7 @@ class Assumption:
     design: str
     module: str
     holds: str
+    proved_in: str = ""
     reason: str
 
 
@@ -57,6 +59,7 @@ ASSUMPTIONS: dict[str, tuple[Assumption, ...]] = {
             design="tiny",
             module="selector",
             holds="next_group != 0",
+            proved_in="module",
             reason="Group 0 is read with the hand-over; from then on the next is 1 or above.",
         ),
     ),
@@ -65,6 +68,7 @@ ASSUMPTIONS: dict[str, tuple[Assumption, ...]] = {
             design="tiny",
             module="fork",
             holds="i_valid || has_taken == 0",
+            proved_in="engine",
             reason="An offer holds until both have taken it: the protocol of the selector's stream.",
         ),
     ),
@@ -90,6 +94,7 @@ ASSUMPTIONS: dict[str, tuple[Assumption, ...]] = {
                 design="tiny",
                 module="normalizer",
                 holds=f"is_first_{stage} || divisor_{stage} == divisor_{stage - 1}",
+                proved_in="module",
                 reason="A stage that is not about to take a divisor has the one before it.",
             )
             for stage in range(1, 18)
@@ -108,25 +113,20 @@ ASSUMPTIONS: dict[str, tuple[Assumption, ...]] = {
 
 
 def proved(assumptions: Sequence[Assumption]) -> set[Assumption]:
-    """Return those that ABC proves: of the module alone, or of the whole engine, whatever comes in."""
+    """Return those that ABC proves of what each names in `proved_in`."""
+    groups: dict[tuple[str, str, str], list[Assumption]] = {}
+    for one in assumptions:
+        if one.proved_in:
+            groups.setdefault((one.design, one.module, one.proved_in), []).append(one)
     found: set[Assumption] = set()
-    for (name, module), ours in _grouped(assumptions).items():
+    for (name, module, where), ours in groups.items():
         design = DESIGNS[name]
         top = design.config.name
         verilog = emit(Engine(design.spec, design.config), top)
-        for place, within in ((f"{top}.{module}", "engine"), (top, module)):
-            rest = [one for one in ours if one not in found]
-            found |= {
-                rest[number] for number in stay_zero(verilog, place, [(within, f"!({one.holds})") for one in rest])
-            }
+        # The top module of what is proved goes by the name `engine`.
+        place, within = (top, module) if where == "engine" else (f"{top}.{module}", "engine")
+        found |= {ours[n] for n in stay_zero(verilog, place, [(within, f"!({one.holds})") for one in ours])}
     return found
-
-
-def _grouped(assumptions: Sequence[Assumption]) -> dict[tuple[str, str], list[Assumption]]:
-    groups: dict[tuple[str, str], list[Assumption]] = {}
-    for one in assumptions:
-        groups.setdefault((one.design, one.module), []).append(one)
-    return groups
 
 
 def simulate(assumptions: Sequence[Assumption], n_queries: int, seed: int) -> None:
@@ -160,7 +160,7 @@ def _watched(verilog: str, assumptions: Sequence[Assumption]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status, 1 if an assumption does not hold."""
+    """Run the command line; return the exit status, 1 if an assumption does not hold, or is not proved as it says."""
     parser = argparse.ArgumentParser(
         prog="python -m hamming.audit.assumptions", description=(__doc__ or "").partition("\n")[0]
     )
@@ -179,10 +179,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         table.add_column(heading)
     by_proof = proved(everything)
     for one in everything:
-        how = "proved" if one in by_proof else "simulated"
+        how = f"proved of the {one.proved_in}" if one in by_proof else "NOT PROVED" if one.proved_in else "argued"
         table.add_row(one.design, one.module, Text(one.holds), how, one.reason)
     Console().print(table)
-    return 0
+    return 0 if by_proof == {one for one in everything if one.proved_in} else 1
 
 
 if __name__ == "__main__":

@@ -51,8 +51,8 @@ class Bench:
         The case. Used here: `streams`, a manifest's; `seed`; `stall`, the share of cycles in which a source or a
         sink pauses (0: full rate), for all streams or by name; `watchdog`, in cycles; `drain`, cycles to look for
         surplus beats at the end (absent: 16); `reset_cycles` (absent: 2); `last_cycle`, where to break the case off
-        (absent: run to the end); `memory_streams`, a manifest's, and `memory`, those of `MEMORY_CONTROLS` that are not 0
-        (`latency_least`: 1).
+        (absent: run to the end); `memory_streams`, a manifest's, and `memory`, those of `MEMORY_CONTROLS` that
+        are not 0 (`latency_least`: 1).
     count
         Called for each packet that counts as progress.
 
