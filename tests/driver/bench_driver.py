@@ -3,6 +3,7 @@
 import ctypes
 import os
 from pathlib import Path
+from typing import Any
 
 import cocotb
 import numpy as np
@@ -57,8 +58,8 @@ def bus_of(ports, n_bytes):
     async def send(name, data):
         width = n_bytes[name]
         for start in range(0, len(data), width):
-            beat = int.from_bytes(data[start : start + width], "little")
-            await ports.sources[name].send(AxiStreamFrame([beat]))
+            beat: Any = [int.from_bytes(data[start : start + width], "little")]
+            await ports.sources[name].send(AxiStreamFrame(beat))
         await ports.sources[name].wait()
 
     @resume

@@ -131,9 +131,7 @@ def test_table_is_behind_the_registers_at_a_multiple_of_its_length() -> None:
     assert (window.offset, window.n_words) == (0x1000, 1024)
 
 
-def access(
-    file: RegisterFile, steps: list[tuple[str, int, int, int]], sets: dict[int, str] | None = None
-) -> list[tuple]:
+def access(file: Any, steps: list[tuple[str, int, int, int]], sets: dict[int, str] | None = None) -> list[tuple]:
     """Play `(kind, address, data, strobes)` and return `(response, data)` of each; before step `n`, set `sets[n]`."""
     found: list[tuple[int, int | None]] = []
 

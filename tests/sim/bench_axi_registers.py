@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import cocotb
 import numpy as np
+from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiResp, AxiStreamFrame
 
@@ -27,7 +29,7 @@ class Core:
         self.ports = AxiPorts(dut, self.streams)
 
     async def begin(self):
-        cocotb.clock.Clock(self.dut.clk, 2, unit="step").start()
+        Clock(self.dut.clk, 2, unit="step").start()
         await self.wait(3)
         self.dut.rst.value = 0
         await self.wait(3)
@@ -43,7 +45,8 @@ class Core:
 
     def send(self, name, **values):
         for beat in self.streams[name].encode(**values):
-            self.ports.sources[name].send_nowait(AxiStreamFrame([beat]))
+            data: Any = [beat]
+            self.ports.sources[name].send_nowait(AxiStreamFrame(data))
 
     def send_queries(self, n_valid):
         self.send("i_query", query=self.arrays["q"][: len(n_valid)], n_valid=n_valid)
