@@ -70,6 +70,11 @@ class Traffic:
     memory: dict[str, int] | None = None
 
 
+def _is_installed(*modules: str) -> bool:
+    """Return whether modules are there, each the package of the next one."""
+    return all(importlib.util.find_spec(module) is not None for module in modules)
+
+
 class EngineTestbench:
     """An engine, emitted and compiled, ready for traffic.
 
@@ -118,7 +123,7 @@ class EngineTestbench:
         self._waves = waves
         self._points = points
         self.design = design
-        if design.config.bus == "axi" and importlib.util.find_spec("cocotbext.axi") is None:
+        if design.config.bus == "axi" and not _is_installed("cocotbext", "cocotbext.axi"):
             raise runner.SimulatorMissing(
                 "an engine behind AXI is simulated with cocotbext-axi, which is not installed; "
                 "install it (pip install 'hamming-attention[axi]')"

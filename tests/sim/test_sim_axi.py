@@ -1,5 +1,6 @@
 """Engines behind AXI, played by cocotbext-axi: random queries, registers at work, and faults that are planted."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hamming.rtl.manifest import manifest
 from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
 from hamming.sim.regression import regress
+from hamming.sim.runner import SimulatorMissing
 from hamming.sim.simulate import EngineTestbench, Traffic
 from hamming.sim.stimulus import random_vectors
 from hamming.sim.testbench import Case, Testbench
@@ -105,3 +107,11 @@ def test_planted_fault_is_found(fault):
     stall = {"o_out": 0.5, "o_selected": 0.5, "s_axi_b": 0.9, "s_axi_r": 0.9}
     [result] = bench.run([Traffic(vectors=vectors, stall=stall, seed=4)])
     assert any(re.search(found, failure) for failure in result.failures), result.failures
+
+
+def test_what_is_not_installed_is_said(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(
+        SimulatorMissing, match=r"cocotbext-axi, which is not installed; install it"
+    ):
+        EngineTestbench(design_of("plain"))
