@@ -21,6 +21,7 @@ from hamming.sim.testbench import Case, Testbench
 DESIGNS = {
     "plain": [],
     "everything": ["engine.mask=true", "engine.table=loadable", "engine.n_lanes=4", "spec.n_keys=13"],
+    "slow rows": ["engine.n_lanes=16", "engine.n_macs=1"],  # which a query could overtake
     "outside": ["engine.memory=external", "engine.selector=insertion", "engine.expose_index=false"],
 }
 
@@ -111,7 +112,5 @@ def test_planted_fault_is_found(fault):
 
 def test_what_is_not_installed_is_said(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        SimulatorMissing, match=r"cocotbext-axi, which is not installed; install it"
-    ):
+    with pytest.raises(SimulatorMissing, match=r"cocotbext-axi, which is not installed; install it"):
         EngineTestbench(design_of("plain"))
