@@ -92,7 +92,7 @@ async def play(bench: Bench) -> dict[str, NDArray]:
         "is_empty": _shaped(got["is_empty"][:: spec.d_value // got["value"].shape[1]].astype(bool), n_valid.shape),
         "cycles": _shaped(cycles(queries, out), n_valid.shape),
     }
-    if memories := bench.fields["memory_streams"]:
+    if memories := bench.fields.get("memory_streams"):
         monitors = [getattr(bench.dut, monitor(memory["request"])) for memory in memories.values()]
         results["words_read"] = np.array([int(one.n_transfers.value) for one in monitors])
     if selected_board is not None:
@@ -277,7 +277,7 @@ def check_errors(
             expected["base"] = bool(np.any(asked["base"] >= spec.n_keys))
     if spec.n_tables > 1:
         expected["table"] = bool(np.any(asked["table"] >= spec.n_tables))
-    for kind in bench.fields["memory_streams"]:
+    for kind in bench.fields.get("memory_streams") or ():
         memory = getattr(bench.dut, f"{kind}_memory")
         expected[f"{kind}_response"] = bool(int(memory.n_wrongs.value))
         expected[f"{kind}_unasked"] = bool(int(memory.n_strays.value))

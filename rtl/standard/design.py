@@ -10,7 +10,6 @@ from typing import Any
 from hamming.golden.checks import require_choice, require_int
 from hamming.golden.standard import StandardSpec, logit_scale_of
 from hamming.golden.standard.bf16 import Bf16Spec
-from hamming.rtl.config import MEMORIES
 from hamming.rtl.design import Design
 
 __all__ = ["ELEMENTS", "StandardDesign", "tree_depth"]
@@ -56,7 +55,7 @@ class StandardDesign:
             raise ValueError(
                 f"n_lanes must be a power of two, so that an index splits into memory row and lane, not {self.n_lanes}"
             )
-        require_choice("memory", self.memory, MEMORIES)
+        require_choice("memory", self.memory, ("internal", "external"))
         if isinstance(self.spec, Bf16Spec) and self.spec.n_lanes != self.n_lanes:
             raise ValueError(f"n_lanes must be the spec's, {self.spec.n_lanes}, by which it sums, not {self.n_lanes}")
 

@@ -62,4 +62,4 @@ def test_every_design_is_legal():
     for number in range(200):
         design = random_design(np.random.default_rng([1, number]))
         assert Design(design.spec, design.config).dimensions.n_rows >= 1
-        assert all(isinstance(weight, int) for weight in design.spec.weights)
+        assert all(isinstance(weight, int) for table in design.spec.tables for weight in table)
