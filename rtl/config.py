@@ -19,6 +19,7 @@ SELECTORS = ("histogram", "insertion")
 PRODUCTS = ("multiply", "shift")
 MEMORIES = ("internal", "external", "request")
 TABLES = ("rom", "loadable")
+BUSES = ("stream", "axi")
 
 #: What is supported; beyond it the tools on the way to Verilog fail, or work for many minutes.
 MAX_LANES = 512
@@ -83,6 +84,8 @@ class EngineConfig:
         Whether a query brings the `first` key that it sees; rows before it are not read.
     expose_index
         Whether the kept keys are put out, as a stream beside the output.
+    bus
+        `stream` (valid, ready, payload) or `axi` (AXI4-Streams, and registers behind AXI4-Lite).
 
     Raises
     ------
@@ -110,6 +113,7 @@ class EngineConfig:
     mask: bool = False
     expose_index: bool = True
     range: bool = False
+    bus: str = "stream"
 
     def __post_init__(self) -> None:
         require_module_name(self.name)
@@ -151,6 +155,11 @@ class EngineConfig:
         require_bool("mask", self.mask)
         require_bool("range", self.range)
         require_bool("expose_index", self.expose_index)
+        require_choice("bus", self.bus, BUSES)
+        if self.bus == "axi" and "request" in self.memories:
+            raise ValueError(
+                "bus 'axi' has no masters for memories of requests yet; give it 'internal' or 'external' ones"
+            )
 
     @property
     def memories(self) -> tuple[str, str]:
@@ -167,7 +176,7 @@ class EngineConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types, without the options that are left out; `from_dict` is the inverse."""
-        options = {"range": False, "key_memory": None, "value_memory": None, "outstanding": None}
+        options = {"range": False, "bus": "stream", "key_memory": None, "value_memory": None, "outstanding": None}
         return {name: value for name, value in dataclasses.asdict(self).items() if value != options.get(name, "")}
 
     @classmethod
@@ -424,7 +433,9 @@ class Dimensions:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold
         division = self.n_macs // self.n_dividers + self.division_latency
-        return take + self.config.range + self.config.score_stages + give + passes + self.key_latency + division
+        buffers = BUFFER_LATENCY if self.config.bus == "axi" else 0
+        before = self.config.range + self.config.score_stages
+        return take + before + give + passes + self.key_latency + division + buffers
 
     def bound(self, n_valid: int | None = None, n_rows: int | None = None) -> int:
         """Least cycles a query that lanes and multipliers allow: `max(ceil(n_valid/n_lanes), kept*fold)`."""
@@ -441,6 +452,9 @@ PLACES_OF_QUERIES = 10
 
 #: Bits that a stage of the normaliser adds at most: as many as fit 1 GHz in 45 nm.
 MOST_ADDED_BITS = 11
+
+#: Cycles that the buffers behind AXI add to a query, before it and behind its outputs.
+BUFFER_LATENCY = 2
 
 #: Cycles from a selector's last key to the sums that it completes: the way to the table, and three in the weighted sum.
 #: A memory that takes longer than a cycle does so for keys and for values.

@@ -16,6 +16,9 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In
 
 from hamming.rtl import payload
+from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_streams
+from hamming.rtl.axi.registers import description
+from hamming.rtl.config import BUFFER_LATENCY
 from hamming.rtl.engine import Engine, errors
 from hamming.rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
 
@@ -27,7 +30,8 @@ FORMAT = 1
 
 def ports(component: wiring.Component) -> list[dict[str, Any]]:
     """Return the Verilog ports of `component`, clock and reset first."""
-    result = [{"name": "clk", "direction": "input", "bits": 1}, {"name": "rst", "direction": "input", "bits": 1}]
+    own = () if isinstance(component, AxiEngine) else ("clk", "rst")  # AXI has names of its own for them
+    result: list[dict[str, Any]] = [{"name": name, "direction": "input", "bits": 1} for name in own]
     for path, member, _ in component.signature.flatten(component):
         direction = "input" if member.flow == In else "output"
         bits = Shape.cast(member.shape).width
@@ -76,9 +80,10 @@ def _field(name: str, offset: int, shape: Any) -> dict[str, Any]:
     return {"name": name, "offset": offset, "bits": shape.width, "length": length, "signed": shape.signed}
 
 
-def manifest(engine: Engine, verilog: str) -> dict[str, Any]:
+def manifest(engine: Engine | AxiEngine, verilog: str) -> dict[str, Any]:
     """Return the manifest of `engine`, whose Verilog is `verilog`."""
     dims, config = engine.dims, engine.config
+    is_axi = isinstance(engine, AxiEngine)
     return {
         "format": FORMAT,
         "name": config.name,
@@ -95,7 +100,8 @@ def manifest(engine: Engine, verilog: str) -> dict[str, Any]:
             for name in ("index_bits", "n_valid_bits", "matches_bits", "weight_sum_bits", "acc_bits", "out_bits")
         },
         "ports": ports(engine),
-        "streams": streams(engine),
+        "streams": axi_streams(engine) if is_axi else streams(engine),
+        **({"registers": {"channels": axi_channels(engine)} | description(dims)} if is_axi else {}),
         "errors": _errors(engine),
         "memories": _memories(engine),
         "memory_ports": _memory_ports(engine),
@@ -117,7 +123,7 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _memories(engine: Engine) -> list[dict[str, Any]]:
+def _memories(engine: Engine | AxiEngine) -> list[dict[str, Any]]:
     dims, config = engine.dims, engine.config
     keys, values = key_read_port(dims), value_read_port(dims)
     key_location, value_location = config.memories
@@ -134,15 +140,17 @@ def _memories(engine: Engine) -> list[dict[str, Any]]:
     if config.selector == "histogram":
         groups = dims.scan_groups(dims.spec.n_keys)
         sizes.append(("selector.scores", 2 * groups, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))
+    inside = "engine." if isinstance(engine, AxiEngine) else ""
     return [
-        {"name": name, "depth": depth, "bits_a_word": width, "bits": depth * width, "location": location}
+        {"name": inside + name, "depth": depth, "bits_a_word": width, "bits": depth * width, "location": location}
         for name, depth, width, location in sizes
     ]
 
 
-def _errors(engine: Engine) -> list[dict[str, Any]]:
+def _errors(engine: Engine | AxiEngine) -> list[dict[str, Any]]:
+    port = "register ERROR" if isinstance(engine, AxiEngine) else "error"
     return [
-        {"port": "error", "bit": bit, "name": name, "meaning": meaning}
+        {"port": port, "bit": bit, "name": name, "meaning": meaning}
         for bit, (name, meaning) in enumerate(errors(engine.dims).items())
     ]
 
@@ -154,7 +162,7 @@ _READ_ENABLES = [
 ]
 
 
-def _memory_ports(engine: Engine) -> dict[str, Any]:
+def _memory_ports(engine: Engine | AxiEngine) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, member in engine.signature.members.items():
         if member.is_signature and isinstance(member.signature, (ReadPort, WritePort)):
@@ -171,7 +179,7 @@ def _memory_ports(engine: Engine) -> dict[str, Any]:
     return result
 
 
-def _memory_streams(engine: Engine) -> dict[str, Any]:
+def _memory_streams(engine: Engine | AxiEngine) -> dict[str, Any]:
     """Return the entry that says of each memory of any latency what its streams mean; none where there is none."""
     dims = engine.dims
     keys, values = key_read_port(dims), value_read_port(dims)
@@ -204,7 +212,7 @@ _ORDER = [
 ]
 
 
-def _cycles(engine: Engine) -> dict[str, Any]:
+def _cycles(engine: Engine | AxiEngine) -> dict[str, Any]:
     dims = engine.dims
     kept, seen, rows = "max(1, min(top_k, n_valid))", "n_valid", "max(1, ceil(n_valid / n_lanes))"
     groups = "max(1, ceil(n_valid / (n_lanes * scan_rows)))"
@@ -222,6 +230,7 @@ def _cycles(engine: Engine) -> dict[str, Any]:
         take = "score * n_lanes"
         select = f"max({seen}, top_k) at most: a cycle a key that ranks among the kept when it comes"
     terms = dims.cycle_terms()
+    in_buffers = f" + {BUFFER_LATENCY}" if isinstance(engine, AxiEngine) else ""
     return {
         "formula": "max(score, select, sum, divide), back to back; score and sum alone are the bound",
         "terms": {
@@ -237,7 +246,7 @@ def _cycles(engine: Engine) -> dict[str, Any]:
         "bound": dims.bound(),
         "latency": {
             "formula": f"{before}{take} + score_stages + {give} "
-            f"+ (fold - 1) * max(kept, D) + {dims.key_latency} + D + {dims.division_latency}, at most; "
+            f"+ (fold - 1) * max(kept, D) + {dims.key_latency} + D + {dims.division_latency}{in_buffers}, at most; "
             "D = divide / fold",
             "cycles": dims.latency(),
         },

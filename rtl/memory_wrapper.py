@@ -67,7 +67,7 @@ def memory_wrapper(facts: Mapping[str, Any]) -> str:
             "LANE_BITS": memory["lane_bits"],
             "LATENCY": bits[memory["read"]["en"]],
         }
-        wires = {"clk": "clk"}
+        wires = {"clk": facts["ports"][0]["name"]}
         wires |= {f"{way}_{part}": memory[way][part] for way in ("read", "write") for part in memory[way]}
         lines += ["", _instance(RAM, f"{kind}_memory", wires, parameters)]
     return "\n".join([*lines, "endmodule", ""])

@@ -27,7 +27,7 @@ from hamming.sim.steps import Steps
 from hamming.sim.stimulus import Vectors
 from hamming.sim.streams import Gate, Sink, Source, pauses
 
-__all__ = ["Bench", "play_cases"]
+__all__ = ["RESET_CYCLES", "Bench", "play_cases"]
 
 #: Codes of `sim/verilog/hamming_stream_monitor.v`.
 _VIOLATIONS = {
@@ -36,7 +36,7 @@ _VIOLATIONS = {
     3: "valid, ready or a valid payload is X",
 }
 
-_RESET_CYCLES = 2
+RESET_CYCLES = 2
 _DRAIN_CYCLES = 16
 
 
@@ -58,8 +58,8 @@ class Bench:
 
     Attributes
     ----------
-    streams
-        Layouts by name.
+    streams, channels
+        Layouts by name; channels are those of registers.
     coverage
         Counts of situations, for the report.
     quiet_in_reset
@@ -76,6 +76,8 @@ class Bench:
         self.fields = fields
         self.arrays = arrays
         self.streams: dict[str, Stream] = read_streams(fields["streams"])
+        self.channels: dict[str, Stream] = read_streams(fields.get("registers", {}).get("channels", {}))
+        self._watched = (*self.streams, *self.channels)
         self.coverage: dict[str, int] = {}
         self._sources: list[Source] = []
         self._sinks: list[Sink] = []
@@ -149,6 +151,10 @@ class Bench:
         """Return what gives the component leave for `port` by its input `name`, pausing like a stream."""
         return Permission(self.dut, name, port, pause=self._pause(name), complain=self.fail, **options)
 
+    def error(self) -> int:
+        """Return the bits of the engine's `error`."""
+        return int(self.dut.error.value)
+
     def fail(self, message: str) -> None:
         """Note what is wrong beside the streams."""
         self._n_failures += 1
@@ -165,7 +171,7 @@ class Bench:
                 getattr(self.dut, f"memory_{name}").value = chosen.get(name, 0)
         for source in self._sources:
             source.insist()
-        for cycle in range(1 - self.fields.get("reset_cycles", _RESET_CYCLES), 1):
+        for cycle in range(1 - self.fields.get("reset_cycles", RESET_CYCLES), 1):
             await edge
             self._fail_unless_quiet()
             for part in others:
@@ -210,7 +216,7 @@ class Bench:
         """Return what happened: failures in words, and for each stream what its monitor saw."""
         streams: dict[str, dict[str, int]] = {}
         violations: list[str] = []
-        for name in self.streams:
+        for name in self._watched:
             seen = getattr(self.dut, monitor(name))
             streams[name] = {key: int(getattr(seen, f"n_{key}").value) for key in ("transfers", "stalled", "starved")}
             if violation := int(seen.violation.value):
@@ -221,7 +227,8 @@ class Bench:
             "n_mismatches": sum(board.n_mismatches for board in self._boards) + self._n_failures,
             "mismatches": [*self._failures, *(message for board in self._boards for message in board.messages)],
             "violations": violations,
-            "coverage": self.coverage | of_streams(streams),
+            "coverage": self.coverage
+            | of_streams({name: streams[name] for name in self._watched if name in self.streams}),
             "cycles": self._n_cycles,
         }
 
@@ -231,7 +238,9 @@ class Bench:
         return pauses(probability, random.Random(f"{self.fields.get('seed', 0)} {name}"))
 
 
-async def play_cases(dut: Any, play: Callable[[Bench], Awaitable[dict[str, NDArray]]]) -> None:
+async def play_cases(
+    dut: Any, play: Callable[[Bench], Awaitable[dict[str, NDArray]]], make: Callable[..., Bench] = Bench
+) -> None:
     """Play every case of this run, `case_N` of its folder, and write what came of it to `result_N`.
 
     Parameters
@@ -240,6 +249,8 @@ async def play_cases(dut: Any, play: Callable[[Bench], Awaitable[dict[str, NDArr
         Handle of the harness.
     play
         Sets a bench up, runs it and returns arrays for the result.
+    make
+        Makes the bench; arguments as of `Bench`.
 
     Raises
     ------
@@ -251,7 +262,7 @@ async def play_cases(dut: Any, play: Callable[[Bench], Awaitable[dict[str, NDArr
     count = _counter(folder / PROGRESS_FILE)
     failed: list[str] = []
     for number in range(len(list(folder.glob("case_*.json")))):
-        bench = Bench(dut, *case.load(folder, f"case_{number}"), count)
+        bench = make(dut, *case.load(folder, f"case_{number}"), count)
         arrays = await play(bench)
         report = bench.report()
         case.save(folder, f"result_{number}", report, arrays)

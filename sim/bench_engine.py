@@ -281,7 +281,7 @@ def check_errors(
         memory = getattr(bench.dut, f"{kind}_memory")
         expected[f"{kind}_response"] = bool(int(memory.n_wrongs.value))
         expected[f"{kind}_unasked"] = bool(int(memory.n_strays.value))
-    got = int(bench.dut.error.value)
+    got = bench.error()
     for bit, (name, is_set) in enumerate(expected.items()):
         if got >> bit & 1 != is_set:
             bench.fail(f"error: bit {bit}, {name}, is {got >> bit & 1}, not {int(is_set)}")

@@ -54,8 +54,9 @@ def harness(
 ) -> str:
     """Return the harness of a module: Verilog-2005, to be compiled beside the module and `library`.
 
-    It has the module's ports, `clk` and `rst` even where the module is combinational, and watches every stream. Where
-    the module has memories of requests, there is one for each, and `MEMORY_CONTROLS` are inputs `memory_NAME`.
+    It has the module's ports, `clk` and `rst` even where the module is combinational, or has AXI's `aclk` and
+    `aresetn`, and watches every stream. Where the module has memories of requests, there is one for each, and
+    `MEMORY_CONTROLS` are inputs `memory_NAME`.
 
     Parameters
     ----------
@@ -68,6 +69,7 @@ def harness(
     memories
         `memory_streams` of its manifest.
     """
+    clocks = {"clk": "clk", "rst": "rst", "aclk": "clk", "aresetn": "~rst"}
     memories = memories or {}
     inside = {
         port
@@ -76,7 +78,7 @@ def harness(
         for port in (streams[memory[way]].valid, streams[memory[way]].ready, streams[memory[way]].payload)
     }
     outside = [Port(name=name, direction="input", bits=1) for name in ("clk", "rst")] + [
-        port for port in ports if port["name"] not in {"clk", "rst", *inside}
+        port for port in ports if port["name"] not in {*clocks, *inside}
     ]
     if memories:
         outside += [Port(name=f"memory_{name}", direction="input", bits=bits) for name, bits in MEMORY_CONTROLS.items()]
@@ -84,7 +86,7 @@ def harness(
     lines = [f"module {TOP} ("]
     lines += [",\n".join(f"  {port['direction']} {_range(port['bits'])}{port['name']}" for port in outside), ");"]
     lines += [f"  wire {_range(port['bits'])}{port['name']};" for port in ports if port["name"] in inside]
-    lines += [instance(module, "dut", {port["name"]: port["name"] for port in ports})]
+    lines += [instance(module, "dut", {port["name"]: clocks.get(port["name"], port["name"]) for port in ports})]
     controls = {name: f"memory_{name}" for name in MEMORY_CONTROLS}
     lines += [request_memory(f"{kind}_memory", memory, streams, controls) for kind, memory in memories.items()]
     for name, stream in streams.items():

@@ -84,7 +84,7 @@ class Stream:
     fields
         Its fields; one whose values are all of no bits is left out.
     valid, ready, payload
-        Names of ports.
+        Names of ports; of several, the payload is Verilog's concatenation.
     """
 
     name: str
@@ -128,16 +128,28 @@ class Stream:
 
 
 def read_streams(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Stream]:
-    """Return the streams of a manifest's entry `streams`."""
-    return {
-        name: Stream(
-            name=name,
-            direction=entry["direction"],
-            bits=entry["bits"],
-            fields=tuple(Field(**field) for field in entry["fields"]),
-            valid=entry["valid"],
-            ready=entry["ready"],
-            payload=entry["payload"],
-        )
-        for name, entry in entries.items()
-    }
+    """Return the streams of a manifest's entry `streams`, or the channels of its `registers`.
+
+    A port `last` beside the payload is its highest bit, and a field.
+    """
+    return {name: _read_stream(name, entry) for name, entry in entries.items()}
+
+
+def _read_stream(name: str, entry: Mapping[str, Any]) -> Stream:
+    fields = [Field(**field) for field in entry.get("fields", ())]
+    payload, bits = entry["payload"], entry["bits"]
+    if not isinstance(payload, str):  # several ports
+        payload = f"{{{', '.join(payload)}}}"
+    if "last" in entry:
+        payload = f"{{{entry['last']}, {payload}}}"
+        fields.append(Field("last", bits, 1))
+        bits += 1
+    return Stream(
+        name=name,
+        direction=entry["direction"],
+        bits=bits,
+        fields=tuple(fields),
+        valid=entry["valid"],
+        ready=entry["ready"],
+        payload=payload,
+    )

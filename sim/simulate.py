@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +19,8 @@ from hamming.golden.score import matches
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
-from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
+from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
 from hamming.sim import coverage, runner
 from hamming.sim.stimulus import Vectors
@@ -67,6 +68,11 @@ class Traffic:
     seed: int = 0
     last_cycle: int | None = None
     memory: dict[str, int] | None = None
+
+
+def _is_installed(*modules: str) -> bool:
+    """Return whether modules are there, each the package of the next one."""
+    return all(importlib.util.find_spec(module) is not None for module in modules)
 
 
 class EngineTestbench:
@@ -117,7 +123,12 @@ class EngineTestbench:
         self._waves = waves
         self._points = points
         self.design = design
-        engine = Engine(design.spec, design.config)
+        if design.config.bus == "axi" and not _is_installed("cocotbext", "cocotbext.axi"):
+            raise runner.SimulatorMissing(
+                "an engine behind AXI is simulated with cocotbext-axi, which is not installed; "
+                "install it (pip install 'hamming-attention[axi]')"
+            )
+        engine = top(design.spec, design.config)
         self.verilog = emit(engine, design.config.name)
         self.manifest = manifest(engine, self.verilog)
         if change is not None:
@@ -125,7 +136,7 @@ class EngineTestbench:
         self.testbench = Testbench(
             self.verilog,
             self.manifest,
-            "hamming.sim.bench_engine",
+            "hamming.sim.bench_axi" if "registers" in self.manifest else "hamming.sim.bench_engine",
             simulator=simulator,
             waves=waves is not None,
             coverage=points is not None,

@@ -124,7 +124,9 @@ class Testbench:
         header = re.search(rf"^module {name}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
         declared = set(re.findall(r"\w+", header[1])) if header else set()
         declared_ports = [Port(**port) for port in ports if port["name"] in declared]
-        top = harness(name, declared_ports, read_streams(description["streams"]), description.get("memory_streams"))
+        channels = description.get("registers", {}).get("channels", {})
+        watched = read_streams({**description["streams"], **channels})
+        top = harness(name, declared_ports, watched, description.get("memory_streams"))
         sources |= {f"{TOP}.v": top, **library()}
         self.build = runner.build(sources, TOP, simulator=simulator, waves=waves, coverage=coverage)
 
@@ -163,7 +165,8 @@ class Testbench:
         folder = Path(tempfile.mkdtemp(prefix="hamming-"))
         try:
             for number, one in enumerate(cases):
-                described = {name: self.description.get(name, {}) for name in ("streams", "memory_streams")}
+                names = ("streams", "memory_streams", "registers")
+                described = {name: self.description.get(name, {}) for name in names}
                 fields = {**described, **one.fields}
                 case.save(folder, f"case_{number}", fields, one.arrays)
             runner.run(self.build, self._bench, folder, waves=waves, coverage=coverage, progress=progress)

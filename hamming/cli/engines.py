@@ -64,7 +64,8 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
     CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The Verilog is Verilog-2005; the
     manifest, JSON, states spec, configuration, ports, memories, cycles and tool versions. They are NAME.v and
     NAME.json in DIR. With external memories there are NAME_memories.v, which connects one to each memory port, and
-    hamming_ram_1r1w.v, a model of it whose place macros take; one that is there already is left as it is.
+    hamming_ram_1r1w.v, a model of it whose place macros take; one that is there already is left as it is. Behind AXI
+    (engine.bus=axi) there is NAME.rdl: its registers as SystemRDL.
 
     \b
     Examples:
@@ -76,25 +77,32 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
     targets = [folder / f"{name}.v", folder / f"{name}.json"]
     wrapper, ram = folder / f"{name}_memories.v", folder / f"{RAM}.v"
     is_external = "external" in design.config.memories
+    rdl = [folder / f"{name}.rdl"] if design.config.bus == "axi" else []
+    targets += rdl
     if is_external:
         # Whoever has put macros in place of the model keeps them.
         targets += [wrapper] if ram.is_file() else [wrapper, ram]
     with outputs(*targets, inputs=read_files(config)) as files:
-        from hamming.rtl.engine import Engine
+        from hamming.rtl.axi.systemrdl import systemrdl
         from hamming.rtl.manifest import manifest
+        from hamming.rtl.top import top
         from hamming.rtl.verilog import emit
 
-        engine = Engine(design.spec, design.config)
+        engine = top(design.spec, design.config)
         verilog = emit(engine, name)
         facts = manifest(engine, verilog)
         files.save_text(targets[0], verilog)
         files.save_json(targets[1], facts)
+        for target in rdl:
+            files.save_text(target, systemrdl(facts))
         if is_external:
             files.save_text(wrapper, memory_wrapper(facts))
         if ram in targets:
             files.save_text(ram, ram_verilog())
     click.echo(f"{targets[0]}: {len(verilog.splitlines())} lines of Verilog")
     click.echo(f"{targets[1]}: the manifest")
+    for target in rdl:
+        click.echo(f"{target}: the registers, as SystemRDL")
     if is_external:
         click.echo(f"{wrapper}: the engine with a memory at each memory port")
         click.echo(f"{ram}: {'the memory, a model' if ram in targets else 'left as it was'}")

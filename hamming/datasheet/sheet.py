@@ -10,8 +10,8 @@ from typing import Any
 
 from hamming.datasheet import blocks, wavedrom, waves
 from hamming.rtl.design import load_design, preset_text
-from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
+from hamming.rtl.top import top
 from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.results import read as read_comparisons
 from hamming.synth.studies.areas import AreaRow
@@ -34,7 +34,7 @@ class Datasheet:
 def preset_datasheet(name: str) -> Datasheet:
     """Return a preset's datasheet, with areas of `synth/studies/areas.csv` and energies of the kept comparisons."""
     design = load_design(name)
-    facts = manifest(Engine(design.spec, design.config), "")
+    facts = manifest(top(design.spec, design.config), "")
     areas = [row for row in read_areas() if (row.preset, row.library) == (name, LIBRARY)]
     kept = (one.hamming for one in read_comparisons().values())
     same = (one for one in kept if one.spec == facts["spec"] and one.engine.items() <= facts["engine"].items())

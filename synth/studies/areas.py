@@ -17,7 +17,7 @@ from rich.table import Table
 
 from hamming.pool import Failed, Pool, takes_pool
 from hamming.rtl.design import load_design, preset_names
-from hamming.rtl.engine import Engine
+from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
 from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import LibraryError, load_library
@@ -58,7 +58,7 @@ def measure(preset: str, library: str) -> list[AreaRow]:
     """Synthesize a preset for the clock and return its rows: blocks from the largest down, then `total`."""
     design, cells = load_design(preset), load_library(library)
     name = design.config.name
-    verilog = emit(Engine(design.spec, design.config), name)
+    verilog = emit(top(design.spec, design.config), name)
     mapped = map_design(verilog, top=name, library=cells, clock_ns=CLOCK_NS)
     models = load_cells(cells)
     netlist = flatten(mapped.netlist, name, models)

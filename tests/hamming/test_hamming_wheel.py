@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 #: The folders that `hamming/` links to.
-PARTS = ("audit", "distill", "formal", "golden", "rtl", "sim", "synth")
+PARTS = ("audit", "distill", "driver", "formal", "golden", "rtl", "sim", "synth")
 
 BACKEND = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
 

@@ -1,6 +1,6 @@
 """Mutants of the hardware, by part of the engine; `python -m tests.mutants` runs them."""
 
-from tests.mutants import memories, output, ranges, requests, scores, selection, weights
+from tests.mutants import axi, memories, output, ranges, requests, scores, selection, weights
 from tests.mutants.mutant import ROOT, Mutant
 
 __all__ = ["MUTANTS", "ROOT", "Mutant"]
@@ -13,4 +13,5 @@ MUTANTS = [
     *output.MUTANTS,
     *memories.MUTANTS,
     *requests.MUTANTS,
+    *axi.MUTANTS,
 ]

@@ -1,0 +1,197 @@
+#include "hamming.h"
+
+#define IDENTIFICATION 0x48414D4Du
+#define MAJOR 1u
+#define RESET_POLLS 1000000u
+
+/* Offsets of registers, the same for every engine (rtl/axi/registers.py). */
+enum {
+    ID = 0x00,
+    VERSION = 0x04,
+    CONTROL = 0x08,
+    STATUS = 0x0C,
+    ERROR = 0x10,
+    D_HEAD = 0x40,
+    D_VALUE = 0x44,
+    N_KEYS = 0x48,
+    TOP_K = 0x4C,
+    VALUE_BITS = 0x50,
+    WEIGHT_BITS = 0x54,
+    OUT_FRAC_BITS = 0x58,
+    OUT_BITS = 0x5C,
+    N_TABLES = 0x64,
+    N_LANES = 0x80,
+    FEATURES = 0x9C,
+    ROW_BYTES = 0xC0,
+    ROW_KEY = 0xC4,
+    ROW_VALUE = 0xC8,
+    QUERY_BYTES = 0xCC,
+    QUERY_N_VALID = 0xD0,
+    MASK_BYTES = 0xE0,
+    OUT_BYTES = 0xE4,
+    OUT_BEATS = 0xE8,
+    SELECTED_BYTES = 0xEC,
+    TABLE_OFFSET = 0xF0,
+    TABLE_WORDS = 0xF4
+};
+
+enum { CONTROL_ENABLE = 1, CONTROL_RESET = 2, CONTROL_DRAIN = 4 };
+enum { STATUS_RESETTING = 2 };
+enum { FEATURE_LOADABLE = 1, FEATURE_MASK = 2, FEATURE_SELECTED = 4 };
+
+static uint32_t read_register(const struct hamming_core *core, uint32_t offset) {
+    return core->bus.read(core->bus.context, offset);
+}
+
+static void write_register(const struct hamming_core *core, uint32_t offset, uint32_t value) {
+    core->bus.write(core->bus.context, offset, value);
+}
+
+/* Bytes of a number: 1, 2 or 4. */
+static uint32_t width_of(uint32_t bits) { return bits <= 8 ? 1 : bits <= 16 ? 2 : 4; }
+
+static uint32_t bits_of(uint32_t number) {
+    uint32_t bits = 0;
+    for (; number; number >>= 1) bits++;
+    return bits;
+}
+
+/* Byte by byte: the same on little- and big-endian machines. */
+static void put(uint8_t *bytes, uint32_t number, uint32_t width) {
+    for (uint32_t n = 0; n < width; n++) bytes[n] = (uint8_t)(number >> (8 * n));
+}
+
+static int32_t get(const uint8_t *bytes, uint32_t width) {
+    uint32_t number = bytes[width - 1] & 0x80u ? 0xFFFFFFFFu : 0;
+    for (uint32_t n = width; n-- > 0;) number = number << 8 | bytes[n];
+    return number <= INT32_MAX ? (int32_t)number : -(int32_t)(~number) - 1;
+}
+
+static void put_bits(uint8_t *bytes, const uint8_t *bits, uint32_t n_bits) {
+    for (uint32_t n = 0; n < (n_bits + 7) / 8; n++) bytes[n] = bits[n];
+}
+
+static void clear(uint8_t *bytes, uint32_t n_bytes) {
+    for (uint32_t n = 0; n < n_bytes; n++) bytes[n] = 0;
+}
+
+static int send(const struct hamming_core *core, int stream, uint32_t n_bytes) {
+    return core->bus.send(core->bus.context, stream, core->scratch, n_bytes) < 0 ? HAMMING_BUS : HAMMING_OK;
+}
+
+int hamming_open(struct hamming_core *core, const struct hamming_bus *bus, uint8_t *scratch, size_t scratch_bytes) {
+    core->bus = *bus;
+    core->scratch = scratch;
+    if (read_register(core, ID) != IDENTIFICATION || read_register(core, VERSION) >> 16 != MAJOR) return HAMMING_NOT_FOUND;
+    core->d_head = read_register(core, D_HEAD);
+    core->d_value = read_register(core, D_VALUE);
+    core->n_keys = read_register(core, N_KEYS);
+    core->top_k = read_register(core, TOP_K);
+    core->value_bits = read_register(core, VALUE_BITS);
+    core->weight_bits = read_register(core, WEIGHT_BITS);
+    core->out_frac_bits = read_register(core, OUT_FRAC_BITS);
+    core->out_bits = read_register(core, OUT_BITS);
+    core->n_tables = read_register(core, N_TABLES);
+    core->n_lanes = read_register(core, N_LANES);
+    core->features = read_register(core, FEATURES);
+    core->row_bytes = read_register(core, ROW_BYTES);
+    core->row_key = read_register(core, ROW_KEY);
+    core->row_value = read_register(core, ROW_VALUE);
+    core->query_bytes = read_register(core, QUERY_BYTES);
+    core->query_n_valid = read_register(core, QUERY_N_VALID);
+    core->mask_bytes = read_register(core, MASK_BYTES);
+    core->out_bytes = read_register(core, OUT_BYTES);
+    core->out_beats = read_register(core, OUT_BEATS);
+    core->selected_bytes = read_register(core, SELECTED_BYTES);
+    core->table_offset = read_register(core, TABLE_OFFSET);
+    core->table_words = read_register(core, TABLE_WORDS);
+    if (core->out_bits > 32) return HAMMING_UNSUPPORTED;
+    const uint32_t needed[] = {core->row_bytes, core->query_bytes, core->mask_bytes, core->out_bytes * core->out_beats,
+                               core->selected_bytes * core->top_k};
+    core->scratch_bytes = 0;
+    for (size_t n = 0; n < sizeof needed / sizeof *needed; n++)
+        if (needed[n] > core->scratch_bytes) core->scratch_bytes = needed[n];
+    return scratch_bytes < core->scratch_bytes ? HAMMING_TOO_SMALL : HAMMING_OK;
+}
+
+int hamming_enable(struct hamming_core *core, int is_enabled) {
+    write_register(core, CONTROL, is_enabled ? CONTROL_ENABLE : 0);
+    return HAMMING_OK;
+}
+
+int hamming_reset(struct hamming_core *core, int is_drained) {
+    const uint32_t enable = read_register(core, CONTROL) & CONTROL_ENABLE;
+    write_register(core, CONTROL, enable | CONTROL_RESET | (is_drained ? CONTROL_DRAIN : 0));
+    for (uint32_t n = 0; n < RESET_POLLS; n++)
+        if (!(read_register(core, STATUS) & STATUS_RESETTING)) return HAMMING_OK;
+    return HAMMING_TIMEOUT;
+}
+
+uint32_t hamming_errors(struct hamming_core *core) {
+    const uint32_t errors = read_register(core, ERROR);
+    write_register(core, ERROR, errors);
+    return errors;
+}
+
+int hamming_load_table(struct hamming_core *core, uint32_t table, const uint32_t *weights) {
+    const uint32_t first = table << bits_of(core->d_head); /* an entry's index has as many bits as d_head */
+    if (!(core->features & FEATURE_LOADABLE)) return HAMMING_UNSUPPORTED;
+    if (table >= core->n_tables) return HAMMING_OUT_OF_RANGE;
+    for (uint32_t n = 0; n <= core->d_head; n++)
+        if (core->weight_bits < 32 && weights[n] >> core->weight_bits) return HAMMING_OUT_OF_RANGE;
+    for (uint32_t n = 0; n <= core->d_head; n++) write_register(core, core->table_offset + 4 * (first + n), weights[n]);
+    return HAMMING_OK;
+}
+
+int hamming_write_row(struct hamming_core *core, uint32_t index, const uint8_t *key, const int32_t *values) {
+    const uint32_t width = width_of(core->value_bits);
+    const int32_t highest = (int32_t)((1u << (core->value_bits - 1)) - 1);
+    if (index >= core->n_keys) return HAMMING_OUT_OF_RANGE;
+    for (uint32_t n = 0; n < core->d_value; n++)
+        if (values[n] > highest || values[n] < -highest - 1) return HAMMING_OUT_OF_RANGE;
+    clear(core->scratch, core->row_bytes);
+    put(core->scratch, index, core->row_key);
+    put_bits(core->scratch + core->row_key, key, core->d_head);
+    for (uint32_t n = 0; n < core->d_value; n++)
+        put(core->scratch + core->row_value + n * width, (uint32_t)values[n], width);
+    return send(core, HAMMING_ROW, core->row_bytes);
+}
+
+/* A beat of n_lanes bits for each row of keys that a query reads. */
+static int send_mask(struct hamming_core *core, uint32_t n_valid, const uint8_t *mask) {
+    for (uint32_t first = 0; first == 0 || first < n_valid; first += core->n_lanes) {
+        clear(core->scratch, core->mask_bytes);
+        for (uint32_t n = 0; mask && n < core->n_lanes && first + n < core->n_keys; n++)
+            if (mask[(first + n) / 8] >> (first + n) % 8 & 1)
+                core->scratch[n / 8] = (uint8_t)(core->scratch[n / 8] | 1u << n % 8);
+        if (send(core, HAMMING_MASK, core->mask_bytes) < 0) return HAMMING_BUS;
+    }
+    return HAMMING_OK;
+}
+
+int hamming_attend(struct hamming_core *core, const uint8_t *query, uint32_t n_valid, const uint8_t *mask, int32_t *out,
+                   int *is_empty) {
+    const uint32_t width = width_of(core->out_bits), n_a_beat = core->d_value / core->out_beats;
+    const uint32_t out_bytes = core->out_bytes * core->out_beats;
+    if (n_valid > core->n_keys) return HAMMING_OUT_OF_RANGE;
+    if (mask && !(core->features & FEATURE_MASK)) return HAMMING_UNSUPPORTED;
+    clear(core->scratch, core->query_bytes);
+    put_bits(core->scratch, query, core->d_head);
+    put(core->scratch + core->query_n_valid, n_valid, width_of(bits_of(core->n_keys)));
+    if (send(core, HAMMING_QUERY, core->query_bytes) < 0) return HAMMING_BUS;
+    if (core->features & FEATURE_MASK && send_mask(core, n_valid, mask) < 0) return HAMMING_BUS;
+    if (core->features & FEATURE_SELECTED &&
+        core->bus.receive(core->bus.context, HAMMING_SELECTED, core->scratch, core->selected_bytes * core->top_k) < 0)
+        return HAMMING_BUS;
+    if (core->bus.receive(core->bus.context, HAMMING_OUT, core->scratch, out_bytes) != (int)out_bytes) return HAMMING_BUS;
+    for (uint32_t n = 0; n < core->d_value; n++)
+        out[n] = get(core->scratch + n / n_a_beat * core->out_bytes + n % n_a_beat * width, width);
+    if (is_empty) *is_empty = core->scratch[core->out_bytes - 1];
+    return HAMMING_OK;
+}
+
+int hamming_decode_step(struct hamming_core *core, uint32_t index, const uint8_t *key, const int32_t *values,
+                        const uint8_t *query, int32_t *out) {
+    const int status = hamming_write_row(core, index, key, values);
+    return status < 0 ? status : hamming_attend(core, query, index + 1, NULL, out, NULL);
+}

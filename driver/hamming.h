@@ -1,0 +1,70 @@
+/* Driver of a hamming engine behind AXI: C99, bare metal, no allocation.
+ *
+ * What differs between engines is read from registers, so one build serves all whose registers have major version 1.
+ * The caller plays the bus: registers, and streams as by a DMA. No function may be called while another one runs.
+ */
+#ifndef HAMMING_H
+#define HAMMING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What every function returns. */
+enum hamming_status {
+    HAMMING_OK = 0,
+    HAMMING_NOT_FOUND = -1,   /* no engine answers, or one of another major version */
+    HAMMING_TOO_SMALL = -2,   /* the scratch memory; core.scratch_bytes says what is needed */
+    HAMMING_OUT_OF_RANGE = -3, /* an index, a count or an entry that this engine does not have; nothing was sent */
+    HAMMING_UNSUPPORTED = -4, /* an option that this engine does not have */
+    HAMMING_BUS = -5,         /* a stream did not move, or a packet had another length */
+    HAMMING_TIMEOUT = -6      /* a reset did not end */
+};
+
+enum hamming_stream { HAMMING_ROW, HAMMING_QUERY, HAMMING_MASK, HAMMING_OUT, HAMMING_SELECTED };
+
+/* The bus. send and receive return 0 or more where they did it; receive the bytes of one packet, which ends by TLAST. */
+struct hamming_bus {
+    void *context;
+    uint32_t (*read)(void *context, uint32_t offset);
+    void (*write)(void *context, uint32_t offset, uint32_t value);
+    int (*send)(void *context, int stream, const uint8_t *bytes, size_t n_bytes);
+    int (*receive)(void *context, int stream, uint8_t *bytes, size_t n_bytes);
+};
+
+struct hamming_core {
+    struct hamming_bus bus;
+    uint8_t *scratch;
+    size_t scratch_bytes;
+    uint32_t d_head, d_value, n_keys, top_k, value_bits, weight_bits, out_frac_bits, out_bits, n_tables, n_lanes, features;
+    uint32_t row_bytes, row_key, row_value, query_bytes, query_n_valid, mask_bytes, out_bytes, out_beats;
+    uint32_t selected_bytes, table_offset, table_words;
+};
+
+/* Find an engine and read what it is. scratch must outlive core; scratch_bytes is what it has. */
+int hamming_open(struct hamming_core *core, const struct hamming_bus *bus, uint8_t *scratch, size_t scratch_bytes);
+
+/* Take rows and queries, or not. */
+int hamming_enable(struct hamming_core *core, int is_enabled);
+
+/* Set the engine back: once all queries are answered, or, without is_drained, at once. Memories stay. */
+int hamming_reset(struct hamming_core *core, int is_drained);
+
+/* Bits of ERROR since they were cleared; clears them. */
+uint32_t hamming_errors(struct hamming_core *core);
+
+/* Write table number `table` of d_head + 1 weights, before the first query that uses it. */
+int hamming_load_table(struct hamming_core *core, uint32_t table, const uint32_t *weights);
+
+/* Write a key, of d_head bits, lowest first, and its d_value values at index. */
+int hamming_write_row(struct hamming_core *core, uint32_t index, const uint8_t *key, const int32_t *values);
+
+/* Attention of a query to keys 0 to n_valid - 1: out gets d_value numbers with out_frac_bits fraction bits.
+ * mask: n_keys bits, 1 for a key to leave out; NULL for none. is_empty, if it is not NULL: whether no key took part. */
+int hamming_attend(struct hamming_core *core, const uint8_t *query, uint32_t n_valid, const uint8_t *mask, int32_t *out,
+                   int *is_empty);
+
+/* Append a row at index, and attend to it and all before it. */
+int hamming_decode_step(struct hamming_core *core, uint32_t index, const uint8_t *key, const int32_t *values,
+                        const uint8_t *query, int32_t *out);
+
+#endif

@@ -1,0 +1,1 @@
+"""The engine behind AXI: streams, registers, an interrupt."""

@@ -1,0 +1,403 @@
+"""The bench of an engine behind AXI: the same cases, played by the sources, sinks and masters of `cocotbext.axi`."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import cocotb
+from cocotb.triggers import SimTimeoutError, with_timeout
+from cocotb.utils import get_sim_time
+from numpy.typing import NDArray
+
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.axi.engine import STREAMS
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.engine import Engine
+from hamming.rtl.manifest import streams
+from hamming.sim.bench import RESET_CYCLES, Bench
+from hamming.sim.exchange import Hang
+from hamming.sim.harness import monitor
+from hamming.sim.payloads import Stream, read_streams
+from hamming.sim.scoreboard import Runaway, Scoreboard
+from hamming.sim.streams import Gate
+
+# cocotbext.axi 0.1.28 is written for an older cocotb.
+warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"cocotbext\.axi|cocotb_bus")
+from cocotbext.axi import (  # noqa: E402
+    AxiLiteBus,
+    AxiLiteMaster,
+    AxiStreamBus,
+    AxiStreamFrame,
+    AxiStreamSink,
+    AxiStreamSource,
+)
+
+__all__ = ["AxiBench", "AxiPorts"]
+
+#: Steps of simulated time in a cycle.
+_CYCLE_STEPS = 2
+
+#: Frames that wait in a source at most: enough that it never idles.
+_QUEUED = 4
+
+
+class AxiPorts:
+    """Sources, sinks and the master of registers, made once a run.
+
+    Parameters
+    ----------
+    dut
+        Handle of the harness, in reset.
+    names
+        Streams and their directions.
+    """
+
+    def __init__(self, dut: Any, names: dict[str, Stream]) -> None:
+        logging.getLogger("cocotb.hamming_harness").setLevel(logging.WARNING)
+        self.sources: dict[str, Any] = {}
+        self.sinks: dict[str, Any] = {}
+        for name, stream in names.items():
+            bus = AxiStreamBus.from_prefix(dut, STREAMS[name])
+            # A beat is one number.
+            if stream.direction == "input":
+                self.sources[name] = AxiStreamSource(bus, dut.clk, dut.rst, byte_lanes=1)
+            else:
+                self.sinks[name] = AxiStreamSink(bus, dut.clk, dut.rst, byte_lanes=1)
+        self.registers: Any = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
+
+    def channels(self) -> list[tuple[str, Any]]:
+        """Return what pauses in the master of registers, by the channels' names."""
+        write, read = self.registers.write_if, self.registers.read_if
+        return [
+            ("s_axi_aw", write.aw_channel),
+            ("s_axi_w", write.w_channel),
+            ("s_axi_b", write.b_channel),
+            ("s_axi_ar", read.ar_channel),
+            ("s_axi_r", read.r_channel),
+        ]
+
+    def clear(self) -> None:
+        """Forget what was left of a case."""
+        for part in (*self.sources.values(), *self.sinks.values()):
+            part.clear()
+
+
+class _Source:
+    """Hands payloads to an AXI4-Stream source as their gates open; attributes as of `sim.streams.Source`."""
+
+    def __init__(self, dut: Any, stream: Stream, source: Any, payloads: Sequence[int], gates: Sequence[Gate]) -> None:
+        self.stream = stream
+        self.payloads = payloads
+        self.transferred_at: list[int] = []
+        self._began: list[int] = []
+        self._source, self._gates = source, gates
+        self._transfers = getattr(dut, monitor(stream.name)).n_transfers
+        self._n_queued = 0
+        self._first_step = 0
+
+    @property
+    def offered_at(self) -> list[int]:
+        """Cycle in which each beat was first offered."""
+        return [(began - self._first_step) // _CYCLE_STEPS + 1 for began in self._began]
+
+    @property
+    def count(self) -> int:
+        """Beats transferred, in cycles before this one."""
+        return len(self.transferred_at)
+
+    @property
+    def is_done(self) -> bool:
+        """True once every beat was transferred."""
+        return self.count >= len(self.payloads)
+
+    def begin(self, step: int) -> None:
+        """Take note of when cycle 1 began."""
+        self._first_step = step
+
+    def step(self, cycle: int) -> bool:
+        """Queue what may be offered; True if a beat was transferred."""
+        n_new = int(self._transfers.value) - self.count
+        self.transferred_at += [cycle - 1] * n_new
+        while (
+            self._n_queued < len(self.payloads)
+            and self._n_queued < self.count + _QUEUED
+            and all(gate.of.count >= gate.needs[self._n_queued] for gate in self._gates)
+        ):
+            beat: Any = [self.payloads[self._n_queued]]
+            frame = AxiStreamFrame(beat, tx_complete=self._note)
+            self._source.send_nowait(frame)
+            self._n_queued += 1
+        return n_new > 0
+
+    def _note(self, frame: Any) -> None:
+        if frame.sim_time_end is not None:
+            self._began.append(frame.sim_time_end)
+
+    def state(self) -> str:
+        """Describe the progress."""
+        return f"{self.stream.name} {self.count} of {len(self.payloads)} beats sent"
+
+
+class _Sink:
+    """Takes packets of an AXI4-Stream sink; attributes as of `sim.streams.Sink`."""
+
+    def __init__(
+        self,
+        dut: Any,
+        stream: Stream,
+        sink: Any,
+        n_packets: int,
+        receive: Callable[[int, int], None],
+        on_packet: Callable[[], None] | None,
+    ) -> None:
+        self.stream = stream
+        self.n_packets = n_packets
+        self.packet_at: list[int] = []
+        self._sink, self._receive, self._on_packet = sink, receive, on_packet
+        self._transfers = getattr(dut, monitor(stream.name)).n_transfers
+        self._n_transfers = 0
+        self._last = 1 << stream.field("last").offset
+        self._first_step = 0
+
+    @property
+    def count(self) -> int:
+        """Packets received."""
+        return len(self.packet_at)
+
+    @property
+    def is_done(self) -> bool:
+        """True once all expected packets are here."""
+        return self.count >= self.n_packets
+
+    def begin(self, step: int) -> None:
+        """Take note of when cycle 1 began."""
+        self._first_step = step
+
+    def step(self, cycle: int) -> bool:
+        """Take the packets that came; True if a beat was transferred."""
+        while not self._sink.empty():
+            frame = self._sink.recv_nowait(compact=False)
+            at = (frame.sim_time_end - self._first_step) // _CYCLE_STEPS
+            beats = list(frame.tdata)
+            beats[-1] |= self._last
+            for beat in beats:
+                self._receive(beat, at)
+            self.packet_at.append(at)
+            if self._on_packet is not None:
+                self._on_packet()
+        before, self._n_transfers = self._n_transfers, int(self._transfers.value)
+        return self._n_transfers > before
+
+    def state(self) -> str:
+        """Describe the progress."""
+        return f"{self.stream.name} {self.count} of {self.n_packets} packets received"
+
+
+class _TableSource:
+    """Writes the softmax table through its window; attributes as of `sim.streams.Source`."""
+
+    def __init__(self, stream: Stream, payloads: Sequence[int], registers: Any, offset: int) -> None:
+        self.stream = stream
+        self.payloads = payloads
+        self.count = 0
+        self._registers, self._offset = registers, offset
+
+    @property
+    def is_done(self) -> bool:
+        """True once every entry was written."""
+        return self.count == len(self.payloads)
+
+    async def run(self) -> None:
+        """Write every entry."""
+        beats = self.stream.decode(self.payloads)
+        index = beats["index"]
+        if "table" in beats:
+            index = index + (beats["table"] << self.stream.field("index").bits)
+        for at, weight in zip(index.tolist(), beats["weight"].tolist(), strict=True):
+            await self._registers.write_dword(self._offset + 4 * at, weight)
+            self.count += 1
+
+    def begin(self, step: int) -> None:
+        """Nothing is timed."""
+
+    def step(self, cycle: int) -> bool:
+        """Nothing: the table is written beside."""
+        return False
+
+    def state(self) -> str:
+        """Describe the progress."""
+        return f"{self.stream.name} {self.count} of {len(self.payloads)} entries written"
+
+
+class AxiBench(Bench):
+    """A `Bench` of an engine behind AXI, whose methods it has.
+
+    After each case the registers are read: errors and counters must be those of what was sent.
+
+    Parameters
+    ----------
+    ports
+        Of this run.
+    dut, fields, arrays, count
+        As of `Bench`.
+    """
+
+    def __init__(
+        self,
+        ports: AxiPorts,
+        dut: Any,
+        fields: dict[str, Any],
+        arrays: dict[str, NDArray],
+        count: Callable[[], None],
+    ) -> None:
+        super().__init__(dut, fields, arrays, count)
+        self._ports = ports
+        self._map = {one["name"]: one for one in fields["registers"]["registers"]}
+        self._axi: list[_Source | _TableSource | _Sink] = []
+        self._error = 0
+        config = EngineConfig.from_dict(fields["engine"])
+        if config.table == "loadable":
+            engine = Engine(AttentionSpec.from_dict(fields["spec"]), config)
+            self.streams |= read_streams({"i_weight": streams(engine)["i_weight"]})
+
+    def source(self, name: str, payloads: Sequence[int], gates: Sequence[Gate] = (), beside: Any = None) -> Any:
+        """Drive a stream, or write the table; arguments as of `Bench.source`."""
+        source: _Source | _TableSource
+        if name == "i_weight":
+            offset = self.fields["registers"]["table"]["offset"]
+            source = _TableSource(self.streams[name], payloads, self._ports.registers, offset)
+        else:
+            port = self._ports.sources[name]
+            self._pauses(port, name)
+            source = _Source(self.dut, self.streams[name], port, payloads, gates)
+        self._axi.append(source)
+        return source
+
+    def sink(
+        self,
+        name: str,
+        expected: Sequence[int],
+        *,
+        packet: str = "packet",
+        compare_as: Callable[[list[int]], list[int]] | None = None,
+        on_beat: Callable[[int], None] | None = None,
+        counts: bool = False,
+    ) -> Any:
+        """Take a stream and hold it against `expected`; arguments as of `Bench.sink`."""
+        board = Scoreboard(self.streams[name], expected, packet=packet, compare_as=compare_as)
+        port = self._ports.sinks[name]
+        self._pauses(port, name)
+        sink = _Sink(
+            self.dut, self.streams[name], port, board.n_expected, board.receive, self._count if counts else None
+        )
+        self._axi.append(sink)
+        self._boards.append(board)
+        return sink, board
+
+    def _pauses(self, port: Any, name: str) -> None:
+        stall = self.fields.get("stall", 0.0)
+        has_pauses = stall.get(name, 0.0) if isinstance(stall, dict) else stall
+        port.set_pause_generator(self._pause(name) if has_pauses else None)
+        port.pause = False
+
+    async def read(self, register: str) -> int:
+        """Read a register by its name."""
+        return await self._in_time(self._ports.registers.read_dword(self._map[register]["offset"]), register)
+
+    async def write(self, register: str, value: int) -> None:
+        """Write a register by its name."""
+        await self._in_time(self._ports.registers.write_dword(self._map[register]["offset"], value), register)
+
+    async def _in_time(self, access: Awaitable[int], register: str) -> int:
+        """Await an access, as long as the watchdog allows."""
+        try:
+            return await with_timeout(access, _CYCLE_STEPS * self.fields["watchdog"], "step")
+        except SimTimeoutError:
+            raise Hang(f"register {register}: no answer for {self.fields['watchdog']} cycles") from None
+
+    def error(self) -> int:
+        """Return what the register ERROR had at the end."""
+        return self._error
+
+    async def run(self, others: Sequence[Any] = (), always: Sequence[Any] = ()) -> None:
+        """Reset, enable, and run all streams to the end; what goes wrong is noted, not raised."""
+        edge = self.dut.clk.rising_edge
+        for name, channel in self._ports.channels():
+            self._pauses(channel, name)
+        self.dut.rst.value = 1
+        for cycle in range(RESET_CYCLES):
+            await edge
+            if cycle:
+                self._fail_unless_silent()
+        self._ports.clear()
+        self.dut.rst.value = 0
+        step = get_sim_time()
+        for part in self._axi:
+            part.begin(step)
+        beside = cocotb.start_soon(self._beside())
+        try:
+            self._n_cycles = await self._exchange()
+            if self.fields.get("last_cycle") is None:
+                await self._hold_registers()
+        except (Hang, Runaway) as error:
+            self.fail(str(error))
+        except ValueError as error:  # cocotb's, where a number is asked of X
+            self.fail(f"a value is not known: {error}")
+        beside.cancel()
+        self._ports.clear()
+        if self.fields.get("last_cycle") is None:
+            for board in self._boards:
+                board.finish()
+
+    async def _beside(self) -> None:
+        await self._ports.registers.write_dword(self._map["CONTROL"]["offset"], 1)
+        for part in self._axi:
+            if isinstance(part, _TableSource):
+                await part.run()
+
+    async def _exchange(self) -> int:
+        """Run until everything is sent and received, and `drain` cycles more; return the last cycle."""
+        edge = self.dut.clk.rising_edge
+        last_cycle, watchdog = self.fields.get("last_cycle"), self.fields["watchdog"]
+        remaining, quiet, cycle, written = self.fields["drain"], 0, 1, 0
+        while remaining:
+            await edge
+            moved = [part.step(cycle) for part in self._axi]
+            tables = sum(part.count for part in self._axi if isinstance(part, _TableSource))
+            quiet = 0 if any(moved) or tables > written else quiet + 1
+            written = tables
+            if cycle == last_cycle:
+                break
+            if all(part.is_done for part in self._axi):
+                remaining -= 1
+            elif quiet >= watchdog:
+                states = "; ".join(part.state() for part in self._axi)
+                raise Hang(f"nothing moved for {watchdog} cycles, up to cycle {cycle}: {states}")
+            cycle += 1
+        return cycle
+
+    async def _hold_registers(self) -> None:
+        """Hold the registers against what was sent and received."""
+        self._error = await self.read("ERROR")
+        expected = {"STATUS": 0, "INTERRUPT_STATUS": 1 | 2 * bool(self._error)}
+        expected["QUERIES"] = next(part.count for part in self._axi if part.stream.name == "o_out")
+        rows = next(part for part in self._axi if part.stream.name == "i_row")
+        expected["ROWS"] = rows.count
+        for name, value in expected.items():
+            if (got := await self.read(name)) != value:
+                self.fail(f"register {name} is {got}, not {value}")
+        for name in ("ID", "VERSION", "D_HEAD", "N_KEYS", "FEATURES", "OUT_BYTES"):
+            want = sum(field["init"] << field["lsb"] for field in self._map[name]["fields"])
+            if (got := await self.read(name)) != want:
+                self.fail(f"register {name} is {got}, not {want}")
+
+    def _fail_unless_silent(self) -> None:
+        """Note streams that offer or take something in a reset."""
+        for stream in self.streams.values():
+            if stream.name in STREAMS:
+                port = stream.ready if stream.direction == "input" else stream.valid
+                if int(getattr(self.dut, port).value):
+                    self.fail(f"{stream.name}: {port} is 1 in a reset")

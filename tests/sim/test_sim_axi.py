@@ -1,0 +1,116 @@
+"""Engines behind AXI, played by cocotbext-axi: random queries, registers at work, and faults that are planted."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hamming.golden.attention import attend
+from hamming.rtl.design import load_design
+from hamming.rtl.manifest import manifest
+from hamming.rtl.top import top
+from hamming.rtl.verilog import emit
+from hamming.sim.regression import regress
+from hamming.sim.runner import SimulatorMissing
+from hamming.sim.simulate import EngineTestbench, Traffic
+from hamming.sim.stimulus import random_vectors
+from hamming.sim.testbench import Case, Testbench
+
+DESIGNS = {
+    "plain": [],
+    "everything": ["engine.mask=true", "engine.table=loadable", "engine.n_lanes=4", "spec.n_keys=13"],
+    "slow rows": ["engine.n_lanes=16", "engine.n_macs=1"],  # which a query could overtake
+    "outside": ["engine.memory=external", "engine.selector=insertion", "engine.expose_index=false"],
+}
+
+
+def design_of(name):
+    return load_design("tiny", ["engine.bus=axi", *DESIGNS[name]])
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_random_queries(name):
+    outcome = regress(design_of(name), 300, seed=5)
+    assert outcome.report.mismatches == []
+    assert outcome.report.violations == []
+    assert outcome.passed
+
+
+def test_cycles_are_those_of_the_plain_engine():
+    axi, plain = (
+        regress(load_design("tiny", [f"engine.bus={bus}"]), 700, seed=3).report.cycles_a_query
+        for bus in ("axi", "stream")
+    )
+    assert axi is not None
+    assert axi == pytest.approx(plain, rel=0.02)
+
+
+def test_registers():
+    """All that `bench_axi_registers` asks; a mistake ends it without a result."""
+    design = design_of("plain")
+    rng = np.random.default_rng(1)
+    vectors = random_vectors(design.spec, rng, n_heads=1, n_queries=12, has_mask=False, all_valid=True)
+    expected = attend(design.spec, vectors.q[0], vectors.k[0], vectors.v[0])
+    engine = top(design.spec, design.config)
+    verilog = emit(engine, design.config.name)
+    bench = Testbench(verilog, manifest(engine, verilog), "bench_axi_registers")
+    arrays = {"q": vectors.q[0], "k": vectors.k[0], "v": vectors.v[0], "out": expected.out}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent)
+        [result] = bench.run([Case(fields={}, arrays=arrays)])
+    assert result.failures == []
+
+
+def planted(port, expression):
+    """Return what makes an output `expression`, of what it was, `own`, and of `dice`, which changes each cycle."""
+
+    def change(verilog, facts):
+        bits = next(one["bits"] for one in facts["ports"] if one["name"] == port)
+        begin = verilog.index(");\n") + 3
+        end = verilog.index("\nendmodule\n")
+        header, body, rest = verilog[:begin], verilog[begin:end], verilog[end:]
+        body = re.sub(rf"(?<![\w$\\]){port}(?![\w$])", "own", body)
+        body = re.sub(r"^  output (.*own;)$", "", body, flags=re.MULTILINE)
+        span = f"[{bits - 1}:0] " if bits > 1 else ""
+        fault = f"  output {span}{port};\n  reg dice = 0;\n  always @(posedge aclk) dice <= ~dice;\n"
+        fault += f"  assign {port} = {expression};\n"
+        return header + fault + body + rest, facts
+
+    return change
+
+
+#: An output, what becomes of it, and what is said of it.
+FAULTS = {
+    "valid falls": ("m_axis_out_tvalid", "own & dice", r"^o_out: valid fell before the transfer"),
+    "data changes": ("m_axis_out_tdata", "own ^ dice", r"^o_out: the payload changed"),
+    "last changes": ("m_axis_selected_tlast", "own ^ dice", r"^o_selected: the payload changed"),
+    "last never comes": ("m_axis_out_tlast", "1'b0", r"^o_out: query 0"),
+    "last always comes": ("m_axis_selected_tlast", "1'b1", r"^o_selected: query \d+: expected"),
+    "kept keys fall": ("m_axis_selected_tvalid", "own & dice", r"^o_selected: valid fell"),
+    "a query is lost": ("s_axis_query_tready", "1'b1", r"nothing moved"),
+    "a read falls": ("s_axi_rvalid", "own & dice", r"^s_axi_r: valid fell"),
+    "no read is answered": ("s_axi_rvalid", "1'b0", r"^register ERROR: no answer"),
+    "a read changes": ("s_axi_rdata", "own ^ dice", r"^s_axi_r: the payload changed"),
+    "a response falls": ("s_axi_bvalid", "own & dice", r"^s_axi_b: valid fell"),
+    "a response changes": ("s_axi_bresp", "{2{dice}}", r"^s_axi_b: the payload changed"),
+    "a register is wrong": ("s_axi_rdata", "own ^ 1", r"register ID is"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault_is_found(fault):
+    port, expression, found = FAULTS[fault]
+    design = load_design("tiny", ["engine.bus=axi", "engine.table=loadable"])  # whose table takes many writes
+    vectors = random_vectors(design.spec, np.random.default_rng(2), n_heads=2, n_queries=20, has_mask=False)
+    bench = EngineTestbench(design, change=planted(port, expression))
+    stall = {"o_out": 0.5, "o_selected": 0.5, "s_axi_b": 0.9, "s_axi_r": 0.9}
+    [result] = bench.run([Traffic(vectors=vectors, stall=stall, seed=4)])
+    assert any(re.search(found, failure) for failure in result.failures), result.failures
+
+
+def test_what_is_not_installed_is_said(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SimulatorMissing, match=r"cocotbext-axi, which is not installed; install it"):
+        EngineTestbench(design_of("plain"))
