@@ -401,7 +401,9 @@ def simulate(
     if not stalls:
         hold_cycles(report, bench.design, vectors, result)
 
-    arrays = {name: array.reshape(*lead, *array.shape[1:]) for name, array in result.arrays.items()}
+    # What else a bench puts down is not of one query.
+    of_queries = {name: result.arrays[name] for name in ("out", "index", "is_empty", "cycles") if name in result.arrays}
+    arrays = {name: array.reshape(*lead, *array.shape[1:]) for name, array in of_queries.items()}
     return SimulationResult(
         out=arrays["out"],
         index=arrays.get("index"),

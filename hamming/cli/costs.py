@@ -165,7 +165,7 @@ def compare(
 
         with mistakes(ValueError):
             cells = load_library(library)
-        with progress_bar(f"emitting {design.config.name}") as update, mistakes(SynthesisError):
+        with progress_bar(f"emitting {design.config.name}") as update, mistakes(ValueError, SynthesisError):
             found = compare_designs(
                 design,
                 library=cells,

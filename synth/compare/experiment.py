@@ -88,12 +88,16 @@ def compare(
     Raises
     ------
     ValueError
-        The clock is not positive, the library has no buffer, or there is no such baseline.
+        The clock is not positive, the library has no buffer, there is no such baseline, the design has several tables,
+        or a memory of it is not inside.
     SynthesisError
         Yosys refuses a design, or the gates answer wrongly.
     """
     if not clock > 0:
         raise ValueError(f"clock must be positive, in GHz, not {clock}")
+    for name, memory in zip(("key_memory", "value_memory"), design.config.memories, strict=True):
+        if memory != "internal":
+            raise ValueError(f"{name} must be 'internal', so that its words are read and counted, not {memory!r}")
     opponent = StandardDesign.like(design, element=baseline)
     same = {
         "library": library,

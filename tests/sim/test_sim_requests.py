@@ -6,13 +6,14 @@ import shutil
 import numpy as np
 import pytest
 
+from hamming.golden.attention import attend
 from hamming.rtl.design import load_design
 from hamming.sim import testbench
 from hamming.sim.fuzz import fuzz, play
 from hamming.sim.fuzz_check import check
 from hamming.sim.harness import MEMORY
 from hamming.sim.regression import regress
-from hamming.sim.simulate import EngineTestbench, Traffic
+from hamming.sim.simulate import EngineTestbench, Traffic, simulate
 from hamming.sim.stimulus import random_vectors
 
 #: Two keys a word, a last word of one; slices of half a value vector.
@@ -36,6 +37,18 @@ def test_random_queries(mix):
     assert outcome.report.violations == []
     assert outcome.missing == []
     assert outcome.passed
+
+
+@pytest.mark.parametrize("lead", [(), (3,)])
+def test_vectors_of_a_user(lead, rng):
+    """Words read are counted for each memory, not for each head or query."""
+    design = design_of("values")
+    q, k = (rng.integers(0, 2, (*lead, n, design.spec.d_head)) for n in (4, design.spec.n_keys))
+    v = rng.integers(-8, 8, (*lead, design.spec.n_keys, design.spec.d_value))
+    result, expected = simulate(design.spec, design.config, q, k, v), attend(design.spec, q, k, v)
+    assert result.report.passed
+    assert np.array_equal(result.out, expected.out)
+    assert result.cycles.shape == (*lead, 4)
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")

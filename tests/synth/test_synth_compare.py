@@ -6,7 +6,9 @@ import dataclasses
 import json
 
 import pytest
+from click.testing import CliRunner
 
+from hamming.cli import main
 from hamming.golden.standard import logit_scale_of
 from hamming.rtl.design import load_design
 from hamming.synth.compare.comparison import Comparison
@@ -104,3 +106,25 @@ def test_there_are_two_baselines():
 def test_a_clock_is_positive(clock: float):
     with pytest.raises(ValueError, match=f"clock must be positive, in GHz, not {clock}"):
         compare(load_design("tiny"), library=load_library(), clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "engine.memory=request",
+            "key_memory must be 'internal', so that its words are read and counted, not 'request'",
+        ),
+        ("engine.value_memory=external", "value_memory must be 'internal'"),
+        ("spec.logit_scale=[0.1, 0.2]", "standard attention has one softmax table"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_any_work(change, message):
+    def work(now):
+        raise AssertionError(now)
+
+    with pytest.raises(ValueError, match=message):
+        compare(load_design("tiny", [change]), library=load_library("nangate45"), progress=work)
+    result = CliRunner().invoke(main, ["compare", "tiny", "--set", change])
+    assert result.exit_code == 1
+    assert message in " ".join(result.output.split())
