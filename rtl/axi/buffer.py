@@ -51,7 +51,8 @@ class Buffer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         payload = self.i.signature.members["payload"].shape
-        valid, held = Signal(), Signal(payload, reset_less=True)
+        valid = Signal()
+        held = Signal(payload, reset_less=True)
         m.d.comb += [self.o.valid.eq(valid), self.o.payload.eq(held)]
         if self.depth == 1:
             m.d.comb += self.i.ready.eq(~valid & self.accepts)
@@ -60,7 +61,8 @@ class Buffer(wiring.Component):
             with m.Elif(self.o.ready):
                 m.d.sync += valid.eq(0)
             return m
-        has_spare, spare = Signal(), Signal(payload, reset_less=True)
+        has_spare = Signal()
+        spare = Signal(payload, reset_less=True)
         is_taken = Signal()
         m.d.comb += [self.i.ready.eq(~has_spare & self.accepts), is_taken.eq(self.i.valid & self.i.ready)]
         with m.If(~valid | self.o.ready):

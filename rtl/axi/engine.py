@@ -159,8 +159,10 @@ class AxiEngine(wiring.Component):
 
     def _in_flight(self, m: Module, buffers: dict[str, Buffer]) -> Signal:
         """Count queries from their transfer until their last output beat waits; return whether anything is held."""
-        count, is_busy = Signal(_IN_FLIGHT_BITS), Signal()
-        begins, ends = Signal(), Signal()
+        count = Signal(_IN_FLIGHT_BITS)
+        is_busy = Signal()
+        begins = Signal()
+        ends = Signal()
         query, out = buffers["i_query"], buffers["o_out"]
         m.d.comb += [
             begins.eq(query.i.valid & query.i.ready),
@@ -177,7 +179,8 @@ class AxiEngine(wiring.Component):
 
     def _resets(self, m: Module, accepts: Signal, resets: Signal, is_busy: Signal) -> None:
         """Reset the engine for a cycle when that was asked for: at once, or once nothing is held."""
-        file, is_wanted = self.file, Signal()
+        file = self.file
+        is_wanted = Signal()
         m.d.comb += [
             accepts.eq(file.control_enable & ~is_wanted & ~resets),
             file.status_resetting.eq(is_wanted | resets),
@@ -192,7 +195,8 @@ class AxiEngine(wiring.Component):
     def _errors(self, m: Module) -> None:
         """Pass each cause on once: the engine's bits stay until it is reset."""
         causes = errors(self.dims)
-        seen, new = Signal(len(causes)), Signal(len(causes))
+        seen = Signal(len(causes))
+        new = Signal(len(causes))
         m.d.sync += seen.eq(self.engine.error)
         m.d.comb += [new.eq(self.engine.error & ~seen), self.file.interrupt_status_error_set.eq(new.any())]
         for bit, name in enumerate(causes):

@@ -111,8 +111,11 @@ class RegisterFile(wiring.Component):
         return m
 
     def _write(self, m: Module) -> None:
-        has_addr, has_data = Signal(), Signal()
-        word, data, strobes = Signal(self.addr_bits - 2), Signal(32), Signal(4)
+        has_addr = Signal()
+        has_data = Signal()
+        word = Signal(self.addr_bits - 2)
+        data = Signal(32)
+        strobes = Signal(4)
         m.d.comb += [self.awready.eq(~has_addr), self.wready.eq(~has_data)]
         with m.If(self.awvalid & ~has_addr):
             m.d.sync += [has_addr.eq(1), word.eq(self.awaddr[2:])]
@@ -121,8 +124,11 @@ class RegisterFile(wiring.Component):
         with m.If(self.bvalid & self.bready):
             m.d.sync += self.bvalid.eq(0)
 
-        is_whole, is_known, waits = Signal(), Signal(), Signal()
-        executes, writes = Signal(), Signal()
+        is_whole = Signal()
+        is_known = Signal()
+        waits = Signal()
+        executes = Signal()
+        writes = Signal()
         m.d.comb += [
             is_whole.eq(strobes == _ALL_BYTES),
             executes.eq(has_addr & has_data & ~self.bvalid & ~waits),
@@ -181,7 +187,8 @@ class RegisterFile(wiring.Component):
         return getattr(self, member_name(register, field.name))
 
     def _read(self, m: Module) -> None:
-        has_addr, word = Signal(), Signal(self.addr_bits - 2)
+        has_addr = Signal()
+        word = Signal(self.addr_bits - 2)
         m.d.comb += self.arready.eq(~has_addr)
         with m.If(self.arvalid & ~has_addr):
             m.d.sync += [has_addr.eq(1), word.eq(self.araddr[2:])]
