@@ -60,6 +60,24 @@ SHELLS = ("sh", "console")
 SHIM = '#!/bin/sh\nexec "{python}" {module} "$@"\n'
 
 
+#: What a reader of C has around the lines that a page shows.
+C_READER = """#include "hamming.h"
+void reader(struct hamming_bus bus, uint32_t n, uint8_t **keys, int32_t **values, uint8_t *query, int32_t *out);
+void reader(struct hamming_bus bus, uint32_t n, uint8_t **keys, int32_t **values, uint8_t *query, int32_t *out)
+{
+static uint8_t scratch[4096];
+%s}
+"""
+
+
+def compiles(code: str) -> None:
+    """Compile lines of C that use the driver, as a function's body."""
+    Path("reader.c").write_text(C_READER % code, encoding="utf-8")
+    command = ["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'driver'}", "reader.c"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def fenced(page: Path) -> list[tuple[str, str]]:
     """Return a page's fenced code as languages and texts."""
     return re.findall(r"^```(.*)\n((?:.*\n)*?)```$", page.read_text(encoding="utf-8"), re.MULTILINE)
@@ -113,6 +131,8 @@ def test_a_page_works_from_top_to_bottom(page, shell, vectors, tmp_path, monkeyp
             for command in commands(code):
                 if not any(is_run_elsewhere(command, known) for known in RUN_ELSEWHERE):
                     shell(command)
+        elif language == "c":
+            compiles(code)
         else:
             assert language in ("", "text", "toml", "verilog", "json"), f"nothing runs a block of {language!r}"
 
