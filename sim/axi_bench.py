@@ -18,10 +18,9 @@ from hamming.rtl.config import EngineConfig
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import streams
 from hamming.sim.bench import RESET_CYCLES, Bench
-from hamming.sim.exchange import Hang
+from hamming.sim.exchange import End, Hang, Stepped
 from hamming.sim.harness import monitor
 from hamming.sim.payloads import Stream, read_streams
-from hamming.sim.scoreboard import Runaway, Scoreboard
 from hamming.sim.streams import Gate
 
 # cocotbext.axi 0.1.28 is written for an older cocotb.
@@ -177,7 +176,8 @@ class _Sink:
         self._first_step = step
 
     def step(self, cycle: int) -> bool:
-        """Take the packets that came; True if a beat was transferred."""
+        """Take the packets that came; True if a beat was transferred, or a packet is whole."""
+        n_before = self.count
         while not self._sink.empty():
             frame = self._sink.recv_nowait(compact=False)
             at = (frame.sim_time_end - self._first_step) // _CYCLE_STEPS
@@ -189,7 +189,7 @@ class _Sink:
             if self._on_packet is not None:
                 self._on_packet()
         before, self._n_transfers = self._n_transfers, int(self._transfers.value)
-        return self._n_transfers > before
+        return self._n_transfers > before or self.count > n_before
 
     def state(self) -> str:
         """Describe the progress."""
@@ -203,6 +203,7 @@ class _TableSource:
         self.stream = stream
         self.payloads = payloads
         self.count = 0
+        self._n_told = 0
         self._registers, self._offset = registers, offset
 
     @property
@@ -224,8 +225,9 @@ class _TableSource:
         """Nothing is timed."""
 
     def step(self, cycle: int) -> bool:
-        """Nothing: the table is written beside."""
-        return False
+        """True if an entry was written, which happens beside."""
+        before, self._n_told = self._n_told, self.count
+        return self._n_told > before
 
     def state(self) -> str:
         """Describe the progress."""
@@ -276,26 +278,17 @@ class AxiBench(Bench):
         self._axi.append(source)
         return source
 
-    def sink(
-        self,
-        name: str,
-        expected: Sequence[int],
-        *,
-        packet: str = "packet",
-        compare_as: Callable[[list[int]], list[int]] | None = None,
-        on_beat: Callable[[int], None] | None = None,
-        counts: bool = False,
+    def _sink(
+        self, name: str, n_packets: int, receive: Callable[[int, int], None], on_packet: Callable[[], None] | None
     ) -> Any:
-        """Take a stream and hold it against `expected`; arguments as of `Bench.sink`."""
-        board = Scoreboard(self.streams[name], expected, packet=packet, compare_as=compare_as)
         port = self._ports.sinks[name]
         self._pauses(port, name)
-        sink = _Sink(
-            self.dut, self.streams[name], port, board.n_expected, board.receive, self._count if counts else None
-        )
+        sink = _Sink(self.dut, self.streams[name], port, n_packets, receive, on_packet)
         self._axi.append(sink)
-        self._boards.append(board)
-        return sink, board
+        return sink
+
+    def _ends(self) -> Sequence[End]:
+        return self._axi
 
     def _pauses(self, port: Any, name: str) -> None:
         stall = self.fields.get("stall", 0.0)
@@ -322,8 +315,8 @@ class AxiBench(Bench):
         """Return what the register ERROR had at the end."""
         return self._error
 
-    async def run(self, others: Sequence[Any] = (), always: Sequence[Any] = ()) -> None:
-        """Reset, enable, and run all streams to the end; what goes wrong is noted, not raised."""
+    async def reset(self, others: Sequence[Stepped] = ()) -> None:
+        """Reset, and forget what was left of the case before."""
         edge = self.dut.clk.rising_edge
         for name, channel in self._ports.channels():
             self._pauses(channel, name)
@@ -331,53 +324,29 @@ class AxiBench(Bench):
         for cycle in range(RESET_CYCLES):
             await edge
             if cycle:
-                self._fail_unless_silent()
+                self._fail_unless_quiet(STREAMS)
         self._ports.clear()
         self.dut.rst.value = 0
+
+    async def _play(self, others: Sequence[Stepped]) -> None:
+        """Enable, run all streams to the end, and hold the registers against what went through."""
         step = get_sim_time()
         for part in self._axi:
             part.begin(step)
         beside = cocotb.start_soon(self._beside())
         try:
-            self._n_cycles = await self._exchange()
+            await super()._play(others)
             if self.fields.get("last_cycle") is None:
                 await self._hold_registers()
-        except (Hang, Runaway) as error:
-            self.fail(str(error))
-        except ValueError as error:  # cocotb's, where a number is asked of X
-            self.fail(f"a value is not known: {error}")
-        beside.cancel()
-        self._ports.clear()
-        if self.fields.get("last_cycle") is None:
-            for board in self._boards:
-                board.finish()
+        finally:
+            beside.cancel()
+            self._ports.clear()
 
     async def _beside(self) -> None:
         await self._ports.registers.write_dword(self._map["CONTROL"]["offset"], 1)
         for part in self._axi:
             if isinstance(part, _TableSource):
                 await part.run()
-
-    async def _exchange(self) -> int:
-        """Run until everything is sent and received, and `drain` cycles more; return the last cycle."""
-        edge = self.dut.clk.rising_edge
-        last_cycle, watchdog = self.fields.get("last_cycle"), self.fields["watchdog"]
-        remaining, quiet, cycle, written = self.fields["drain"], 0, 1, 0
-        while remaining:
-            await edge
-            moved = [part.step(cycle) for part in self._axi]
-            tables = sum(part.count for part in self._axi if isinstance(part, _TableSource))
-            quiet = 0 if any(moved) or tables > written else quiet + 1
-            written = tables
-            if cycle == last_cycle:
-                break
-            if all(part.is_done for part in self._axi):
-                remaining -= 1
-            elif quiet >= watchdog:
-                states = "; ".join(part.state() for part in self._axi)
-                raise Hang(f"nothing moved for {watchdog} cycles, up to cycle {cycle}: {states}")
-            cycle += 1
-        return cycle
 
     async def _hold_registers(self) -> None:
         """Hold the registers against what was sent and received."""
@@ -393,11 +362,3 @@ class AxiBench(Bench):
             want = sum(field["init"] << field["lsb"] for field in self._map[name]["fields"])
             if (got := await self.read(name)) != want:
                 self.fail(f"register {name} is {got}, not {want}")
-
-    def _fail_unless_silent(self) -> None:
-        """Note streams that offer or take something in a reset."""
-        for stream in self.streams.values():
-            if stream.name in STREAMS:
-                port = stream.ready if stream.direction == "input" else stream.valid
-                if int(getattr(self.dut, port).value):
-                    self.fail(f"{stream.name}: {port} is 1 in a reset")

@@ -17,7 +17,7 @@ from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
 from hamming.sim import case
 from hamming.sim.coverage import of_streams
-from hamming.sim.exchange import Hang, Stepped, exchange
+from hamming.sim.exchange import End, Hang, Stepped, exchange
 from hamming.sim.harness import MEMORY_CONTROLS, monitor
 from hamming.sim.memory_ports import Permission
 from hamming.sim.payloads import Stream, read_streams
@@ -129,17 +129,17 @@ class Bench:
                 on_beat(len(board.payloads))
             board.receive(payload, cycle)
 
-        sink = Sink(
-            self.dut,
-            self.streams[name],
-            board.n_expected,
-            pause=self._pause(name),
-            receive=receive,
-            on_packet=self._count if counts else None,
-        )
-        self._sinks.append(sink)
         self._boards.append(board)
-        return sink, board
+        return self._sink(name, board.n_expected, receive, self._count if counts else None), board
+
+    def _sink(
+        self, name: str, n_packets: int, receive: Callable[[int, int], None], on_packet: Callable[[], None] | None
+    ) -> Sink:
+        """Take packets of a stream; arguments as of `Sink`."""
+        stream, pause = self.streams[name], self._pause(name)
+        sink = Sink(self.dut, stream, n_packets, pause=pause, receive=receive, on_packet=on_packet)
+        self._sinks.append(sink)
+        return sink
 
     def timing(self) -> dict[str, NDArray]:
         """Return the cycle of each transfer, an array `cycles_STREAM` a stream."""
@@ -173,7 +173,7 @@ class Bench:
             source.insist()
         for cycle in range(1 - self.fields.get("reset_cycles", RESET_CYCLES), 1):
             await edge
-            self._fail_unless_quiet()
+            self._fail_unless_quiet(self.quiet_in_reset)
             for part in others:
                 part.step(cycle)
         for source in self._sources:
@@ -186,30 +186,35 @@ class Bench:
         Those of `always` look at the reset, too.
         """
         await self.reset(always)
-        last_cycle = self.fields.get("last_cycle")
         try:
-            self._n_cycles = await exchange(
-                self.dut,
-                self._sources,
-                self._sinks,
-                [*others, *always],
-                watchdog=self.fields["watchdog"],
-                drain=self.fields.get("drain", _DRAIN_CYCLES),
-                last_cycle=last_cycle,
-            )
+            await self._play([*others, *always])
         except (Hang, Runaway) as error:
             self.fail(str(error))
         except ValueError as error:  # cocotb's, where a number is asked of X
             self.fail(f"a value is not known: {error}")
-        if last_cycle is None:
+        if self.fields.get("last_cycle") is None:
             for board in self._boards:
                 board.finish()
 
-    def _fail_unless_quiet(self) -> None:
-        """Note streams that would transfer something in a reset."""
+    async def _play(self, others: Sequence[Stepped]) -> None:
+        """Run all streams, and `others`, to the end."""
+        self._n_cycles = await exchange(
+            self.dut,
+            self._ends(),
+            others,
+            watchdog=self.fields["watchdog"],
+            drain=self.fields.get("drain", _DRAIN_CYCLES),
+            last_cycle=self.fields.get("last_cycle"),
+        )
+
+    def _ends(self) -> Sequence[End]:
+        return [*self._sources, *self._sinks]
+
+    def _fail_unless_quiet(self, names: Collection[str]) -> None:
+        """Note streams of these that would transfer something in a reset."""
         for name, stream in self.streams.items():
             what = "ready" if stream.direction == "input" else "valid"
-            if name in self.quiet_in_reset and int(getattr(self.dut, getattr(stream, what)).value):
+            if name in names and int(getattr(self.dut, getattr(stream, what)).value):
                 self.fail(f"{name}: {what} is 1 in a reset")
 
     def report(self) -> dict[str, Any]:

@@ -169,7 +169,7 @@ async def _load(bench: Bench, stream: Stream, beats: list[int]) -> None:
     """Load a table, and nothing else."""
     await bench.reset()
     entries = Source(bench.dut, stream, beats, pause=itertools.repeat(False))
-    await exchange(bench.dut, [entries], [], watchdog=bench.fields["watchdog"], drain=0)
+    await exchange(bench.dut, [entries], watchdog=bench.fields["watchdog"], drain=0)
 
 
 @cocotb.test()

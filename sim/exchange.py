@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from hamming.sim.streams import Sink, Source
-
-__all__ = ["Hang", "Stepped", "exchange"]
+__all__ = ["End", "Hang", "Stepped", "exchange"]
 
 
 class Hang(Exception):
@@ -28,10 +26,22 @@ class Stepped(Protocol):
         ...
 
 
+class End(Stepped, Protocol):
+    """An end of a stream: a source, or a sink."""
+
+    @property
+    def is_done(self) -> bool:
+        """True once everything was transferred; it becomes so with a `step` that returns True."""
+        ...
+
+    def state(self) -> str:
+        """Describe the progress."""
+        ...
+
+
 async def exchange(
     dut: Any,
-    sources: Sequence[Source],
-    sinks: Sequence[Sink],
+    ends: Sequence[End],
     others: Sequence[Stepped] = (),
     *,
     watchdog: int,
@@ -44,8 +54,8 @@ async def exchange(
     ----------
     dut
         Handle of the harness, out of reset.
-    sources, sinks, others
-        Everybody who acts at each edge.
+    ends, others
+        Everybody who acts at each edge, in this order.
     watchdog
         Cycles without a transfer on any stream after which it is a hang.
     drain
@@ -66,8 +76,8 @@ async def exchange(
     edge = dut.clk.rising_edge
     # What is written is applied after all have read, so the order matters only to what one looks up in another:
     # a sink finds a memory as it was in the cycle that ends.
-    steps = [part.step for part in (*sources, *sinks, *others)]
-    waits = [*sources, *sinks]
+    steps = [part.step for part in (*ends, *others)]
+    waits = [*ends]
     cycle = 1
     quiet = 0
     remaining = drain
@@ -87,7 +97,7 @@ async def exchange(
         elif waits:
             quiet += 1
             if quiet >= watchdog:
-                states = "; ".join(part.state() for part in (*sources, *sinks))
+                states = "; ".join(part.state() for part in ends)
                 raise Hang(f"nothing moved for {watchdog} cycles, up to cycle {cycle}: {states}")
         if not waits:
             if remaining == 0:
