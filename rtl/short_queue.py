@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, ResetSignal, Shape, Signal
+from amaranth.hdl import Module, ResetSignal, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from hamming.rtl.fifo import next_place
 
 __all__ = ["ShortQueue"]
 
@@ -59,5 +61,5 @@ class ShortQueue(wiring.Component):
         m.d.sync += n_words.eq(n_words + taken - given)
         for port, moves in ((write, taken), (read, given)):
             with m.If(moves):
-                m.d.sync += port.addr.eq(Mux(port.addr == self.depth - 1, 0, port.addr + 1))
+                m.d.sync += port.addr.eq(next_place(port.addr, self.depth))
         return m

@@ -12,6 +12,7 @@ from hamming.golden.spec import AttentionSpec
 from hamming.sim.bench import Bench, play_cases
 from hamming.sim.exchange import exchange
 from hamming.sim.payloads import Stream
+from hamming.sim.random_table import random_table
 from hamming.sim.several_tables import play_several
 from hamming.sim.steps import Beats
 from hamming.sim.streams import Gate, Source
@@ -54,7 +55,7 @@ class Tables:
         self.first = np.sort(np.append(0, rng.choice(np.arange(1, n_keys), n_tables - 1, replace=False)))
         self.table_of = np.searchsorted(self.first, np.arange(n_keys), side="right") - 1
         places = [None] * (n_tables - 1) + [None if self.is_right else seed // 2 % (spec.d_head + 1)]
-        self._tables = np.array([self._table(place) for place in places])
+        self._tables = np.array([random_table(spec, product, rng, place) for place in places])
         self.beats = [self._beats(stream, table, beyond=False) for table in self._tables]
         most = (1 << stream.field("index").bits) - 1
         after: list[int] = []
@@ -74,23 +75,6 @@ class Tables:
         if self._product == "shift":
             return 1 << self._rng.integers(0, self._spec.weight_bits, n)
         return self._rng.integers(0, 1 << self._spec.weight_bits, n)
-
-    def _table(self, place: int | None) -> NDArray[np.int64]:
-        """Return a softmax table, or one that is none at one place, and often by 1 alone."""
-        spec, rng = self._spec, self._rng
-        exponents = self._product == "shift"  # plus 1, and 0 for 0
-        most = spec.weight_bits if exponents else (1 << spec.weight_bits) - 1
-        table = rng.integers(0, most + (place is None), spec.d_head + 1)
-        if not exponents:
-            table >>= rng.integers(spec.weight_bits)
-        table = np.sort(table)[::-1].copy()
-        table[0] = max(table[0], 1)
-        if place == 0:
-            table[:] = 0
-        elif place is not None:
-            before = table[place - 1] = min(table[place - 1], most - 1)
-            table[place] = before + 1 if rng.integers(4) else most
-        return np.where(table, 1 << np.maximum(table - 1, 0), 0) if exponents else table
 
     def _beats(self, stream: Stream, table: NDArray[np.int64], *, beyond: bool) -> list[int]:
         """Return entries that are written over, and those of the table; of what is beyond it, some."""

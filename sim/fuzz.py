@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hamming import pool
 from hamming.rtl.design import Design
 from hamming.rtl.engine import Engine
@@ -27,7 +25,7 @@ from hamming.sim.fuzz_check import check
 from hamming.sim.fuzz_harness import fuzz_harness
 from hamming.sim.fuzz_log import Log
 from hamming.sim.harness import library
-from hamming.sim.stimulus import random_design
+from hamming.sim.many_engines import engine_of, parsed
 from hamming.sim.worst_case import with_macros, without_initial_values
 
 __all__ = ["FuzzReport", "fuzz", "play"]
@@ -132,11 +130,7 @@ def play(design: Design, n_cycles: int, seed: int = 0) -> tuple[dict[str, Any], 
 
 def run_random(number: int, seed: int, n_cycles: int) -> FuzzReport:
     """Fuzz a random design, the one of this number: a job of `main`."""
-    return fuzz(_design(number, seed), n_cycles, 1000 * seed + number)
-
-
-def _design(number: int, seed: int) -> Design:
-    return random_design(np.random.default_rng([seed, number]))
+    return fuzz(engine_of(number, seed), n_cycles, 1000 * seed + number)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -146,15 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Anything on every port of random engines: no hang, no wrong answer, no harm to others.",
     )
     parser.add_argument("--cycles", type=int, default=1_000_000, help="of each design (default: %(default)s)")
-    parser.add_argument("--configurations", type=int, default=20, help="random designs (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of designs and inputs (default: %(default)s)")
-    parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
-    pool.add_options(parser)
-    options = parser.parse_args(arguments)
-    for name in ("cycles", "configurations"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} must be 1 or more, not {getattr(options, name)}")
-    workers = pool.pool_of(parser, options)
+    options, workers = parsed(parser, arguments, "cycles", configurations=20)
     try:
         version = runner.simulator_version("verilator")
     except runner.SimulatorMissing as error:
@@ -167,17 +153,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with workers.results(run_random, jobs, "engines") as done:
             for name, report in done:
                 found[name] = report
-                _tell(name, _design(jobs[name][0], options.seed), report)
+                _tell(name, engine_of(jobs[name][0], options.seed), report)
     except pool.Failed as failed:
         for name, error in failed.errors.items():
             found[name] = pool.in_words(error)
-            _tell(name, _design(jobs[name][0], options.seed), found[name])
+            _tell(name, engine_of(jobs[name][0], options.seed), found[name])
     except pool.NoCluster as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     designs: list[dict[str, Any]] = []
     for name, (number, *_) in jobs.items():
-        design, report = _design(number, options.seed), found[name]
+        design, report = engine_of(number, options.seed), found[name]
         told = {"passed": False, "failure": report} if isinstance(report, str) else report.to_dict()
         designs.append({"spec": design.spec.to_dict(), "engine": design.config.to_dict(), **told})
     passed = all(one["passed"] for one in designs)

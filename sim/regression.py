@@ -18,11 +18,12 @@ from rich.table import Table
 from hamming import pool
 from hamming.rtl.design import Design
 from hamming.sim import coverage, runner
+from hamming.sim.many_engines import engine_of, parsed
 from hamming.sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
-from hamming.sim.stimulus import random_design, random_vectors
+from hamming.sim.stimulus import random_vectors
 from hamming.sim.worst_case import POWER_UPS
 
-__all__ = ["RegressionReport", "random_design", "regress", "traffic_of"]
+__all__ = ["RegressionReport", "regress", "traffic_of"]
 
 #: Queries between two loads of the memories.
 QUERIES_A_HEAD = 50
@@ -171,11 +172,7 @@ def _traffic(
 
 def run_random(number: int, n_queries: int, seed: int, simulator: str, power_up: str) -> RegressionReport:
     """Run a random design, the one of this number: a job of `main`."""
-    return regress(_design(number, seed), n_queries, seed, simulator=simulator, power_up=power_up)
-
-
-def _design(number: int, seed: int) -> Design:
-    return random_design(np.random.default_rng([seed, number]))
+    return regress(engine_of(number, seed), n_queries, seed, simulator=simulator, power_up=power_up)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -185,8 +182,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Random queries through random engines, every output bit against the golden model.",
     )
     parser.add_argument("--queries", type=int, default=100_000, help="in all (default: %(default)s)")
-    parser.add_argument("--configurations", type=int, default=40, help="random designs (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of designs and queries (default: %(default)s)")
     parser.add_argument("--simulator", choices=runner.SIMULATORS, default=runner.SIMULATORS[0])
     parser.add_argument(
         "--power-up",
@@ -194,13 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=POWER_UPS[0],
         help="what registers and memories hold before the first reset (default: %(default)s)",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write everything, as JSON")
-    pool.add_options(parser)
-    options = parser.parse_args(arguments)
-    for name in ("queries", "configurations"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name} must be 1 or more, not {getattr(options, name)}")
-    workers = pool.pool_of(parser, options)
+    options, workers = parsed(parser, arguments, "queries", configurations=40)
     try:
         version = runner.simulator_version(options.simulator)
     except runner.SimulatorMissing as error:
@@ -212,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"#{number}": (number, n_queries, options.seed, options.simulator, options.power_up)
         for number in range(options.configurations)
     }
-    designs = [_design(number, options.seed) for number in range(options.configurations)]
+    designs = [engine_of(number, options.seed) for number in range(options.configurations)]
     console = Console()
     began = time.monotonic()
     found: dict[str, RegressionReport | str] = {}

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from hamming.synth.netlist.netlist import ONE, ZERO, Netlist
 from hamming.synth.timing.analysis import Environment
 from hamming.synth.yosys.process import SynthesisError
 
-__all__ = ["OpenStaReport", "is_installed", "sdc", "time_with_opensta", "verilog"]
+__all__ = ["OpenStaReport", "is_installed", "run_sta", "sdc", "time_with_opensta", "verilog"]
 
 #: Period that the design is constrained to; slacks are turned into periods.
 _PERIOD = 1000.0
@@ -133,6 +134,40 @@ def sdc(netlist: Netlist, environment: Environment) -> str:
     return "\n".join(lines) + "\n"
 
 
+def run_sta(commands: Sequence[str], files: Mapping[str, str], library: Library, *, has_wires: bool) -> str:
+    """Run commands of OpenSTA in a folder of its own, and return the log.
+
+    Parameters
+    ----------
+    commands
+        Without `exit`.
+    files
+        Texts by name, beside `cells.lib`, the library.
+    has_wires
+        Whether the commands name a wire load model. Without one, OpenSTA would take the library's default, which is
+        left out of `cells.lib` then.
+
+    Raises
+    ------
+    SynthesisError
+        `sta` is not installed, or does not do what it is told.
+    """
+    if not is_installed():
+        raise SynthesisError("OpenSTA is not installed: apt install opensta")
+    with tempfile.TemporaryDirectory(prefix="hamming-") as name:
+        folder = Path(name)
+        text = library.path.read_text(encoding="utf-8", errors="replace")
+        text = text if has_wires else re.sub(r"^\s*default_wire_load\s*:.*$", "", text, flags=re.MULTILINE)
+        for file, content in {"cells.lib": text, "run.tcl": "\n".join([*commands, "exit", ""]), **files}.items():
+            (folder / file).write_text(content, encoding="utf-8")
+        call = ["sta", "-no_splash", "-exit", "run.tcl"]
+        done = subprocess.run(call, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    log = done.stdout + done.stderr
+    if error := re.search(r"^Error.*$", log, re.MULTILINE):
+        raise SynthesisError(f"OpenSTA: {error[0]}", log[-20_000:])
+    return log
+
+
 def time_with_opensta(
     netlist: Netlist, cells: CellLibrary, library: Library, environment: Environment | None = None
 ) -> OpenStaReport:
@@ -144,8 +179,6 @@ def time_with_opensta(
         `sta` is not installed, or does not do what it is told.
     """
     environment = environment or Environment()
-    if not is_installed():
-        raise SynthesisError("OpenSTA is not installed: apt install opensta")
     model = cells.wire_load(environment.wire_load)
     commands = ["read_liberty cells.lib", "read_verilog design.v", f"link_design {netlist.top}"]
     commands += ["set_wire_load_mode top", f'set_wire_load_model -name "{model.name}"'] if model else []
@@ -159,20 +192,8 @@ def time_with_opensta(
         "}",
         "report_checks -path_delay max -format end -group_count 1000000 -digits 6",
     ]
-    with tempfile.TemporaryDirectory(prefix="hamming-") as name:
-        folder = Path(name)
-        text = library.path.read_text(encoding="utf-8", errors="replace")
-        # Without a model named, OpenSTA takes the file's default; to have none, that must go.
-        text = text if model else re.sub(r"^\s*default_wire_load\s*:.*$", "", text, flags=re.MULTILINE)
-        (folder / "cells.lib").write_text(text, encoding="utf-8")
-        (folder / "design.v").write_text(verilog(netlist), encoding="utf-8")
-        (folder / "design.sdc").write_text(sdc(netlist, environment), encoding="utf-8")
-        (folder / "run.tcl").write_text("\n".join([*commands, "exit", ""]), encoding="utf-8")
-        call = ["sta", "-no_splash", "-exit", "run.tcl"]
-        done = subprocess.run(call, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    log = done.stdout + done.stderr
-    if error := re.search(r"^Error.*$", log, re.MULTILINE):
-        raise SynthesisError(f"OpenSTA: {error[0]}", log[-20_000:])
+    files = {"design.v": verilog(netlist), "design.sdc": sdc(netlist, environment)}
+    log = run_sta(commands, files, library, has_wires=model is not None)
     ends = re.findall(r"^(\S+) \(\S+\) +\S+ +\S+ +(\S+) \((?:MET|VIOLATED)\)", log, re.MULTILINE)
     if not ends:
         raise SynthesisError("OpenSTA found no path", log[-20_000:])

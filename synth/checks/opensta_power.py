@@ -10,16 +10,13 @@ Its leakage is the library's figure for any state.
 from __future__ import annotations
 
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hamming.synth.checks.opensta import is_installed
+from hamming.synth.checks.opensta import run_sta
 from hamming.synth.energy.activity import Activity
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.libraries import Library
@@ -64,8 +61,6 @@ def power_with_opensta(
     SynthesisError
         `sta` is not installed, or does not do what it is told.
     """
-    if not is_installed():
-        raise SynthesisError("OpenSTA is not installed: apt install opensta")
     outside = [macro.inputs for macro in netlist.macros] + list(netlist.outputs.values())
     compared = ~netlist.clock_nets()
     compared[[*range(ONE + 1), *(net for nets in outside for net in nets.tolist())]] = False
@@ -83,20 +78,9 @@ def power_with_opensta(
             for net in np.flatnonzero(~netlist.clock_nets())
         ),
         "report_power -instances [get_cells *] -digits 12",
-        "exit",
     ]
-    with tempfile.TemporaryDirectory(prefix="hamming-") as name:
-        folder = Path(name)
-        text = library.path.read_text(encoding="utf-8", errors="replace")
-        text = text if model else re.sub(r"^\s*default_wire_load\s*:.*$", "", text, flags=re.MULTILINE)
-        (folder / "cells.lib").write_text(text, encoding="utf-8")
-        (folder / "design.v").write_text("\n".join(_star(netlist, cells, inverter)), encoding="utf-8")
-        (folder / "run.tcl").write_text("\n".join([*commands, ""]), encoding="utf-8")
-        call = ["sta", "-no_splash", "-exit", "run.tcl"]
-        done = subprocess.run(call, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    log = done.stdout + done.stderr
-    if error := re.search(r"^Error.*$", log, re.MULTILINE):
-        raise SynthesisError(f"OpenSTA: {error[0]}", log[-20_000:])
+    files = {"design.v": "\n".join(_star(netlist, cells, inverter))}
+    log = run_sta(commands, files, library, has_wires=model is not None)
     rows = re.findall(r"^ *\S+ +(\S+) +(\S+) +\S+ (drive|cell)_(\d+)$", log, re.MULTILINE)
     drive = {int(number): float(watts) for watts, _, kind, number in rows if kind == "drive"}
     leaks = [float(watts) for _, watts, kind, _ in rows if kind == "cell"]
