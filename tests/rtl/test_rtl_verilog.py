@@ -34,7 +34,7 @@ VARIANTS = {
     "selector": ({"selector": "insertion"}, r"is_old_3"),
     "scan_rows": ({"n_lanes": 2, "scan_rows": 4}, r"stored_7"),
     "score_stages": ({"score_stages": 2}, r"takes_part_2"),
-    "spare_row": ({"spare_row": True}, r"spare_row"),
+    "spare_places": ({"spare_places": True}, r"spare_row"),
     "n_dividers": ({"n_dividers": 4}, r"quotient_3_15"),
     "product": ({"product": "shift"}, r"coarse_shifted_0"),
     "memory": ({"memory": "external"}, r"output key_read__en"),
@@ -47,6 +47,7 @@ VARIANTS = {
     "mask": ({"mask": True}, r"input i_mask__valid"),
     "expose_index": ({"expose_index": False}, None),
     "range": ({"range": True}, r"begin_row"),
+    "n_queries_a_row": ({"n_queries_a_row": 2}, r"selector_1"),
     "name": ({"name": "core"}, r"^module core\("),
 }
 
