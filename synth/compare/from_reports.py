@@ -18,9 +18,14 @@ __all__ = ["ENGINE_ROLES", "STANDARD_ROLES", "block_figures", "critical_path", "
 #: Roles of the engine's children and memories.
 ENGINE_ROLES = {
     "key_memory": "keys",
+    "row_range": "scores",
     "fetch": "scores",
     "score": "scores",
+    "shared_rows": "selection",  # and scores, the smaller part
+    "spare_row": "selection",
     "selector": "selection",
+    "spare_key": "selection",
+    "locate": "selection",
     "replay": "selection",
     "softmax": "softmax",
     "value_memory": "values",
@@ -28,6 +33,8 @@ ENGINE_ROLES = {
     "normalizer": "division",
     "loader": "control",
     "fork": "control",
+    "range_fork": "control",
+    "table_queue": "control",
     "turns": "control",
     "(top)": "control",
 }

@@ -46,7 +46,7 @@ class Workload:
     expected
         Payloads of output channels, likewise. Outputs are always taken; a channel that is not here is not looked at.
     query
-        The input channel of which each transfer is a query.
+        The input channel of which each transfer is a query, or a group of `queries_a_transfer`.
     memories
         Contents of macros by name, `(n_streams, depth, width)`; others are 0.
     description
@@ -58,13 +58,19 @@ class Workload:
     inputs: Mapping[str, Bits] = field(repr=False)
     expected: Mapping[str, Bits] = field(repr=False)
     query: str = "i_query"
+    queries_a_transfer: int = 1
     memories: Mapping[str, Bits] = field(repr=False)
     description: str
 
     @property
+    def n_transfers(self) -> int:
+        """Transfers of queries of each stream."""
+        return self.inputs[self.query].shape[1]
+
+    @property
     def n_queries(self) -> int:
         """Queries of each stream."""
-        return self.inputs[self.query].shape[1]
+        return self.n_transfers * self.queries_a_transfer
 
 
 def to_bits(words: list[int], width: int) -> Bits:
@@ -120,7 +126,7 @@ def engine_workload(
     vectors
         One of `VECTORS`.
     n_queries
-        Of each stream.
+        Of each stream; groups, where queries share rows of keys.
     n_streams
         A multiple of 64.
     seed
@@ -130,6 +136,7 @@ def engine_workload(
     require_int("n_queries", n_queries, 1)
     require_int("n_streams", n_streams, 1)
     spec, rng = design.spec, np.random.default_rng(seed)
+    n_queries *= design.config.n_queries_a_row
     sizes = {"d_head": spec.d_head, "d_value": spec.d_value, "n_keys": spec.n_keys}
     if vectors == "real":
         q, k, v = real_vectors(**sizes, n_queries=n_queries, n_streams=n_streams, value_bits=spec.value_bits)
@@ -161,6 +168,7 @@ def engine_workload(
         channels=channels,
         n_streams=n_streams,
         inputs={"i_query": np.stack(query)},
+        queries_a_transfer=design.config.n_queries_a_row,
         expected={"o_out": np.stack(out)},
         memories={"key_memory": np.stack(keys)} | dict(zip(value_memories, banks, strict=True)),
         description=f"{vectors} vectors, seed {seed}" if vectors == "random" else "vectors of all-MiniLM-L6-v2",
