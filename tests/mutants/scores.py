@@ -82,7 +82,7 @@ MUTANTS = [
     Mutant(
         "a query is taken again with each row",
         "fetch.py",
-        "(is_last if dims.config.range else is_first) & has_mask",
+        "(is_last if dims.has_row_range else is_first) & has_mask",
         "has_mask",
         FETCH,
     ),
