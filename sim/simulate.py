@@ -92,7 +92,7 @@ class EngineTestbench:
     power_up
         One of `sim.worst_case.POWER_UPS`.
     change
-        What to make of Verilog and manifest before they are compiled (`audit.mutation`). None: nothing.
+        What to make of Verilog and manifest before they are compiled (`audit.mutant_benches`). None: nothing.
 
     Attributes
     ----------
