@@ -70,8 +70,8 @@ COMMANDS = {
             ["bad.toml"],
             (
                 "bad.toml: unknown key 'n_lane' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, "
-                "score_stages, n_dividers, product, memory, key_memory, value_memory, read_latency, outstanding, "
-                "value_banks, table, mask, expose_index, range, bus; did you mean 'n_lanes'?"
+                "score_stages, spare_row, n_dividers, product, memory, key_memory, value_memory, read_latency, "
+                "outstanding, value_banks, table, mask, expose_index, range, bus; did you mean 'n_lanes'?"
             ),
         ),
         (
