@@ -23,6 +23,7 @@ ENGINE_ROLES = {
     "fetch": "scores",
     "score": "scores",
     "selector": "selection",
+    "spare": "selection",
     "locate": "selection",
     "replay": "selection",
     "table_queue": "softmax",
