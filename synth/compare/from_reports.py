@@ -23,7 +23,7 @@ ENGINE_ROLES = {
     "fetch": "scores",
     "score": "scores",
     "selector": "selection",
-    "spare": "selection",
+    "spare_row": "selection",
     "locate": "selection",
     "replay": "selection",
     "table_queue": "softmax",
