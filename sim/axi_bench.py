@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -26,8 +27,10 @@ from hamming.sim.streams import Gate
 # cocotbext.axi 0.1.28 is written for an older cocotb.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"cocotbext\.axi|cocotb_bus")
 from cocotbext.axi import (  # noqa: E402
+    AxiBus,
     AxiLiteBus,
     AxiLiteMaster,
+    AxiRam,
     AxiStreamBus,
     AxiStreamFrame,
     AxiStreamSink,
@@ -39,12 +42,15 @@ __all__ = ["AxiBench", "AxiPorts"]
 #: Steps of simulated time in a cycle.
 _CYCLE_STEPS = 2
 
+#: More than a RAM of cocotbext.axi can have no length for.
+_RAM_ADDRESS_BITS = 62
+
 #: Frames that wait in a source at most: enough that it never idles.
 _QUEUED = 4
 
 
 class AxiPorts:
-    """Sources, sinks and the master of registers, made once a run.
+    """Sources, sinks, the master of registers, and a RAM for each master of the engine's, made once a run.
 
     Parameters
     ----------
@@ -52,9 +58,11 @@ class AxiPorts:
         Handle of the harness, in reset.
     names
         Streams and their directions.
+    masters
+        As a manifest lists them.
     """
 
-    def __init__(self, dut: Any, names: dict[str, Stream]) -> None:
+    def __init__(self, dut: Any, names: dict[str, Stream], masters: dict[str, Any] | None = None) -> None:
         logging.getLogger("cocotb.hamming_harness").setLevel(logging.WARNING)
         self.sources: dict[str, Any] = {}
         self.sinks: dict[str, Any] = {}
@@ -66,16 +74,19 @@ class AxiPorts:
             else:
                 self.sinks[name] = AxiStreamSink(bus, dut.clk, dut.rst, byte_lanes=1)
         self.registers: Any = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
+        self.rams: dict[str, Any] = {
+            kind: AxiRam(AxiBus.from_prefix(dut, master["prefix"]), dut.clk, dut.rst, size=1 << _RAM_ADDRESS_BITS)
+            for kind, master in (masters or {}).items()
+        }
 
     def channels(self) -> list[tuple[str, Any]]:
-        """Return what pauses in the master of registers, by the channels' names."""
-        write, read = self.registers.write_if, self.registers.read_if
+        """Return what pauses in the master of registers and in RAMs, by the channels' names."""
+        ends = {"s_axi": self.registers} | {f"m_axi_{kind}": ram for kind, ram in self.rams.items()}
         return [
-            ("s_axi_aw", write.aw_channel),
-            ("s_axi_w", write.w_channel),
-            ("s_axi_b", write.b_channel),
-            ("s_axi_ar", read.ar_channel),
-            ("s_axi_r", read.r_channel),
+            (f"{prefix}_{name}", getattr(part, f"{name}_channel"))
+            for prefix, end in ends.items()
+            for part, names in ((end.write_if, ("aw", "w", "b")), (end.read_if, ("ar", "r")))
+            for name in names
         ]
 
     def clear(self) -> None:
@@ -343,6 +354,11 @@ class AxiBench(Bench):
             self._ports.clear()
 
     async def _beside(self) -> None:
+        for kind in self._ports.rams:
+            base = self._map[f"{kind.upper()}_BASE"]["offset"]
+            await self._ports.registers.write_qword(
+                base, random.Random(kind).randrange(1 << _RAM_ADDRESS_BITS - 13) << 12
+            )
         await self._ports.registers.write_dword(self._map["CONTROL"]["offset"], 1)
         for part in self._axi:
             if isinstance(part, _TableSource):

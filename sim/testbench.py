@@ -165,7 +165,7 @@ class Testbench:
         folder = Path(tempfile.mkdtemp(prefix="hamming-"))
         try:
             for number, one in enumerate(cases):
-                names = ("streams", "memory_streams", "registers")
+                names = ("streams", "memory_streams", "registers", "masters")
                 described = {name: self.description.get(name, {}) for name in names}
                 fields = {**described, **one.fields}
                 case.save(folder, f"case_{number}", fields, one.arrays)

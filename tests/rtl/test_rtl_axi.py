@@ -84,7 +84,15 @@ def test_buffer_refuses_other_depths() -> None:
         Buffer(unsigned(8), depth=3)
 
 
-@pytest.mark.parametrize("engine", [{}, {"table": "loadable", "mask": True, "n_lanes": 4, "n_macs": 2}])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {},
+        {"table": "loadable", "mask": True, "n_lanes": 4, "n_macs": 2},
+        {"memory": "request", "bus_bits": 32, "n_lanes": 4},
+    ],
+    ids=["plain", "everything", "masters"],
+)
 def test_no_output_depends_on_an_input_of_the_same_cycle(engine: dict[str, Any], tmp_path) -> None:
     name = "wrapped"
     (tmp_path / "a.v").write_text(emit(AxiEngine(SPEC, EngineConfig(name=name, bus="axi", **engine)), name))
@@ -97,7 +105,7 @@ def test_no_output_depends_on_an_input_of_the_same_cycle(engine: dict[str, Any],
 
 
 def test_registers_are_in_order_and_apart() -> None:
-    for engine in ({}, {"table": "loadable", "mask": True}):
+    for engine in ({}, {"table": "loadable", "mask": True}, {"memory": "request"}):
         found = registers(dims_of(**engine))
         offsets = [one.offset for one in found]
         assert offsets == sorted(set(offsets))
@@ -223,7 +231,9 @@ def test_registers_read_write_and_refuse() -> None:
 
 
 def test_manifest_lists_the_ports_of_the_verilog() -> None:
-    engine = AxiEngine(SPEC, EngineConfig(name="wrapped", bus="axi", mask=True, memory="external"))
+    engine = AxiEngine(
+        SPEC, EngineConfig(name="wrapped", bus="axi", mask=True, key_memory="external", value_memory="request")
+    )
     text = emit(engine, "wrapped")
     top = re.search(r"^module wrapped\((.*?)^endmodule", text, flags=re.MULTILINE | re.DOTALL)
     assert top
@@ -245,8 +255,3 @@ def test_plain_streams_are_left_out_of_a_manifest() -> None:
 def test_bad_bus() -> None:
     with pytest.raises(ValueError, match="bus must be one of stream, axi, not 'wishbone'"):
         EngineConfig(bus="wishbone")
-
-
-def test_memories_of_requests_are_refused() -> None:
-    with pytest.raises(ValueError, match="bus 'axi' has no masters for memories of requests yet"):
-        EngineConfig(bus="axi", memory="request")
