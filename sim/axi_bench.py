@@ -20,7 +20,7 @@ from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import streams
 from hamming.sim.bench import RESET_CYCLES, Bench
 from hamming.sim.exchange import End, Hang, Stepped
-from hamming.sim.harness import monitor
+from hamming.sim.harness import AXI_WAYS, axi_monitor, monitor
 from hamming.sim.payloads import Stream, read_streams
 from hamming.sim.streams import Gate
 
@@ -45,8 +45,23 @@ _CYCLE_STEPS = 2
 #: More than a RAM of cocotbext.axi can have no length for.
 _RAM_ADDRESS_BITS = 62
 
+#: Cycles after the last access.
+_SETTLING_CYCLES = 2
+
 #: Frames that wait in a source at most: enough that it never idles.
 _QUEUED = 4
+
+
+#: Codes of `sim/verilog/hamming_axi_read_monitor.v` and of the write monitor.
+_VIOLATIONS = {
+    1: "a burst that is none",
+    2: "a burst crosses 4 kB",
+    3: "an answer that nobody asked for",
+    4: "the last beat is another",
+    5: "EXOKAY",
+    6: "valid is 1 in a reset",
+    7: "too much is under way",
+}
 
 
 class AxiPorts:
@@ -349,6 +364,8 @@ class AxiBench(Bench):
             await super()._play(others)
             if self.fields.get("last_cycle") is None:
                 await self._hold_registers()
+                for _ in range(_SETTLING_CYCLES):  # monitors count the last answer
+                    await self.dut.clk.rising_edge
         finally:
             beside.cancel()
             self._ports.clear()
@@ -363,6 +380,21 @@ class AxiBench(Bench):
         for part in self._axi:
             if isinstance(part, _TableSource):
                 await part.run()
+
+    def report(self) -> dict[str, Any]:
+        """Return what happened, as `Bench` does, with what is wrong of whole AXI ports; transfers count, too."""
+        report = super().report()
+        n_transfers = sum(int(getattr(self.dut, monitor(name)).n_transfers.value) for name in self._watched)
+        for prefix in dict.fromkeys(channel.rpartition("_")[0] for channel in self.channels):
+            for way in AXI_WAYS:
+                seen = getattr(self.dut, axi_monitor(prefix, way))
+                if violation := int(seen.violation.value):
+                    cycle = int(seen.violation_cycle.value) + 1
+                    report["violations"].append(f"{prefix} {way}: {_VIOLATIONS[violation]} (cycle {cycle})")
+                elif self.fields.get("last_cycle") is None and (n_due := int(seen.n_due.value)):
+                    report["violations"].append(f"{prefix} {way}: {n_due} answers did not come")
+        report["coverage"]["axi_transfers"] = n_transfers
+        return report
 
     async def _hold_registers(self) -> None:
         """Hold the registers against what was sent and received."""

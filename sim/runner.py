@@ -53,6 +53,8 @@ _OLDEST_VERILATOR = (5, 36)
 _VISIBLE = """`verilator_config
 public_flat_rw -module "hamming_harness" -var "*"
 public_flat_rd -module "hamming_stream_monitor*" -var "*"
+public_flat_rd -module "hamming_axi_*_monitor*" -var "*n_*"
+public_flat_rd -module "hamming_axi_*_monitor*" -var "violation*"
 public_flat_rd -module "hamming_request_memory*" -var "n_*"
 """
 

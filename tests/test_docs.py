@@ -48,6 +48,7 @@ RUN_ELSEWHERE = {
     "python -m hamming.synth.studies.areas": "areas",
     "python -m hamming.synth.studies.references": "bench",
     "python -m hamming.sim.regression": "regression",
+    "python -m hamming.sim.protocol": "protocol",
     "dask scheduler": "test",  # tests/hamming/test_hamming_pool.py
     "dask worker": "test",
     "python3 -m venv .venv": "$(BIN)/python",

@@ -1,6 +1,7 @@
 """Bench of test_sim_axi_masters.py: keys and values in RAM, by the layout that the manifest states."""
 
 import os
+import random
 from pathlib import Path
 
 import cocotb
@@ -155,7 +156,7 @@ async def masters(dut):
     for kind, ram in core.rams.items():
         ram.write(BASES[kind], bytes(len(core.bytes_of(kind))))
         for name in ("aw_channel", "w_channel", "b_channel"):
-            getattr(ram.write_if, name).set_pause_generator(pauses(0.5, np.random.default_rng(3)))
+            getattr(ram.write_if, name).set_pause_generator(pauses(0.5, random.Random(3)))
     core.send("i_row", index=np.arange(n_keys), key=arrays["k"], value=arrays["v"])
     await core.ports.sources["i_row"].wait()
     await core.wait(2)
