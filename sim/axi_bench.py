@@ -75,9 +75,13 @@ class AxiPorts:
         Streams and their directions.
     masters
         As a manifest lists them.
+    memory
+        What all RAMs are; None: each has its own. It has a length, and slices to be read and set.
     """
 
-    def __init__(self, dut: Any, names: dict[str, Stream], masters: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, dut: Any, names: dict[str, Stream], masters: dict[str, Any] | None = None, *, memory: Any = None
+    ) -> None:
         logging.getLogger("cocotb.hamming_harness").setLevel(logging.WARNING)
         self.sources: dict[str, Any] = {}
         self.sinks: dict[str, Any] = {}
@@ -90,7 +94,9 @@ class AxiPorts:
                 self.sinks[name] = AxiStreamSink(bus, dut.clk, dut.rst, byte_lanes=1)
         self.registers: Any = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
         self.rams: dict[str, Any] = {
-            kind: AxiRam(AxiBus.from_prefix(dut, master["prefix"]), dut.clk, dut.rst, size=1 << _RAM_ADDRESS_BITS)
+            kind: AxiRam(
+                AxiBus.from_prefix(dut, master["prefix"]), dut.clk, dut.rst, size=1 << _RAM_ADDRESS_BITS, mem=memory
+            )
             for kind, master in (masters or {}).items()
         }
 
@@ -380,6 +386,17 @@ class AxiBench(Bench):
         for part in self._axi:
             if isinstance(part, _TableSource):
                 await part.run()
+                await self._hold_table()
+
+    async def _hold_table(self) -> None:
+        """Read the softmax table back, while queries are on their way; nothing is above its last entry."""
+        offset, bits = self.fields["registers"]["table"]["offset"], self.streams["i_weight"].field("index").bits
+        for number, table in enumerate(AttentionSpec.from_dict(self.fields["spec"]).tables):
+            for deficit in range(1 << bits):
+                want = table[deficit] if deficit < len(table) else 0
+                place = offset + 4 * (number << bits | deficit)
+                if (got := await self._ports.registers.read_dword(place)) != want:
+                    self.fail(f"table {number}: entry {deficit} reads as {got}, not {want}")
 
     def report(self) -> dict[str, Any]:
         """Return what happened, as `Bench` does, with what is wrong of whole AXI ports; transfers count, too."""

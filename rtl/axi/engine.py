@@ -82,8 +82,8 @@ class AxiEngine(wiring.Component):
     @property
     def _ports(self) -> list[str]:
         """Names of the engine's ports of memories outside, which are ours, too."""
-        ways = ("request", "response", "write")
-        inner = {"i_weight", "error", *STREAMS, *(f"{kind}_{way}" for kind in self.dims.bus_words for way in ways)}
+        behind_masters = (f"{k}_{way}" for k in self.dims.bus_words for way in ("request", "response", "write"))
+        inner = {"i_weight", "table_read", "error", *STREAMS, *behind_masters}
         return [name for name in self.engine.signature.members if name not in inner]
 
     def elaborate(self, platform) -> Module:
@@ -168,6 +168,14 @@ class AxiEngine(wiring.Component):
             ]
             if "table" in sink.payload.shape().members:
                 m.d.comb += sink.payload.table.eq(source.payload[index_bits : self.file.index_bits])
+            read = self.engine.table_read
+            m.d.comb += [
+                Cat(getattr(read, name) for name in read.signature.members if name in ("index", "table")).eq(
+                    self.file.table_index
+                ),
+                self.file.table_weight.eq(read.data),
+                self.file.table_is_free.eq(read.is_free),
+            ]
         for name in self._ports:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(self.engine, name))
 

@@ -33,6 +33,7 @@ class MemoryMaster(wiring.Component):
     Members
     -------
     page : In(52)
+        May change at any time, and counts from the next cycle on in which nothing is on its way.
     request, response, write
         The other side of the engine's.
     write_error : Out(1)
@@ -83,6 +84,9 @@ class MemoryMaster(wiring.Component):
             word, address_bits=address_bits(self.port.depth), outstanding=self.dims.outstanding
         )
         write = self.write.p
+        page = Signal.like(self.page)
+        with m.If(self.is_idle):
+            m.d.sync += page.eq(self.page)
         n_bytes = word.element_bytes if self.kind == "key" else word.word_bytes
         m.submodules.writer = writer = WriteMaster(n_bytes, address_bits=len(write.address), data_bits=word.data_bits)
         for part, names in ((reader, read_channels(1)), (writer, write_channels(1))):
@@ -90,14 +94,14 @@ class MemoryMaster(wiring.Component):
                 own, inner = getattr(self, name), getattr(part, name)
                 m.d.comb += own.eq(inner) if member.flow == Out else inner.eq(own)
         m.d.comb += [
-            reader.page.eq(self.page),
+            reader.page.eq(page),
             reader.request.valid.eq(self.request.valid),
             reader.request.payload.eq(self.request.p.address),
             self.request.ready.eq(reader.request.ready),
             self.response.valid.eq(reader.response.valid),
             self.response.p.error.eq(reader.response.error),
             self.response.p.data.eq(self._from_bytes(reader.response.data)),
-            writer.page.eq(self.page),
+            writer.page.eq(page),
             writer.i.valid.eq(self.write.valid),
             writer.i.p.address.eq(write.address),
             writer.i.p.data.eq(self._to_bytes(write.data)),

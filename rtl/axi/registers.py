@@ -78,7 +78,7 @@ class Register:
 
 @dataclass(frozen=True)
 class Table:
-    """The softmax table: words from `offset` up, to be written alone; word `index` has entry `index`."""
+    """The softmax table: words from `offset` up; word `index` has entry `index`."""
 
     offset: int
     n_words: int

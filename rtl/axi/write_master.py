@@ -41,8 +41,9 @@ def write_channels(data_bits: int) -> dict[str, wiring.Member]:
 class WriteMaster(wiring.Component):
     """Writes `n_bytes` at `page * 4096 + address * n_bytes`, and transfers a write once memory has answered.
 
-    What is less than the bus is wide goes out by byte strobes in one beat, all else in a burst of whole beats. The
-    whole is not to be reset with who writes, who is to hold what he offered until `is_idle`.
+    What is less than the bus is wide goes out by byte strobes in one beat, all else in a burst of whole beats. An
+    answer is taken once all was sent. The whole is not to be reset with who writes, who is to hold what he offered
+    until `is_idle`.
 
     * **Throughput**: one write at a time: as long as memory takes, and 2 cycles.
 
@@ -91,17 +92,17 @@ class WriteMaster(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         bus_bytes = self.data_bits // 8
-        # Registers alone decide what is offered: `begins` takes the write's place, not the write.
         waits, is_done = Signal(), Signal()
         beat = Signal(range(self.beats))
         part_bits = self.n_bytes.bit_length() - 1
         offset = Signal(max(PAGE_BITS, len(self.i.p.address) + part_bits), reset_less=True)
         begins, ends = Signal(), Signal()
-        m.d.sync += [self.bready.eq(1), is_done.eq(ends)]
+        m.d.sync += is_done.eq(ends)
         m.d.comb += [
+            self.bready.eq(waits & ~self.awvalid & ~self.wvalid),
             self.is_idle.eq(~waits & ~is_done),
             begins.eq(self.i.valid & self.is_idle),
-            ends.eq(waits & self.bvalid & self.bready),
+            ends.eq(self.bvalid & self.bready),
             self.error.eq(ends & self.bresp[1]),
             self.i.ready.eq(is_done),
         ]

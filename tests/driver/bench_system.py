@@ -21,7 +21,8 @@ from hamming.sim.axi_bench import AxiPorts
 from hamming.sim.payloads import read_streams
 
 CORE, DMAS = 0x4000_0000, 0x5000_0000
-RAM_BYTES = 1 << 20
+RAM_BYTES = 1 << 21
+PAGE = 4096
 STREAMS = ["i_row", "i_query", "i_mask", "o_out", "o_selected"]
 #: Whole cycles that the bus takes for an access to a DMA.
 ACCESS_CYCLES = 2
@@ -80,16 +81,32 @@ class Channel:
         self.registers[self.DMASR] = self.IDLE
 
 
+class Ram:
+    """Memory at its own addresses, as the engine's masters see it."""
+
+    def __init__(self, memory, base):
+        self.memory, self.base = memory, base
+
+    def __len__(self):
+        return 1 << 62
+
+    def __getitem__(self, place):
+        return self.memory[place.start - self.base : place.stop - self.base]
+
+    def __setitem__(self, place, data):
+        self.memory[place.start - self.base : place.stop - self.base] = data
+
+
 class System:
     """Everything but the program."""
 
     def __init__(self, dut, fields):
         streams = read_streams(fields["streams"])
         self.dut = dut
-        self.ports = AxiPorts(dut, streams)
         self.memory = mmap.mmap(-1, RAM_BYTES)
         self.base = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
         self.free = 0
+        self.ports = AxiPorts(dut, streams, fields["masters"], memory=Ram(self.memory, self.base))
         self.space = AddressSpace()
         self.space.register_region(MemoryRegion(RAM_BYTES, self.memory), self.base)
         self.space.register_region(self.ports.registers, CORE, 0x1000)
@@ -113,7 +130,7 @@ class System:
         values = np.ascontiguousarray(values, kind)
         array = np.frombuffer(self.memory, kind, values.size, self.free).reshape(values.shape)
         array[...] = values
-        self.free += -(-values.nbytes // 64) * 64
+        self.free += -(-values.nbytes // PAGE) * PAGE
         return array
 
 
@@ -125,23 +142,24 @@ def packed(bits):
     return np.packbits(bits, axis=-1, bitorder="little")
 
 
-def run(system, library, arrays):
+def run(system, program, arrays):
     """Call the program for each head; return what it left in RAM."""
     scratch = system.place(np.zeros(4096), np.uint8)
-    q, k = (system.place(packed(arrays[name]), np.uint8) for name in ("q", "k"))
-    v = system.place(arrays["v"], np.int32)
-    weights = system.place(arrays["weights"], np.uint32)
-    out = system.place(np.zeros((*q.shape[:2], v.shape[2])), np.int32)
+    # Each head's at pages of their own.
+    q, k = ([system.place(packed(head), np.uint8) for head in arrays[name]] for name in ("q", "k"))
+    v = [system.place(head, head.dtype) for head in arrays["v"]]
+    weights = [system.place(head, np.uint32) for head in arrays["weights"]]
+    out = [system.place(np.zeros((head.shape[0], arrays["v"].shape[2])), np.int32) for head in q]
     for head in range(len(q)):
-        status = library.attend_head(
+        status = program(
             ctypes.byref(system.dma),
             pointer(scratch),
             pointer(weights[head]),
             *(pointer(array[head]) for array in (q, k, v, out)),
-            *(ctypes.c_uint32(array.shape[1]) for array in (q, k)),
+            *(ctypes.c_uint32(len(array[head])) for array in (q, k)),
         )
         assert status == 0, f"head {head}: {status}"
-    return {"out": out}
+    return {"out": np.stack(out)}
 
 
 @cocotb.test()
@@ -154,6 +172,7 @@ async def system(dut) -> None:
     Clock(dut.clk, 2, unit="step").start()
     await ClockCycles(dut.clk, 3)
     dut.rst.value = 0
-    found = await bridge(run)(whole, ctypes.CDLL(fields["library"]), arrays)
+    program = getattr(ctypes.CDLL(fields["library"]), fields["program"])
+    found = await bridge(run)(whole, program, arrays)
     report = {"mismatches": [], "n_mismatches": 0, "violations": [], "coverage": {}, "cycles": 0}
     case.save(folder, "result_0", report, found)

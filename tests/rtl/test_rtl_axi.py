@@ -150,6 +150,8 @@ def access(file: Any, steps: list[tuple[str, int, int, int]], sets: dict[int, st
                     return
             raise AssertionError("no answer")
 
+        if file.table is not None:
+            ctx.set(file.table_weight, 0x123)
         for number, (kind, address, data, strobes) in enumerate(steps):
             if sets and number in sets:
                 ctx.set(getattr(file, f"{sets[number]}_set"), 1)
@@ -160,12 +162,18 @@ def access(file: Any, steps: list[tuple[str, int, int, int]], sets: dict[int, st
                 ctx.set(file.arvalid, 1)
                 await until(file.arready)
                 ctx.set(file.arvalid, 0)
+                if file.table is not None:  # which lets a read of it wait, and no other one
+                    await ctx.tick().repeat(3)
+                    assert ctx.get(file.rvalid) == (address != file.table.offset)
+                    ctx.set(file.table_is_free, 1)
                 ctx.set(file.rready, 1)
                 for _ in range(20):
                     _, _, valid, value, response = await ctx.tick().sample(file.rvalid, file.rdata, file.rresp)
                     if valid:
                         break
                 ctx.set(file.rready, 0)
+                if file.table is not None:
+                    ctx.set(file.table_is_free, 0)
                 found.append((response, value))
             else:
                 ctx.set(file.awaddr, address)
@@ -204,7 +212,7 @@ def test_registers_read_write_and_refuse() -> None:
         ("write", 0x40, 1, 0b1111),  # read only
         ("write", 0x3FC, 1, 0b1111),  # nothing there
         ("read", 0x3FC, 0, 0),
-        ("read", 0x400, 0, 0),  # the table is not read
+        ("read", 0x400, 0, 0),  # the table, once it is free
         ("read", 0x18, 0, 0),  # INTERRUPT_STATUS, once error was set
         ("write", 0x18, 0b101, 0b1111),  # clears others
         ("read", 0x18, 0, 0),
@@ -221,7 +229,7 @@ def test_registers_read_write_and_refuse() -> None:
         (SLVERR, None),
         (SLVERR, None),
         (SLVERR, 0),
-        (SLVERR, 0),
+        (OKAY, 0x123),
         (OKAY, 0b010),
         (OKAY, None),
         (OKAY, 0b010),
