@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hamming.formal import (
     arithmetic,
+    axi,
     engine,
     fetch,
     fork,
@@ -43,6 +44,7 @@ PROOFS: tuple[Proof, ...] = (
     *weighted_sum.PROOFS,
     *normalizer.PROOFS,
     *engine.PROOFS,
+    *axi.PROOFS,
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from hamming.golden.checks import require_bool, require_choice, require_int
 from hamming.golden.spec import AttentionSpec
+from hamming.rtl.bus_word import BUS_BITS, BusWord
 from hamming.rtl.digits import kept_carries, largest_negated
 from hamming.rtl.names import require_module_name
 from hamming.rtl.tree import tree_depth
@@ -93,7 +94,10 @@ class EngineConfig:
     expose_index
         Whether the kept keys are put out, as a stream beside the output.
     bus
-        `stream` (valid, ready, payload) or `axi` (AXI4-Streams, and registers behind AXI4-Lite).
+        `stream` (valid, ready, payload) or `axi` (AXI4-Streams, registers behind AXI4-Lite, and an AXI4 master for each
+        `request` memory).
+    bus_bits
+        Data bits of each master at most, a power of two from 32 to 1,024. None: 1,024. One is as wide as its word.
 
     Raises
     ------
@@ -124,6 +128,7 @@ class EngineConfig:
     range: bool = False
     n_queries_a_row: int = 1
     bus: str = "stream"
+    bus_bits: int | None = None
 
     def __post_init__(self) -> None:
         require_module_name(self.name)
@@ -174,10 +179,12 @@ class EngineConfig:
                 f"bus 'axi' takes one query a transfer, and n_queries_a_row is {self.n_queries_a_row}; "
                 "give it bus = 'stream', or leave n_queries_a_row out"
             )
-        if self.bus == "axi" and "request" in self.memories:
-            raise ValueError(
-                "bus 'axi' has no masters for memories of requests yet; give it 'internal' or 'external' ones"
-            )
+        if self.bus_bits is not None:
+            require_int("bus_bits", self.bus_bits, *BUS_BITS)
+            if not _is_power_of_two(self.bus_bits):
+                raise ValueError(f"bus_bits must be a power of two, not {self.bus_bits}")
+            if self.bus != "axi" or "request" not in self.memories:
+                raise ValueError("bus_bits belongs to bus = 'axi' with memory = 'request'; leave it out")
 
     @property
     def memories(self) -> tuple[str, str]:
@@ -194,8 +201,8 @@ class EngineConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types, without the options that are left out; `from_dict` is the inverse."""
-        options = {"range": False, "bus": "stream", "key_memory": None, "value_memory": None, "outstanding": None}
-        options |= {"spare_places": None, "n_queries_a_row": 1}
+        options: dict[str, Any] = {"range": False, "bus": "stream", "n_queries_a_row": 1}
+        options |= dict.fromkeys(("key_memory", "value_memory", "outstanding", "bus_bits", "spare_places"))
         return {name: value for name, value in dataclasses.asdict(self).items() if value != options.get(name, "")}
 
     @classmethod
@@ -239,6 +246,8 @@ class Dimensions:
         Cycles from an address to its word, where the memory is not a `request` one.
     outstanding
         The configuration's, or 64.
+    bus_words
+        How words of keys and of values lie in memory, of those that an AXI master reads.
     key_latency
         Cycles that the reads of a query's last key and last value add to its latency, with the sums. A `request` memory
         answers in the cycle after the request.
@@ -305,6 +314,7 @@ class Dimensions:
         self.key_read_latency = config.read_latency if keys == "external" else 1
         self.value_read_latency = config.read_latency if values == "external" else 1
         self.outstanding = config.outstanding or OUTSTANDING
+        self.bus_words = self._bus_words()
         self.key_latency = KEY_LATENCY + self.key_read_latency - 1 + self.value_read_latency - 1
         self.key_latency += (KEY_REQUEST if keys == "request" else 0) + (VALUE_REQUEST if values == "request" else 0)
         self.period = max(self.n_rows, self.n_queries_a_row * spec.top_k * self.fold)
@@ -343,6 +353,26 @@ class Dimensions:
                 f"an internal memory must have at most {MAX_INTERNAL_WORDS} words, and that of values has "
                 f"n_keys * fold = {words}; memory = 'external' leaves it outside"
             )
+
+    def _bus_words(self) -> dict[str, BusWord]:
+        spec, config, found = self.spec, self.config, {}
+        for kind, memory, n_elements, element_bits in (
+            ("key", config.memories[0], self.n_lanes, spec.d_head),
+            ("value", config.memories[1], self.n_macs, spec.value_bits),
+        ):
+            if config.bus == "axi" and memory == "request":
+                found[kind] = BusWord.of(
+                    kind,
+                    n_elements=n_elements,
+                    element_bits=element_bits,
+                    is_array=kind == "key",
+                    bus_bits=config.bus_bits,
+                )
+        return found
+
+    def beats_a_word(self, kind: str) -> int:
+        """Cycles that a `key` or `value` word takes on its way from memory."""
+        return self.bus_words[kind].beats if kind in self.bus_words else 1
 
     def _value_bank_depths(self) -> tuple[int, ...]:
         depth, n_banks = self.spec.n_keys * self.fold, self.config.value_banks
@@ -459,9 +489,9 @@ class Dimensions:
             taken = rows if self.n_lanes == 1 else n_valid[0] if n_queries == 1 else rows * self.n_lanes
             select = max(taken, self.spec.top_k) + (n_queries - 1) * self.spec.top_k
         return {
-            "score": rows,
+            "score": rows * self.beats_a_word("key"),
             "select": select,
-            "sum": sum(kept) * self.fold,
+            "sum": sum(kept) * self.fold * self.beats_a_word("value"),
             "divide": n_queries * self.spec.d_value // self.n_dividers,
         }
 

@@ -16,8 +16,8 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In
 
 from hamming.rtl import payload
-from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_streams
-from hamming.rtl.axi.registers import description
+from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_masters, axi_streams
+from hamming.rtl.axi.registers import causes, description
 from hamming.rtl.config import BUFFER_LATENCY
 from hamming.rtl.engine import Engine, errors
 from hamming.rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
@@ -107,6 +107,7 @@ def manifest(engine: Engine | AxiEngine, verilog: str) -> dict[str, Any]:
         "memories": _memories(engine),
         "memory_ports": _memory_ports(engine),
         **_memory_streams(engine),
+        **({"masters": axi_masters(engine)} if is_axi and dims.bus_words else {}),
         "cycles": _cycles(engine),
         "versions": {
             "hamming": _version("hamming-attention"),
@@ -155,10 +156,10 @@ def _memories(engine: Engine | AxiEngine) -> list[dict[str, Any]]:
 
 
 def _errors(engine: Engine | AxiEngine) -> list[dict[str, Any]]:
-    port = "register ERROR" if isinstance(engine, AxiEngine) else "error"
+    port, found = ("register ERROR", causes) if isinstance(engine, AxiEngine) else ("error", errors)
     return [
         {"port": port, "bit": bit, "name": name, "meaning": meaning}
-        for bit, (name, meaning) in enumerate(errors(engine.dims).items())
+        for bit, (name, meaning) in enumerate(found(engine.dims).items())
     ]
 
 
@@ -189,6 +190,8 @@ def _memory_ports(engine: Engine | AxiEngine) -> dict[str, Any]:
 def _memory_streams(engine: Engine | AxiEngine) -> dict[str, Any]:
     """Return the entry that says of each memory of any latency what its streams mean; none where there is none."""
     dims = engine.dims
+    if isinstance(engine, AxiEngine):
+        return {}
     keys, values = key_read_port(dims), value_read_port(dims)
     layouts = {
         "key": (keys, f"key j is bits (j % {dims.n_lanes}) * {dims.spec.d_head} and up of word j // {dims.n_lanes}"),

@@ -18,6 +18,7 @@ __all__ = ["ENGINE_ROLES", "STANDARD_ROLES", "block_figures", "critical_path", "
 #: Roles of the engine's children and memories.
 ENGINE_ROLES = {
     "key_memory": "keys",
+    "key_requests": "keys",
     "row_range": "scores",
     "fetch": "scores",
     "score": "scores",
@@ -27,14 +28,15 @@ ENGINE_ROLES = {
     "spare_key": "selection",
     "locate": "selection",
     "replay": "selection",
+    "table_queue": "softmax",
     "softmax": "softmax",
     "value_memory": "values",
+    "value_requests": "values",
     "weighted_sum": "weighted sum",
     "normalizer": "division",
     "loader": "control",
     "fork": "control",
     "range_fork": "control",
-    "table_queue": "control",
     "turns": "control",
     "(top)": "control",
 }

@@ -100,7 +100,8 @@ class Synthesis:
         script = [*elaborate, *self.macros, *gates, "design -save gates"]
         script += self._map_cells("blocks.json", self.chosen)
         if flat:
-            flattened = ["flatten", "opt -full", *self._map_cells("flat.json", {})]
+            # `opt -full` may leave multiplexers of words again.
+            flattened = ["flatten", "opt -full", "simplemap", *self._map_cells("flat.json", {})]
             commands = ["read_rtlil design.il", *self.macros, *gates, *flattened, "write_json netlist.json"]
             self._run("flattening", _FLAT, commands)
             cells = self._counts({self.top: self._json("netlist.json")["modules"][self.top]})
