@@ -240,8 +240,8 @@ def beyond_range(
     """Return what queries name, with something out of range that means the same, half of the time."""
     has_no_sink = named["base"] >= np.minimum(named["first"], named["n_valid"])
     lowest = {
-        "n_valid": (spec.n_keys, named["n_valid"] == spec.n_keys),
-        "first": (spec.n_keys, named["first"] == spec.n_keys),
+        "n_valid": (spec.n_keys + 1, named["n_valid"] == spec.n_keys),
+        "first": (spec.n_keys + 1, named["first"] == spec.n_keys),
         "base": (spec.n_keys, has_no_sink),
         "table": (spec.n_tables, named["table"] == spec.n_tables - 1),
     }

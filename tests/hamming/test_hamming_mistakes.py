@@ -71,7 +71,7 @@ COMMANDS = {
             (
                 "bad.toml: unknown key 'n_lane' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, "
                 "score_stages, spare_places, n_dividers, product, memory, key_memory, value_memory, read_latency, "
-                "outstanding, value_banks, table, mask, expose_index, range, n_queries_a_row, bus; "
+                "outstanding, value_banks, table, mask, expose_index, range, n_queries_a_row, bus, bus_bits; "
                 "did you mean 'n_lanes'?"
             ),
         ),
