@@ -104,14 +104,14 @@ def directed(design):
     k[1] = 0
     v = np.full((spec.n_keys, spec.d_value), low)
     v[1::2] = high
-    n_valid = np.array([0, 1, 2, spec.top_k, spec.n_keys, 0, spec.n_keys, 0, 0, 0, 1, spec.n_keys])
+    n_valid = np.array([0, 1, 2, spec.top_k, spec.n_keys, 0, spec.n_keys, 0, 0, 0, 1, *[spec.n_keys] * 7])
     q = np.ones((len(n_valid), spec.d_head), np.uint8)
     q[3] = 0
     named = {}
     if design.config.range:
-        named["first"] = np.array([0, 0, 5, 1, spec.n_keys - 1, 3, 0, 0, 0, 2, spec.n_keys, spec.n_keys])[None]
+        named["first"] = np.array([0, 0, 5, 1, spec.n_keys - 1, 3, 0, 0, 0, 2, *[spec.n_keys] * 8])[None]
         if spec.n_sinks:
-            named["base"] = np.array([0, 1, 0, 0, 1, 0, 2, 0, 0, 0, 1, 0])[None]
+            named["base"] = np.array([0, 1, 0, 0, 1, 0, 2, 0, 0, 0, 1, *[0] * 7])[None]
     if spec.n_tables > 1:
         named["table"] = np.arange(len(n_valid))[None] % spec.n_tables
     return Vectors(q=q[None], k=k[None], v=v[None], n_valid=n_valid[None], **named)
