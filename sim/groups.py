@@ -47,8 +47,8 @@ def rows_read(sees: NDArray[np.bool_]) -> NDArray[np.bool_]:
     `sees` is `(n_groups, n_group, n_rows)`. A lone query reads the rows of which it sees a key, a group all from the
     first to the last of any; who sees none reads row 0.
     """
-    is_read = sees.any(axis=1)
+    is_read = np.asarray(sees.max(axis=1), bool)
     if sees.shape[1] > 1:
         is_read = np.maximum.accumulate(is_read, axis=1) & np.maximum.accumulate(is_read[:, ::-1], axis=1)[:, ::-1]
-    is_read[~is_read.any(axis=1), 0] = True
+    is_read[~is_read.max(axis=1), 0] = True
     return is_read
