@@ -62,8 +62,8 @@ class EngineConfig:
         Pipeline registers inside the popcount tree.
     spare_places
         Whether a row of levels has a spare place before the selector, and a kept key behind it, so that stalls go on
-        from registers, to the fetch and to the selector, a cycle later. None: with more than 64 rows of keys, whose
-        counters are slow.
+        from registers, to the fetch and to the selector, a cycle later. None: where there is more in front of the
+        selector than a few counters: more than 64 rows of keys, a `range`, several tables, `n_queries_a_row`.
     n_dividers
         Value elements divided each cycle; divides `n_macs`. None: the fewest that keep division from limiting
         the cycles a query.
@@ -297,9 +297,8 @@ class Dimensions:
         self.value_bank_depths = self._value_bank_depths()
         self.n_rows = -(-spec.n_keys // config.n_lanes)
         self.row_bits = max(1, (self.n_rows - 1).bit_length())
-        self.spare_places = (
-            self.n_rows > MOST_ROWS_WITHOUT_SPARE if config.spare_places is None else config.spare_places
-        )
+        is_long = self.n_rows > MOST_ROWS_WITHOUT_SPARE or self.has_row_range or spec.n_tables > 1
+        self.spare_places = is_long if config.spare_places is None else config.spare_places
         self.sink_rows = -(-(spec.n_sinks - 1) // config.n_lanes) + 1 if spec.n_sinks else 0
         self.level_bits = (spec.d_head + 1).bit_length()
         self.kept_carries = kept_carries(config.product, spec.value_bits, spec.weight_bits, spec.acc_bits)
@@ -317,13 +316,15 @@ class Dimensions:
         self.bus_words = self._bus_words()
         self.key_latency = KEY_LATENCY + self.key_read_latency - 1 + self.value_read_latency - 1
         self.key_latency += (KEY_REQUEST if keys == "request" else 0) + (VALUE_REQUEST if values == "request" else 0)
+        stages = config.range + (spec.n_tables > 1)  # behind Locate, and before the tables
+        self.key_latency += stages
         self.period = max(self.n_rows, self.n_queries_a_row * spec.top_k * self.fold)
         self.scan_rows = self._scan_rows()
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
         under_way = self.key_read_latency + (self.outstanding if keys == "request" else 0)
         self.queries_in_flight = under_way + config.score_stages + self.count_stages + PLACES_OF_QUERIES
-        self.queries_in_flight += 2 * self.spare_places
+        self.queries_in_flight += 2 * self.spare_places + stages
 
     def _require_supported(self) -> None:
         spec, n_lanes = self.spec, self.config.n_lanes

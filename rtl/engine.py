@@ -36,6 +36,7 @@ from hamming.rtl.sender import RowSender
 from hamming.rtl.shared_rows import SharedRows
 from hamming.rtl.softmax import SoftmaxTable, table_read
 from hamming.rtl.spare import Spare
+from hamming.rtl.stage import Stage
 from hamming.rtl.table_queue import TableQueue
 from hamming.rtl.turns import Turns
 from hamming.rtl.value_requests import ValueRequests
@@ -227,9 +228,17 @@ class Engine(wiring.Component):
                 _connect(m, selector.o, spare.i)
                 selector = spare
         if locate:
+            m.submodules.located = located = Stage(payload.kept_key(dims))
             _connect(m, selector.o, locate.i)
-        self._connect_selected(m, locate or selector, replay)
-        _connect(m, replay.o, softmax.i)
+            _connect(m, locate.o, located.i)
+            selector = located
+        self._connect_selected(m, selector, replay)
+        if self.spec.n_tables > 1:
+            m.submodules.before_tables = stage = Stage(payload.replayed_key(dims))
+            _connect(m, replay.o, stage.i)
+            _connect(m, stage.o, softmax.i)
+        else:
+            _connect(m, replay.o, softmax.i)
         if values == "request":
             _connect(m, softmax.o, value_requests.i)
             _connect(m, value_requests.o, weighted_sum.i)

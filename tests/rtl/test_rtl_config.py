@@ -217,6 +217,9 @@ def test_a_spare_places_from_65_rows_on(n_lanes: int, has_spare: bool) -> None:
     spec = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=128, top_k=5, logit_scale=0.1)
     assert EngineConfig(n_lanes=n_lanes).dimensions(spec).spare_places is has_spare
     assert EngineConfig(n_lanes=n_lanes, spare_places=not has_spare).dimensions(spec).spare_places is not has_spare
+    for option in ({"range": True}, {"n_queries_a_row": 2}):
+        assert EngineConfig(n_lanes=2, **option).dimensions(spec).spare_places
+    assert EngineConfig(n_lanes=2).dimensions(dataclasses.replace(spec, weights=spec.tables * 2)).spare_places
 
 
 def test_each_memory_has_a_kind_of_its_own() -> None:
