@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.config import Dimensions
 from hamming.rtl.fifo import Fifo
+from hamming.rtl.short_queue import ShortQueue
 
 __all__ = ["Agreement", "agreement_members"]
 
@@ -36,7 +37,8 @@ class Agreement(wiring.Component):
 
     * **Latency**: of a beat of counts and of totals 1 cycle each; 2 cycles from the last total to the cut.
     * **Throughput**: a query every `d_head + 1` cycles.
-    * A stall holds all before it. `own_places` counts are on their way and back. Nothing is transferred in reset.
+    * A stall holds all before it; no neighbour feels it in the same cycle (`ShortQueue`). `own_places` counts can be on
+      their way and back.
 
     Parameters
     ----------
@@ -95,27 +97,25 @@ class Agreement(wiring.Component):
         n_levels = self.dims.spec.d_head + 1
         words = [Signal(n_levels, name=f"word_{b}", reset_less=True) for b in range(1 + self.room_bits)]
         n_left = Signal(range(n_levels + 1))
-        is_here = Signal()
-        held = Signal(payload.counts(self.dims), reset_less=True)
+        m.submodules.counts = queue = ShortQueue(payload.counts(self.dims), depth=3)  # `own` takes 2 cycles
+        wiring.connect(m, queue.o, wiring.flipped(self.o_counts))
         room = Cat(word[-1] for word in words[:-1])
         count = Signal(self.own_bits)
         has_place = Signal()
         sends = Signal()
         m.d.comb += [
             count.eq(Mux(words[-1][-1], self.own_most, self.own_most - 1 - room)),
-            has_place.eq((n_left != 0) & own.ready & (~is_here | self.o_counts.ready) & ~ResetSignal()),
+            has_place.eq((n_left != 0) & own.ready & queue.i.ready),
             sends.eq(has_place & self.i_counts.valid),
+            queue.i.valid.eq(sends),
+            queue.i.p.count.eq(self._sum(self.i_counts.p.count, count)),
             self.i_counts.ready.eq(has_place),
             own.valid.eq(sends),
             own.payload.eq(count),
             self.i.ready.eq((n_left == 0) | ((n_left == 1) & sends)),
-            self.o_counts.valid.eq(is_here & ~ResetSignal()),
-            self.o_counts.p.eq(held),
         ]
-        with m.If(sends | self.o_counts.ready):
-            m.d.sync += is_here.eq(sends)
         with m.If(sends):
-            m.d.sync += [held.count.eq(self._sum(self.i_counts.p.count, count)), n_left.eq(n_left - 1)]
+            m.d.sync += n_left.eq(n_left - 1)
             m.d.sync += [word.eq(word << 1) for word in words]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += n_left.eq(n_levels)
@@ -132,30 +132,23 @@ class Agreement(wiring.Component):
         ends = Signal()
         has_place = Signal()
         takes = Signal()
-        is_here = Signal()
-        held = Signal(payload.totals(dims), reset_less=True)
+        m.submodules.totals = queue = ShortQueue(payload.totals(dims), depth=2)
+        wiring.connect(m, queue.o, wiring.flipped(self.o_totals))
         found_moves = Signal()
         is_found = Signal()  # all of a query is known, and waits
         m.d.comb += [
             is_first.eq(level == n_levels),
             ends.eq(level == 1),
-            has_place.eq(
-                own.valid & (~is_here | self.o_totals.ready) & (~is_found | found_moves) & ~ResetSignal()
-            ),
+            has_place.eq(own.valid & queue.i.ready & (~is_found | found_moves)),
             takes.eq(has_place & self.i_totals.valid),
             self.i_totals.ready.eq(has_place),
             own.ready.eq(takes),
-            self.o_totals.valid.eq(is_here & ~ResetSignal()),
-            self.o_totals.p.eq(held),
+            queue.i.valid.eq(takes),
+            queue.i.p.total.eq(given.total),
+            queue.i.p.before.eq(self._sum(given.before, own.payload)),
         ]
-        with m.If(takes | self.o_totals.ready):
-            m.d.sync += is_here.eq(takes)
         with m.If(takes):
-            m.d.sync += [
-                held.total.eq(given.total),
-                held.before.eq(self._sum(given.before, own.payload)),
-                level.eq(Mux(ends, n_levels, level - 1)),
-            ]
+            m.d.sync += level.eq(Mux(ends, n_levels, level - 1))
 
         # The counts of the level above, and what is at the cut.
         above = {name: Signal(bits, name=f"{name}_above", reset_less=True) for name in ("total", "before", "own")}
@@ -194,7 +187,7 @@ class Agreement(wiring.Component):
             found_moves.eq(is_found & (~has_result | self.o.ready)),
             left.eq(Mux(before_at_cut < quota, quota - before_at_cut, 0)),
             share.eq(Mux(at_cut < left, at_cut, left)),
-            self.o.valid.eq(has_result & ~ResetSignal()),
+            self.o.valid.eq(has_result),
             self.o.p.eq(result),
         ]
         with m.If(found_moves | self.o.ready):

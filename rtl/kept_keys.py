@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, ResetSignal, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.config import Dimensions
 from hamming.rtl.fifo import Fifo
+from hamming.rtl.short_queue import ShortQueue
 
 __all__ = ["KeptKeys"]
 
@@ -21,7 +22,7 @@ class KeptKeys(wiring.Component):
 
     * **Latency**: 3 cycles from the engine's own key, 1 from another's.
     * **Throughput**: a key a cycle.
-    * Nothing is transferred in reset.
+    * No neighbour feels a stall in the same cycle (`ShortQueue`).
 
     Parameters
     ----------
@@ -64,34 +65,27 @@ class KeptKeys(wiring.Component):
             waiting.i.payload.eq(self.i.payload),
             self.i.ready.eq(waiting.i.ready),
         ]
-        before, own = self.i_before, layout(waiting.o.payload)
+        given = payload.kept_key(self.dims)
+        m.submodules.keys = keys = ShortQueue(given, depth=2)
+        wiring.connect(m, keys.o, wiring.flipped(self.o))
+        before, own, key = self.i_before, layout(waiting.o.payload), given(keys.i.payload)
         is_own = Signal()  # the engine's keys' turn
         skips = Signal()
-        moves = Signal()
-        gives = Signal()
-        is_here = Signal()
-        held = Signal(payload.kept_key(self.dims), reset_less=True)
         both = before.valid & waiting.o.valid & ~is_own
         m.d.comb += [
             skips.eq(both & before.p.is_empty & ~own.is_empty),
-            moves.eq((~is_here | self.o.ready) & ~ResetSignal()),
-            gives.eq(Mux(is_own, waiting.o.valid, both & ~skips)),
-            before.ready.eq(waiting.o.valid & ~is_own & (skips | moves)),
-            waiting.o.ready.eq(moves & (is_own | (before.valid & before.p.last & own.is_empty))),
-            self.o.valid.eq(is_here & ~ResetSignal()),
-            self.o.p.eq(held),
+            keys.i.valid.eq(Mux(is_own, waiting.o.valid, both & ~skips)),
+            before.ready.eq(waiting.o.valid & ~is_own & (skips | keys.i.ready)),
+            waiting.o.ready.eq(keys.i.ready & (is_own | (before.valid & before.p.last & own.is_empty))),
         ]
-        with m.If(moves):
-            m.d.sync += is_here.eq(gives)
-            with m.If(is_own):
-                m.d.sync += [
-                    held.index.eq(own.index + self.start),
-                    held.deficit.eq(own.deficit),
-                    held.is_empty.eq(0),
-                    held.last.eq(own.last),
-                ]
-            with m.Else():
-                m.d.sync += [held.eq(before.p), held.last.eq(before.p.last & own.is_empty)]
+        with m.If(is_own):
+            m.d.comb += [
+                key.index.eq(own.index + self.start),
+                key.deficit.eq(own.deficit),
+                key.last.eq(own.last),
+            ]
+        with m.Else():
+            m.d.comb += [key.eq(before.p), key.last.eq(before.p.last & own.is_empty)]
         with m.If(before.valid & before.ready & before.p.last):
             m.d.sync += is_own.eq(~own.is_empty)
         with m.If(is_own & waiting.o.valid & waiting.o.ready & own.last):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ResetSignal, Signal
+from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.config import Dimensions
 from hamming.rtl.division import Division
+from hamming.rtl.short_queue import ShortQueue
 
 __all__ = ["Merge", "PartialAdder"]
 
@@ -18,7 +19,7 @@ class PartialAdder(wiring.Component):
 
     * **Latency**: 1 cycle.
     * **Throughput**: a beat a cycle.
-    * Each waits for the other; a stall holds both. Nothing is transferred in reset.
+    * Each waits for the other; a stall holds both. Neither feels the stall in the same cycle (`ShortQueue`).
 
     Parameters
     ----------
@@ -52,27 +53,20 @@ class PartialAdder(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        before, own = self.i_before, self.i
-        moves = Signal()
-        is_here = Signal()
-        held = Signal(payload.partial(self.dims), reset_less=True)
+        layout = payload.partial(self.dims)
+        m.submodules.sums = sums = ShortQueue(layout, depth=2)
+        before, own, total = self.i_before, self.i, layout(sums.i.payload)
         m.d.comb += [
-            moves.eq((~is_here | self.o.ready) & ~ResetSignal()),
-            before.ready.eq(moves & own.valid),
-            own.ready.eq(moves & before.valid),
-            self.o.valid.eq(is_here & ~ResetSignal()),
-            self.o.p.eq(held),
+            sums.i.valid.eq(before.valid & own.valid),
+            before.ready.eq(sums.i.ready & own.valid),
+            own.ready.eq(sums.i.ready & before.valid),
+            *(total.acc[n].eq(before.p.acc[n] + own.p.acc[n]) for n in range(self.dims.n_dividers)),
+            total.weight_sum.eq(before.p.weight_sum + own.p.weight_sum),
+            total.max_level.eq(own.p.max_level),
+            total.is_empty.eq(before.p.is_empty & own.p.is_empty),
+            total.last.eq(own.p.last),
         ]
-        with m.If(moves):
-            m.d.sync += is_here.eq(before.valid & own.valid)
-        with m.If(moves & before.valid & own.valid):
-            m.d.sync += [held.acc[n].eq(before.p.acc[n] + own.p.acc[n]) for n in range(self.dims.n_dividers)]
-            m.d.sync += [
-                held.weight_sum.eq(before.p.weight_sum + own.p.weight_sum),
-                held.max_level.eq(own.p.max_level),
-                held.is_empty.eq(before.p.is_empty & own.p.is_empty),
-                held.last.eq(own.p.last),
-            ]
+        wiring.connect(m, sums.o, wiring.flipped(self.o))
         return m
 
 
