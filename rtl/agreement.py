@@ -11,13 +11,18 @@ from hamming.rtl.config import Dimensions
 from hamming.rtl.fifo import Fifo
 from hamming.rtl.short_queue import ShortQueue
 
-__all__ = ["Agreement", "agreement_members"]
+__all__ = ["Agreement", "agreement_members", "own_places"]
 
 
 def agreement_members(dims: Dimensions) -> dict[str, wiring.Member]:
     """Return the streams by which engines agree, as members of an engine."""
     counts, totals = stream.Signature(payload.counts(dims)), stream.Signature(payload.totals(dims))
     return {"i_counts": In(counts), "o_counts": Out(counts), "i_totals": In(totals), "o_totals": Out(totals)}
+
+
+def own_places(dims: Dimensions) -> int:
+    """Return how many counts of an engine can be on their way to the first engine and back."""
+    return 2 * dims.config.n_engines + 6
 
 
 class Agreement(wiring.Component):
@@ -71,7 +76,6 @@ class Agreement(wiring.Component):
         self.own_most = dims.part.spec.top_k
         self.own_bits = self.own_most.bit_length()
         self.room_bits = (self.own_most - 1).bit_length()
-        self.own_places = 2 * dims.config.n_engines + 6
         super().__init__(
             {
                 "i": In(stream.Signature((1 + self.room_bits) * (dims.spec.d_head + 1))),
@@ -82,7 +86,7 @@ class Agreement(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.own = own = Fifo(self.own_bits, depth=self.own_places)
+        m.submodules.own = own = Fifo(self.own_bits, depth=own_places(self.dims))
         self._send(m, own.i)
         self._find(m, own.o)
         return m

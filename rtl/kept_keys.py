@@ -11,7 +11,12 @@ from hamming.rtl.config import Dimensions
 from hamming.rtl.fifo import Fifo
 from hamming.rtl.short_queue import ShortQueue
 
-__all__ = ["KeptKeys"]
+__all__ = ["KeptKeys", "waiting_keys"]
+
+
+def waiting_keys(dims: Dimensions) -> int:
+    """Return how many keys of an engine can wait for those before them: those of two queries, and an empty one each."""
+    return 2 * dims.spec.top_k + 2
 
 
 class KeptKeys(wiring.Component):
@@ -59,7 +64,7 @@ class KeptKeys(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         layout = payload.kept_key(self.dims.part)
-        m.submodules.waiting = waiting = Fifo(layout.size, depth=2 * self.dims.part.spec.top_k + 2)
+        m.submodules.waiting = waiting = Fifo(layout.size, depth=waiting_keys(self.dims.part))
         m.d.comb += [
             waiting.i.valid.eq(self.i.valid),
             waiting.i.payload.eq(self.i.payload),

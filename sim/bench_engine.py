@@ -79,7 +79,9 @@ async def play(bench: Bench) -> dict[str, NDArray]:
         gates.append(Gate(bench.source("i_weight", entries), [len(entries)] * n_valid.size))
     queries = bench.source("i_query", bench.streams["i_query"].encode(query=q.reshape(-1, spec.d_head), **asked), gates)
     if config.mask:
-        bench.source("i_mask", mask_beats(config.n_lanes, n_keys, spec, named, bench.arrays.get("mask"), rng))
+        masks = masks_of_engines(config, n_keys, spec, named, bench.arrays.get("mask"), rng)
+        for name, beats in zip([name for name in bench.streams if name.startswith("i_mask")], masks, strict=True):
+            bench.source(name, beats)
 
     await bench.run()
 
@@ -285,6 +287,25 @@ def check_errors(
     for bit, (name, is_set) in enumerate(expected.items()):
         if got >> bit & 1 != is_set:
             bench.fail(f"error: bit {bit}, {name}, is {got >> bit & 1}, not {int(is_set)}")
+
+
+def masks_of_engines(
+    config: EngineConfig,
+    n_keys: int,
+    spec: AttentionSpec,
+    named: dict[str, NDArray[np.int64]],
+    mask: NDArray[np.bool_] | None,
+    rng: np.random.Generator,
+) -> list[list[int]]:
+    """Return the beats of each engine's mask, of which each holds its part of the keys."""
+    n_own = spec.n_keys // config.n_engines
+    found = []
+    for start in range(0, spec.n_keys, n_own):
+        n_here = min(max(0, n_keys - start), n_own)
+        own = named | {name: np.clip(named[name] - start, 0, n_own) for name in ("n_valid", "first")}
+        part = None if mask is None else mask[..., start : start + n_own]
+        found.append(mask_beats(config.n_lanes, n_here, spec, own, part, rng))
+    return found
 
 
 def mask_beats(
