@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from functools import reduce
 from operator import and_, or_
 from typing import Any
@@ -115,7 +116,7 @@ class Chain(wiring.Component):
         m.d.comb += self.error.eq(reduce(or_, (engine.error for engine in engines)))
 
         # Counts, and back; sums; kept keys.
-        for engine, behind in zip(engines, engines[1:], strict=False):
+        for engine, behind in itertools.pairwise(engines):
             wiring.connect(m, behind.o_counts, engine.i_counts)
             wiring.connect(m, engine.o_totals, behind.i_totals)
             wiring.connect(m, engine.o_partial, behind.i_partial)

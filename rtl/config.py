@@ -550,7 +550,7 @@ def _part_of(spec: AttentionSpec, config: EngineConfig) -> AttentionSpec:
     n = config.n_engines
     if spec.n_sinks:
         raise ValueError(
-            f"n_engines = {n} engines have no sinks yet, which may lie in two of them; leave out n_sinks = {spec.n_sinks}"
+            f"n_engines = {n} have no sinks yet, which may lie in two of them; leave n_sinks = {spec.n_sinks} out"
         )
     if spec.n_keys % n:
         divisors = [d for d in range(1, min(spec.n_keys, MAX_ENGINES) + 1) if spec.n_keys % d == 0]

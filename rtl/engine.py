@@ -155,6 +155,8 @@ class Engine(wiring.Component):
     value_response: stream.Interface
 
     def __init__(self, spec: AttentionSpec, config: EngineConfig):
+        if config.n_engines > 1 and not config.chain:
+            raise ValueError(f"n_engines = {config.n_engines} are a rtl.chain.Chain; one of them has chain = true")
         self.spec = spec
         self.config = config
         self.dims = dims = config.dimensions(spec)

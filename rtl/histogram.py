@@ -41,8 +41,8 @@ class HistogramSelector(wiring.Component):
     * A stall at the output holds the scan; rows are held when the next query is counted and the scan of the one before
       is not over.
 
-    One of several engines does not find the cut from its own counts: it is told by all of them (`Agreement`). The scores
-    of `Dimensions.n_stored` queries are held meanwhile, and rows of another one wait.
+    One of several engines does not find the cut from its own counts: it is told by all of them (`Agreement`). The
+    scores of `Dimensions.n_stored` queries are held meanwhile, and rows of another one wait.
 
     Parameters
     ----------

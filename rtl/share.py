@@ -125,7 +125,10 @@ class QueryShare(wiring.Component):
         with m.If(moves):
             m.d.sync += self.o.valid.eq(self.i.valid)
         with m.If(self.i.valid & moves):
-            m.d.sync += [held.query.eq(given.query), *(held[name].eq(self._own(m, name, given[name])) for name in names)]
+            m.d.sync += [
+                held.query.eq(given.query),
+                *(held[name].eq(self._own(m, name, given[name])) for name in names),
+            ]
             is_above = Cat(given[name] > self.dims.spec.n_keys for name in names)
             m.d.sync += self.errors.eq(self.errors | is_above)
             if self.dims.spec.n_tables > 1:

@@ -90,8 +90,7 @@ def read(path: Path = RESULTS) -> list[dict[str, Any]]:
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """Lay the rows out for a document."""
     lines = [
-        "| engines | keys | keys / (lanes * engines) | cycles a query | of it | first answer, cycles | queries stored | "
-        "lines of Verilog | emitted in, CPU |",
+        "| engines | keys | keys a lane | cycles a query | of it | first answer | stored | lines | emitted in, CPU |",
         "|---:" * 9 + "|",
     ]
     for row in rows:
