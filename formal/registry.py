@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hamming.formal import (
     arithmetic,
+    chain,
     engine,
     fetch,
     fork,
@@ -38,6 +39,7 @@ PROOFS: tuple[Proof, ...] = (
     *softmax.PROOFS,
     *weighted_sum.PROOFS,
     *normalizer.PROOFS,
+    *chain.PROOFS,
     *engine.PROOFS,
 )
 

@@ -3,21 +3,18 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from typing import Any
 
 import numpy as np
 import pytest
 from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import wiring
 
+from hamming.formal.chain import Agreements
 from hamming.golden.attention import attend
 from hamming.golden.parts import Partial, agree, level_counts, merge, partial
 from hamming.golden.spec import AttentionSpec
-from hamming.rtl import payload
-from hamming.rtl.agreement import Agreement
 from hamming.rtl.chain import Chain
 from hamming.rtl.config import Dimensions, EngineConfig
 from hamming.rtl.engine import Engine
@@ -33,38 +30,6 @@ def dimensions(n_engines: int, engine: dict | None = None, **spec) -> Dimensions
     fields = {"d_head": 5, "d_value": 4, "n_keys": 12, "top_k": 4, "logit_scale": 0.2} | spec
     config = EngineConfig(n_engines=n_engines, chain=True, **(engine or {}))
     return config.dimensions(AttentionSpec.from_logit_scale(**fields))
-
-
-class Agreements(wiring.Component):
-    """Agreements of several engines, joined as a chain joins them."""
-
-    def __init__(self, dims: Dimensions):
-        self.dims = dims
-        self.parts = [Agreement(dims) for _ in range(dims.config.n_engines)]
-        members: dict[str, Any] = {}
-        for n, part in enumerate(self.parts):
-            members[f"i_{n}"] = In(stream.Signature((1 + part.room_bits) * (dims.spec.d_head + 1)))
-            members[f"o_{n}"] = Out(stream.Signature(payload.cut(dims)))
-        super().__init__(members)
-
-    def elaborate(self, platform) -> Module:
-        m = Module()
-        parts: list[Any] = self.parts
-        for n, part in enumerate(parts):
-            m.submodules[f"part_{n}"] = part
-            wiring.connect(m, wiring.flipped(getattr(self, f"i_{n}")), part.i)
-            wiring.connect(m, part.o, wiring.flipped(getattr(self, f"o_{n}")))
-        for part, behind in itertools.pairwise(parts):
-            wiring.connect(m, behind.o_counts, part.i_counts)
-            wiring.connect(m, part.o_totals, behind.i_totals)
-        m.d.comb += [
-            parts[-1].i_counts.valid.eq(1),
-            parts[-1].o_totals.ready.eq(1),
-            parts[0].i_totals.valid.eq(parts[0].o_counts.valid),
-            parts[0].i_totals.p.total.eq(parts[0].o_counts.p.count),
-            parts[0].o_counts.ready.eq(parts[0].i_totals.ready),
-        ]
-        return m
 
 
 def counted(dims: Dimensions, counts: Any) -> int:
