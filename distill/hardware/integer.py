@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hamming.distill.method.attention import HammingAttention
 from hamming.distill.method.convert import cores, hamming_layers
+from hamming.distill.method.heads import HammingHeads
 from hamming.distill.method.quantize import Widths, head_spec, quantize_values, value_scale
 from hamming.golden.attention import attend
 from hamming.golden.score import binarize
@@ -46,7 +46,7 @@ class HeadInputs:
 
 
 def head_inputs(
-    layer: HammingAttention,
+    layer: HammingHeads,
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -65,7 +65,7 @@ def head_inputs(
     layer
         Whose they are.
     q, k, v, visible
-        As a `core` of `distill.method.attention.HammingAttention` gets them.
+        As a `core` of `distill.method.attention.HammingHeads` gets them.
     scale
         Of each value element, `(n_heads, d_value)`.
     value_bits
@@ -93,7 +93,7 @@ def _seen(visible: Tensor | None) -> tuple[NDArray[np.int64] | None, NDArray[np.
     return None, ~seen
 
 
-def attend_heads(layer: HammingAttention, given: HeadInputs, widths: Widths) -> NDArray[np.int64]:
+def attend_heads(layer: HammingHeads, given: HeadInputs, widths: Widths) -> NDArray[np.int64]:
     """`golden.attention.attend` of each head with its own table: `(batch, n_heads, n_queries, d_value)`, integers."""
     out = np.empty((*given.q.shape[:-1], layer.d_value), np.int64)
     for head in range(layer.n_heads):
@@ -130,7 +130,7 @@ def integer_attention(
     Raises
     ------
     ValueError
-        The model has no `HammingAttention`, one that is not in mode `sign`, or one without scales.
+        The model has no `HammingHeads`, one that is not in mode `sign`, or one without scales.
     """
     layers = hamming_layers(model)
     if not layers:
@@ -144,7 +144,7 @@ def integer_attention(
         if name not in scales:
             raise ValueError(f"scales must have {name!r}, not only {', '.join(scales) or 'none'}")
 
-    def core(layer: HammingAttention, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
+    def core(layer: HammingHeads, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
         scale = scales[name_of[layer]]
         given = head_inputs(layer, q, k, v, visible, scale=scale, value_bits=widths.value_bits)
         out = attend_heads(layer, given, widths)
@@ -179,9 +179,9 @@ def collect_values(
     ValueError
         There is no batch.
     """
-    found: dict[HammingAttention, list[Tensor]] = {layer: [] for layer in hamming_layers(model).values()}
+    found: dict[HammingHeads, list[Tensor]] = {layer: [] for layer in hamming_layers(model).values()}
 
-    def record(layer: HammingAttention, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
+    def record(layer: HammingHeads, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
         tokens = v.transpose(1, 2)
         if visible is not None:
             tokens = tokens[visible.any(dim=1) if visible.ndim == 3 else visible]

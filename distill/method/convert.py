@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hamming.distill.method.attention import HammingAttention
+from hamming.distill.method.heads import HammingHeads
 
 __all__ = ["DropInAttention", "calibrate", "configure", "convert", "hamming_layers"]
 
@@ -73,9 +74,9 @@ def _seen(mask: Tensor) -> Tensor:
     return mask == 0
 
 
-def hamming_layers(model: nn.Module) -> dict[str, HammingAttention]:
+def hamming_layers(model: nn.Module) -> dict[str, HammingHeads]:
     """Return a model's attention modules by their names in it, in its order."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, HammingAttention)}
+    return {name: module for name, module in model.named_modules() if isinstance(module, HammingHeads)}
 
 
 def convert(model: nn.Module) -> nn.Module:
@@ -171,7 +172,7 @@ def calibrate(
         module: [torch.zeros_like(t) for t in (module.sigma_q, module.sigma_k, module.key_mean)] for module in layers
     }
 
-    def measure(module: HammingAttention, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
+    def measure(module: HammingHeads, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
         counted = torch.ones(q.shape[0], q.shape[2], dtype=torch.bool) if visible is None else visible
         if counted.ndim == 3:
             counted = counted.any(1)

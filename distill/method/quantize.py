@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hamming.distill.method.attention import HammingAttention
+from hamming.distill.method.heads import HammingHeads
 from hamming.golden.checks import require_choice, require_int
 from hamming.golden.spec import WEIGHT_FORMS, AttentionSpec
 
@@ -51,7 +51,7 @@ class Widths:
             require_choice("weight_form", self.weight_form, WEIGHT_FORMS)
 
 
-def head_spec(layer: HammingAttention, head: int, n_keys: int, widths: Widths) -> AttentionSpec:
+def head_spec(layer: HammingHeads, head: int, n_keys: int, widths: Widths) -> AttentionSpec:
     """Return what the hardware computes for one head: its own softmax table, everything else shared.
 
     `logit_scale = sigma_q * sigma_k / sqrt(d_head)` of that head (HAD, arXiv 2502.01770). A layer that keeps more

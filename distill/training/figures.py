@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from hamming.distill.method.attention import HammingAttention
 from hamming.distill.method.convert import configure, hamming_layers
+from hamming.distill.method.heads import HammingHeads
 from hamming.distill.method.losses import attention_divergence, attention_recall, mean
 from hamming.distill.models.encoder import Encoder
 from hamming.distill.tasks import Task
@@ -22,7 +22,7 @@ __all__ = ["AttentionLikeness", "accuracy", "attention_likeness", "settings"]
 @contextlib.contextmanager
 def settings(model: nn.Module, **changed: Any) -> Iterator[None]:
     """Give every attention module of `model` other settings, for a while."""
-    layers: list[HammingAttention] = list(hamming_layers(model).values())
+    layers: list[HammingHeads] = list(hamming_layers(model).values())
     before = [{name: getattr(module, name) for name in changed} for module in layers]
     configure(model, **changed)
     try:
