@@ -7,7 +7,8 @@
     FOLDER/LAYER/head_0.toml        a head's spec, with its own softmax table, and the engine, which is the same for all
     FOLDER/LAYER/head_0.npz         its bits q, k and integers v, n_valid or mask, one leading axis of items
     FOLDER/LAYER/outputs.npz        out, what its heads then gave in the model, (n_heads, n_items, n_queries, d_value)
-    FOLDER/LAYER/projections.npz    the layer's matrices, with centring of keys and scales of values folded in
+    FOLDER/LAYER/projections.npz    the layer's matrices, with centring of keys and scales of values folded in; not of a
+                                    model of `transformers`, which may turn queries and keys between them and the signs
 
 `hamming generate`, `run`, `simulate` and `synthesize` take any of the TOML files. The engines of all of them are the
 same Verilog, since `table = "loadable"`: a head's entries go in through the stream `i_weight`.
@@ -35,6 +36,7 @@ from hamming.distill.hardware.integer import HeadInputs, integer_attention, valu
 from hamming.distill.hardware.projections import projections
 from hamming.distill.method.attention import HammingAttention
 from hamming.distill.method.convert import hamming_layers
+from hamming.distill.method.heads import HammingHeads
 from hamming.distill.method.quantize import Widths, head_spec
 from hamming.distill.models.encoder import TextEncoder
 from hamming.distill.training.runs import Run, versions
@@ -197,7 +199,8 @@ def export_model(
         place = folder / key
         place.mkdir(parents=True, exist_ok=True)
         _save(place / "outputs.npz", {"out": outputs[key].swapaxes(0, 1)})
-        _save(place / "projections.npz", projections(layer, scales[key], widths))
+        if isinstance(layer, HammingAttention):
+            _save(place / "projections.npz", projections(layer, scales[key], widths))
         heads[key] = []
         for head, spec in enumerate(specs[key]):
             scale = float(layer.logit_scale[head])
@@ -224,7 +227,7 @@ def _save(path: Path, arrays: Mapping[str, NDArray]) -> None:
 
 
 def _write_index(
-    found: Export, layers: Mapping[str, HammingAttention], scales: Mapping[str, Tensor], widths: Widths, title: str
+    found: Export, layers: Mapping[str, HammingHeads], scales: Mapping[str, Tensor], widths: Widths, title: str
 ) -> None:
     facts = {
         "format": 1,

@@ -82,7 +82,7 @@ class HammingHeads(nn.Module):
     key_mean: Tensor
     settings: Tensor
 
-    #: Whether `mode`, `top_n` and `weight_form` are saved with the weights; a run of `distill.training` has them itself.
+    #: Whether `settings` are saved with the weights; a run of `distill.training` keeps them in its own file.
     saves_settings = False
 
     def __init__(
