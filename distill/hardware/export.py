@@ -5,7 +5,7 @@
     FOLDER/export.json              what is here: model, layers, heads, widths, versions
     FOLDER/engine.toml              the engine that serves every head
     FOLDER/LAYER/head_0.toml        a head's spec, with its own softmax table, and the engine, which is the same for all
-    FOLDER/LAYER/head_0.npz         its bits q, k and integers v, n_valid or mask, one leading axis of items
+    FOLDER/LAYER/head_0.npz         its bits q, k and integers v, first, n_valid or mask; leading axis: items
     FOLDER/LAYER/outputs.npz        out, what its heads then gave in the model, (n_heads, n_items, n_queries, d_value)
     FOLDER/LAYER/projections.npz    the layer's matrices, with centring of keys and scales of values folded in; not of a
                                     model of `transformers`, which may turn queries and keys between them and the signs
@@ -38,7 +38,8 @@ from hamming.distill.method.attention import HammingAttention
 from hamming.distill.method.convert import hamming_layers
 from hamming.distill.method.heads import HammingHeads
 from hamming.distill.method.quantize import Widths, head_spec
-from hamming.distill.models.encoder import TextEncoder
+from hamming.distill.tasks.language import Language
+from hamming.distill.tasks.text import TextTask
 from hamming.distill.training.runs import Run, versions
 from hamming.golden.checks import require_int
 
@@ -107,7 +108,7 @@ def export_run(
             scales=scales,
             widths=widths,
             name=re.sub(r"^(?=\d)|\W", "_", f"{run.config.name}_engine", flags=re.ASCII) if name is None else name,
-            n_keys=run.config.task.n_tokens if isinstance(run.model, TextEncoder) else None,
+            n_keys=run.config.task.n_tokens if isinstance(run.task, (TextTask, Language)) else None,
             title=f"{run.config.name}, seed {run.config.seed}",
         )
     moved = {key: [folder / path.relative_to(temporary) for path in paths] for key, paths in found.heads.items()}
@@ -189,6 +190,7 @@ def export_model(
         [spec for row in specs.values() for spec in row],
         name=name,
         mask=any(inputs.mask is not None for inputs in given.values()),
+        has_range=any(inputs.first is not None for inputs in given.values()),
     )
 
     heads = {}
@@ -215,11 +217,7 @@ def export_model(
 
 def _vectors(given: HeadInputs, head: int) -> dict[str, NDArray]:
     arrays: dict[str, NDArray] = {"q": given.q[:, head], "k": given.k[:, head], "v": given.v[:, head]}
-    if given.n_valid is not None:
-        arrays["n_valid"] = given.n_valid
-    if given.mask is not None:
-        arrays["mask"] = given.mask
-    return arrays
+    return arrays | given.limits
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray]) -> None:

@@ -18,7 +18,15 @@ from hamming.distill.method.quantize import Widths, head_spec, quantize_values, 
 from hamming.golden.attention import attend
 from hamming.golden.score import binarize
 
-__all__ = ["HeadInputs", "attend_heads", "collect_values", "head_inputs", "integer_attention", "value_scales"]
+__all__ = [
+    "HeadInputs",
+    "attend_heads",
+    "collect_values",
+    "head_inputs",
+    "integer_attention",
+    "limits_of",
+    "value_scales",
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +42,8 @@ class HeadInputs:
     n_valid
         Keys that a query sees, `(batch, 1)` or `(batch, n_queries)`; None where it sees all, or where it takes a mask
         to say which.
+    first
+        Where its keys begin, shaped like `n_valid`, if that is not 0 of every query: a window, or padding in front.
     mask
         True where a query does not see a key, `(batch, 1, n_keys)` or `(batch, n_queries, n_keys)`, or None.
     """
@@ -42,7 +52,14 @@ class HeadInputs:
     k: NDArray[np.uint8]
     v: NDArray[np.int16]
     n_valid: NDArray[np.int64] | None = None
+    first: NDArray[np.int64] | None = None
     mask: NDArray[np.bool_] | None = None
+
+    @property
+    def limits(self) -> dict[str, NDArray]:
+        """What there is of `first`, `n_valid` and `mask`, by name."""
+        named = {name: getattr(self, name) for name in ("first", "n_valid", "mask")}
+        return {name: array for name, array in named.items() if array is not None}
 
 
 def head_inputs(
@@ -58,7 +75,7 @@ def head_inputs(
     """Turn projected queries, keys and values into the hardware's integers.
 
     `q = sign(q)`, `k = sign(k - key_mean)`, `v = round(v / scale)`, clipped; padding at the end becomes `n_valid`, as
-    does a causal mask, and any other pattern a mask.
+    does a causal mask; a window, or padding in front, `first` and `n_valid`; any other pattern a mask.
 
     Parameters
     ----------
@@ -71,26 +88,28 @@ def head_inputs(
     value_bits
         Bits of the integers.
     """
-    n_valid, mask = _seen(visible)
     return HeadInputs(
         q=binarize(q.numpy()),
         k=binarize((k - layer.key_mean[:, None]).numpy()),
         v=quantize_values(v, scale[:, None], value_bits).to(torch.int16).numpy(),
-        n_valid=n_valid,
-        mask=mask,
+        **limits_of(visible),
     )
 
 
-def _seen(visible: Tensor | None) -> tuple[NDArray[np.int64] | None, NDArray[np.bool_] | None]:
+def limits_of(visible: Tensor | None) -> dict[str, Any]:
+    """Return `first`, `n_valid` or `mask` of `HeadInputs`, whichever say what is visible."""
     if visible is None:
-        return None, None
+        return {}
     seen = visible.numpy()
     if seen.ndim == 2:
         seen = seen[:, None]
-    n_valid = seen.sum(axis=-1)
-    if np.array_equal(seen, np.arange(seen.shape[-1]) < n_valid[..., None]):
-        return n_valid, None
-    return None, ~seen
+    n_keys = seen.shape[-1]
+    count, place = seen.sum(axis=-1), np.arange(n_keys)
+    first = np.where(count > 0, seen.argmax(axis=-1), 0)
+    n_valid = first + count
+    if not np.array_equal(seen, (first[..., None] <= place) & (place < n_valid[..., None])):
+        return {"mask": ~seen}
+    return {"n_valid": n_valid, "first": first} if first.any() else {"n_valid": n_valid}
 
 
 def attend_heads(layer: HammingHeads, given: HeadInputs, widths: Widths) -> NDArray[np.int64]:
@@ -99,7 +118,7 @@ def attend_heads(layer: HammingHeads, given: HeadInputs, widths: Widths) -> NDAr
     for head in range(layer.n_heads):
         spec = head_spec(layer, head, given.k.shape[-2], widths)
         q, k, v = given.q[:, head], given.k[:, head], given.v[:, head]
-        out[:, head] = attend(spec, q, k, v, n_valid=given.n_valid, mask=given.mask).out
+        out[:, head] = attend(spec, q, k, v, **given.limits).out
     return out
 
 
