@@ -8,6 +8,7 @@ import io
 import json
 import os
 import platform
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -250,7 +251,10 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    found = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    if "transformers" in sys.modules:
+        found["transformers"] = sys.modules["transformers"].__version__
+    return found
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], place: str = "") -> list[tuple[str, Any, Any]]:
