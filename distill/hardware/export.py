@@ -5,7 +5,7 @@
     FOLDER/export.json              what is here: model, layers, heads, widths, versions
     FOLDER/engine.toml              the engine that serves every head
     FOLDER/LAYER/head_0.toml        a head's spec, with its own softmax table, and the engine, which is the same for all
-    FOLDER/LAYER/head_0.npz         its bits q, k and integers v, first, n_valid or mask; leading axis: items
+    FOLDER/LAYER/head_0.npz         its bits q, k and integers v, first, n_valid, mask, table; one leading axis of items
     FOLDER/LAYER/outputs.npz        out, what its heads then gave in the model, (n_heads, n_items, n_queries, d_value)
     FOLDER/LAYER/projections.npz    the layer's matrices, with centring of keys and scales of values folded in; not of a
                                     model of `transformers`, which may turn queries and keys between them and the signs
@@ -205,8 +205,8 @@ def export_model(
             _save(place / "projections.npz", projections(layer, scales[key], widths))
         heads[key] = []
         for head, spec in enumerate(specs[key]):
-            scale = float(layer.logit_scale[head])
-            about = f"{key} of {title}, head {head} of {layer.n_heads}, logit scale {scale:.6g}."
+            tables = ", ".join(f"{scale:.6g}" for scale in layer.logit_scales[head].tolist())
+            about = f"{key} of {title}, head {head} of {layer.n_heads}, logit scale {tables}."
             heads[key].append(place / f"head_{head}.toml")
             write_design(heads[key][-1], about, spec, engine)
             _save(place / f"head_{head}.npz", _vectors(given[key], head))
@@ -217,7 +217,7 @@ def export_model(
 
 def _vectors(given: HeadInputs, head: int) -> dict[str, NDArray]:
     arrays: dict[str, NDArray] = {"q": given.q[:, head], "k": given.k[:, head], "v": given.v[:, head]}
-    return arrays | given.limits
+    return arrays | given.limits(head)
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray]) -> None:

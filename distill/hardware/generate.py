@@ -38,8 +38,8 @@ class AppendedRows:
     ----------
     k, v
         Rows: bits and integers, written once each.
-    q, first, n_valid
-        Queries in their order, and what each sees.
+    q, first, n_valid, table
+        Queries in their order, what each sees, and the table that it takes.
     out
         Their outputs, integers.
     """
@@ -49,6 +49,7 @@ class AppendedRows:
     q: list[NDArray[np.uint8]] = field(default_factory=list)
     first: list[NDArray[np.int64]] = field(default_factory=list)
     n_valid: list[NDArray[np.int64]] = field(default_factory=list)
+    table: list[NDArray[np.int64]] = field(default_factory=list)
     out: list[NDArray[np.int64]] = field(default_factory=list)
 
 
@@ -165,14 +166,16 @@ class Engines:
         shape = (layer.n_heads, n_queries)
         n_valid = np.broadcast_to(limits.get("n_valid", np.int64(n_keys)), shape)
         first = np.broadcast_to(limits.get("first", np.int64(0)), shape)
+        table = np.zeros(shape, np.int64) if (named := layer.table(q)) is None else named[0].numpy()
+        queries = zip(self.specs[name], bits, rows.k, rows.v, first, n_valid, table, strict=True)
         out = np.stack(
-            [
-                attend(spec, *part, first=low, n_valid=high).out
-                for spec, *part, low, high in zip(self.specs[name], bits, rows.k, rows.v, first, n_valid, strict=True)
-            ]
+            [attend(spec, q, k, v, first=low, n_valid=high, table=t).out for spec, q, k, v, low, high, t in queries]
         )
-        for kept, new in ((rows.q, bits), (rows.first, first), (rows.n_valid, n_valid), (rows.out, out)):
-            kept.append(new)  # type: ignore[arg-type]
+        rows.q.append(bits)
+        rows.first.append(first)
+        rows.n_valid.append(n_valid)
+        rows.table.append(table)
+        rows.out.append(out)
         return out
 
 

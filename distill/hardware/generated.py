@@ -51,7 +51,9 @@ def verilog_outputs(
         raise ValueError(f"layer must be one of {', '.join(engines.rows)}, not {layer!r}")
     rows, began = engines.rows[layer], time.monotonic()
     q = np.concatenate(rows.q, axis=1)
-    n_valid, first, expected = (np.concatenate(part, axis=1) for part in (rows.n_valid, rows.first, rows.out))
+    n_valid, first, table, expected = (
+        np.concatenate(part, axis=1) for part in (rows.n_valid, rows.first, rows.table, rows.out)
+    )
     room = engines.n_keys - rows.k.shape[1]
     after = ((0, 0), (0, room), (0, 0))
     k, v = np.pad(rows.k, after), np.pad(rows.v.astype(np.int64), after)
@@ -60,7 +62,7 @@ def verilog_outputs(
         design = engines.design(layer, head)
         own = slice(head, head + 1)
         low = first[own] if design.config.range else None
-        vectors = Vectors(q=q[own], k=k[own], v=v[own], n_valid=n_valid[own], first=low)
+        vectors = Vectors(q=q[own], k=k[own], v=v[own], n_valid=n_valid[own], first=low, table=table[own])
         said = attend(design.spec, vectors.q, vectors.k, vectors.v, **vectors.limits)
         if not np.array_equal(said.out, expected[own]):
             raise ValueError(f"{layer}, head {head}: its rows do not give the outputs that the text was made with")

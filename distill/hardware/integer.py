@@ -44,6 +44,8 @@ class HeadInputs:
         to say which.
     first
         Where its keys begin, shaped like `n_valid`, if that is not 0 of every query: a window, or padding in front.
+    table
+        Which of a head's tables a query takes, `(batch, n_heads, n_queries)`, or None where there is one.
     mask
         True where a query does not see a key, `(batch, 1, n_keys)` or `(batch, n_queries, n_keys)`, or None.
     """
@@ -54,11 +56,12 @@ class HeadInputs:
     n_valid: NDArray[np.int64] | None = None
     first: NDArray[np.int64] | None = None
     mask: NDArray[np.bool_] | None = None
+    table: NDArray[np.int64] | None = None
 
-    @property
-    def limits(self) -> dict[str, NDArray]:
-        """What there is of `first`, `n_valid` and `mask`, by name."""
+    def limits(self, head: int) -> dict[str, NDArray]:
+        """Return what there is of `first`, `n_valid`, `mask` and `table` of a head, by name."""
         named = {name: getattr(self, name) for name in ("first", "n_valid", "mask")}
+        named["table"] = None if self.table is None else self.table[:, head]
         return {name: array for name, array in named.items() if array is not None}
 
 
@@ -92,6 +95,7 @@ def head_inputs(
         q=binarize(q.numpy()),
         k=binarize((k - layer.key_mean[:, None]).numpy()),
         v=quantize_values(v, scale[:, None], value_bits).to(torch.int16).numpy(),
+        table=None if (table := layer.table(q)) is None else table.numpy(),
         **limits_of(visible),
     )
 
@@ -113,12 +117,12 @@ def limits_of(visible: Tensor | None) -> dict[str, Any]:
 
 
 def attend_heads(layer: HammingHeads, given: HeadInputs, widths: Widths) -> NDArray[np.int64]:
-    """`golden.attention.attend` of each head with its own table: `(batch, n_heads, n_queries, d_value)`, integers."""
+    """`golden.attention.attend` of each head with its own tables: `(batch, n_heads, n_queries, d_value)`, integers."""
     out = np.empty((*given.q.shape[:-1], layer.d_value), np.int64)
     for head in range(layer.n_heads):
         spec = head_spec(layer, head, given.k.shape[-2], widths)
         q, k, v = given.q[:, head], given.k[:, head], given.v[:, head]
-        out[:, head] = attend(spec, q, k, v, **given.limits).out
+        out[:, head] = attend(spec, q, k, v, **given.limits(head)).out
     return out
 
 

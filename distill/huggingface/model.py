@@ -13,18 +13,25 @@ from hamming.distill.huggingface.attention import NAME
 from hamming.distill.huggingface.reach import attach, reached
 from hamming.distill.huggingface.saving import HammingConfig
 from hamming.distill.method.convert import calibrate as calibrate_heads
-from hamming.distill.method.convert import hamming_layers
+from hamming.distill.method.convert import hamming_layers, set_tables
 
 __all__ = ["calibrate", "prepare"]
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 
 
-def prepare(model: Model) -> Model:
+def prepare(model: Model, *, n_tables: int = 1) -> Model:
     """Set the attention `hamming` in all of `model`, and give each attention module the state of its heads.
 
     The model is changed, and returned; it computes what it did, with full precision, until it is calibrated and
     `configure(model, mode="sign", top_n=...)` is called. `save_pretrained` and `from_pretrained` keep the state.
+
+    Parameters
+    ----------
+    model
+        Of `transformers`.
+    n_tables
+        Softmax tables of each head, of which a query takes one by its norm (`HammingHeads.set_tables`).
 
     Raises
     ------
@@ -32,11 +39,12 @@ def prepare(model: Model) -> Model:
         An attention that the name does not reach, which would stay in full precision, or none at all.
     """
     attach(model)
+    set_tables(model, n_tables)
     model.set_attn_implementation(NAME)
     for name, module in reached(model):
         if module.config._attn_implementation != NAME:
             raise ValueError(f"{name} stays with the attention {module.config._attn_implementation!r}")
-    model.config.quantization_config = HammingConfig()
+    model.config.quantization_config = HammingConfig(n_tables)
     return model
 
 

@@ -14,15 +14,23 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from hamming.distill.huggingface.attention import NAME
 from hamming.distill.huggingface.reach import attach
+from hamming.distill.method.convert import set_tables
 
 __all__ = ["HammingConfig", "HammingQuantizer"]
 
 
 class HammingConfig(QuantizationConfigMixin):
-    """`quantization_config` in the `config.json` of a prepared model; all else is in its weights."""
+    """`quantization_config` in the `config.json` of a prepared model; all else is in its weights.
 
-    def __init__(self, **kwargs: Any) -> None:
+    Parameters
+    ----------
+    n_tables
+        Softmax tables of each head.
+    """
+
+    def __init__(self, n_tables: int = 1, **kwargs: Any) -> None:
         kwargs.pop("quant_method", None)
+        self.n_tables = n_tables
         if kwargs:
             raise ValueError(f"quantization_config must have no {', '.join(kwargs)}: heads have their state in buffers")
         self.quant_method = NAME  # type: ignore[assignment]  # transformers' own are of an enumeration
@@ -41,6 +49,7 @@ class HammingQuantizer(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: Any, **kwargs: Any) -> Any:
         attach(model)
+        set_tables(model, self.quantization_config.n_tables)  # type: ignore[attr-defined]
         return model
 
     def _process_model_after_weight_loading(self, model: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from hamming.distill.method.masks import keep_best, masked, spread
 from hamming.distill.method.signs import soft_sign, straight_through_sign
 from hamming.golden.checks import require_choice, require_int
-from hamming.golden.spec import WEIGHT_FORMS
+from hamming.golden.spec import MAX_TABLES, WEIGHT_FORMS
 
 __all__ = ["MODES", "Core", "HammingHeads"]
 
@@ -67,6 +67,8 @@ class HammingHeads(nn.Module):
     key_mean
         Buffer, `(n_heads, d_head)`: taken from keys before their sign; zero unless keys are centred. Softmax of full
         precision does not depend on it, and in the engine it folds into the bias of `k_proj`.
+    norm_bounds, norm_shares
+        Buffers, `(n_heads, n_tables - 1)` and `(n_heads, n_tables)`, or None: see `set_tables`.
     settings
         Buffer of three integers: `mode`, `top_n` (0: None) and `weight_form`, which `configure` sets.
     sharpness
@@ -81,6 +83,8 @@ class HammingHeads(nn.Module):
     sigma_k: Tensor
     key_mean: Tensor
     settings: Tensor
+    norm_bounds: Tensor | None
+    norm_shares: Tensor | None
 
     #: Whether `settings` are saved with the weights; a run of `distill.training` keeps them in its own file.
     saves_settings = False
@@ -103,6 +107,8 @@ class HammingHeads(nn.Module):
         self.register_buffer("sigma_k", torch.ones(self.n_heads))
         self.register_buffer("key_mean", torch.zeros(self.n_heads, self.d_head))
         self.register_buffer("settings", torch.zeros(3, dtype=torch.int64), persistent=self.saves_settings)
+        self.register_buffer("norm_bounds", None)
+        self.register_buffer("norm_shares", None)
         self.sharpness = 1.0
         self.core: Core | None = None
         self.configure(mode=mode, top_n=top_n, weight_form=weight_form)
@@ -148,6 +154,51 @@ class HammingHeads(nn.Module):
     def logit_scale(self) -> Tensor:
         """`sigma_q * sigma_k / sqrt(d_head)` of each head, `(n_heads,)`: what the engine's tables are made of."""
         return self.sigma_q * self.sigma_k / math.sqrt(self.d_head)
+
+    def set_tables(self, n_tables: int) -> None:
+        """Give each head `n_tables` softmax tables, of which a query takes one by its own norm, which its signs lose.
+
+        With `b` the head's `norm_bounds`, rising, and `s` its `norm_shares`::
+
+            table(q) = how many of b are <= |q|         score of q = s[table(q)] * the score by the head's scale
+
+        `convert.calibrate` sets both, so that tables are for as many queries each; until then all tables are alike.
+        Heads that have as many tables keep what they have.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `n_tables` is no integer of 1 to 256.
+        """
+        if require_int("n_tables", n_tables, 1, MAX_TABLES) == self.n_tables:
+            return
+        several, like = n_tables > 1, self.sigma_q
+        self.norm_bounds = like.new_full((self.n_heads, n_tables - 1), torch.inf) if several else None
+        self.norm_shares = like.new_ones(self.n_heads, n_tables) if several else None
+
+    @property
+    def n_tables(self) -> int:
+        """Softmax tables of each head."""
+        return 1 if self.norm_shares is None else self.norm_shares.shape[1]
+
+    @property
+    def logit_scales(self) -> Tensor:
+        """`logit_scale` of each table, `(n_heads, n_tables)`."""
+        scale = self.logit_scale[:, None]
+        return scale if self.norm_shares is None else scale * self.norm_shares
+
+    def table(self, q: Tensor) -> Tensor | None:
+        """Return which table each of `q`, `(batch, n_heads, n_queries, d_head)`, takes; None: there is one."""
+        if self.norm_bounds is None:
+            return None
+        return (q.norm(dim=-1)[..., None] >= self.norm_bounds[:, None]).sum(-1)
+
+    def _scale(self, q: Tensor) -> Tensor:
+        """Return the logit scale of each query, to be multiplied with `(batch, n_heads, n_queries, n_keys)`."""
+        table = self.table(q.detach())
+        if table is None:
+            return self.logit_scale[:, None, None]
+        return self.logit_scales[:, None].expand(*table.shape, -1).gather(-1, table[..., None])
 
     def extra_repr(self) -> str:
         return f"mode={self.mode!r}, top_n={self.top_n}, weight_form={self.weight_form!r}"
@@ -198,13 +249,13 @@ class HammingHeads(nn.Module):
             ordered = scores = q @ k.mT / math.sqrt(self.d_head)
         else:
             k = k - self.key_mean[:, None]
-            sigma_q, sigma_k = self.sigma_q[:, None, None], self.sigma_k[:, None, None]
+            sigma_q, sigma_k, scale = self.sigma_q[:, None, None], self.sigma_k[:, None, None], self._scale(q)
             if self.mode == "tanh":
                 q, k = soft_sign(q, sigma_q, self.sharpness), soft_sign(k, sigma_k, self.sharpness)
             else:
                 q, k = straight_through_sign(q, sigma_q), straight_through_sign(k, sigma_k)
             ordered = q @ k.mT  # in sign mode integers, exactly: their order is the contract's
-            scores = ordered * self.logit_scale[:, None, None]
+            scores = ordered * scale
         kept = self._kept(ordered.detach(), visible)
         logits = masked(scores, kept)
         if self.mode == "sign" and self.weight_form == "power_of_two":

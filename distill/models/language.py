@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from hamming.distill.huggingface.model import prepare
-from hamming.distill.method.convert import configure, cores
+from hamming.distill.method.convert import configure, cores, hamming_layers
 from hamming.distill.method.heads import HammingHeads
 from hamming.distill.method.masks import masked, spread
 
@@ -40,6 +40,11 @@ class LanguageModel(nn.Module):
     def __init__(self, network: PreTrainedModel) -> None:
         super().__init__()
         self.network = prepare(network)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write the network and the state of its heads, for `from_pretrained` of `transformers`."""
+        n_tables = {heads.n_tables for heads in hamming_layers(self).values()}
+        prepare(self.network, n_tables=max(n_tables)).save_pretrained(folder)
 
     def forward(
         self, tokens: Tensor, visible: Tensor | None = None, *, need_scores: bool = False

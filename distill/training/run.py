@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hamming.distill.method.convert import calibrate, configure
+from hamming.distill.method.convert import calibrate, configure, set_tables
 from hamming.distill.tasks import Task, load_task
 from hamming.distill.training.config import RunConfig, StudentConfig
 from hamming.distill.training.figures import accuracy, attention_likeness
@@ -102,6 +102,7 @@ def binarized(teacher: nn.Module, student: StudentConfig, task: Task, *, batch_s
     Its standard deviations are measured on training items in the order of `seed`.
     """
     model = copy.deepcopy(teacher)
+    set_tables(model, student.n_tables)
     generator = torch.Generator().manual_seed(seed)
     batches = [
         task.train_batch(items, generator)[0]

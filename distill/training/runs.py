@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hamming.distill.method.convert import configure
+from hamming.distill.method.convert import configure, set_tables
 from hamming.distill.tasks import Task, load_task
 from hamming.distill.training.config import RunConfig, TrainConfig
 from hamming.distill.training.run_file import preset_names
@@ -184,6 +184,8 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     task = load_task(config.task)
     shape = _shape(config, folder)
     model = task.build(**shape)
+    if config.student is not None:
+        set_tables(model, config.student.n_tables)
     model.load_state_dict(folder.weights())
     if config.student is not None:
         configure(model, mode="sign", top_n=config.student.top_n, weight_form=config.student.weight_form)

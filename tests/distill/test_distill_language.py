@@ -58,7 +58,7 @@ def run_of(text: Path, kind: str, **changed: Any) -> RunConfig:
     if kind == "teacher":
         fields["model"], fields["train"]["epochs"] = SHAPE, 25
     else:
-        fields["student"] = {"teacher": "words_teacher", "top_n": 6, "calibration_batches": 4}
+        fields["student"] = {"teacher": "words_teacher", "top_n": 6, "n_tables": 2, "calibration_batches": 4}
         fields["train"] |= {"soft": 0.5, "sharp": 0.5, "sign": 0.5, "final": 0.5, "learning_rate": 1e-3}
     return RunConfig.from_dict(fields | changed)
 
