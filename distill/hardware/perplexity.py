@@ -19,7 +19,7 @@ from hamming.distill.tasks.language import Language
 from hamming.distill.training.figures import settings
 from hamming.distill.training.run import binarized
 from hamming.distill.training.runs import Run, find_teacher
-from hamming.golden.checks import require_int
+from hamming.golden.checks import require_choice, require_int
 
 __all__ = ["KINDS", "Point", "document_losses", "perplexities", "perplexity"]
 
@@ -122,6 +122,7 @@ def perplexities(
     *,
     contexts: Sequence[int],
     top_ns: Sequence[int | None],
+    kinds: Sequence[str] = KINDS,
     widths: Widths | None = None,
     limit: int | None = None,
     progress: Progress | None = None,
@@ -136,6 +137,8 @@ def perplexities(
         Tokens of a window, each.
     top_ns
         Numbers of kept keys, each below the context; None: all.
+    kinds
+        Some of `KINDS`.
     widths
         Of the integers; None: the defaults.
     limit
@@ -153,11 +156,12 @@ def perplexities(
         raise ValueError(f"{run.folder.path} is of the task {run.config.task.name}; language models have a perplexity")
     for context in contexts:
         require_int("context", context, 2)
+    for kind in kinds:
+        require_choice("kind", kind, KINDS)
     widths = Widths() if widths is None else widths
-    scales = value_scales(calibrated_values(run.model, task), widths.value_bits)
-    wanted = list(_wanted(contexts, top_ns))
-    networks = _networks(run)
-    wanted = [one for one in wanted if one[0] in networks]
+    scales = value_scales(calibrated_values(run.model, task), widths.value_bits) if "integer" in kinds else {}
+    networks = {kind: network for kind, network in _networks(run).items() if kind in kinds}
+    wanted = [one for one in _wanted(contexts, top_ns) if one[0] in networks]
     found = []
     for done, (kind, context, top_n) in enumerate(wanted):
         if progress is not None:

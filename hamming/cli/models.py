@@ -80,12 +80,20 @@ def load_student(folder: Path) -> Run:
 @takes_widths
 @click.option("--limit", type=click.IntRange(1), help="Test items, from the first on (default: all).")
 @click.option("--context", "contexts", multiple=True, type=click.IntRange(2), help="Tokens of a window. Repeatable.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(["teacher", "teacher_top_n", "untrained", "student", "integer"]),
+    help="Of a language model, whose perplexities. Repeatable (default: all).",
+)
 @click.option("--top-n", "top_ns", multiple=True, type=click.IntRange(0), help="Kept keys; 0: all. Repeatable.")
 @file_option("--json", "json_file", metavar="FILE", help="Write the figures as JSON.")
 def evaluate(
     run_folder: Path,
     limit: int | None,
     contexts: tuple[int, ...],
+    kinds: tuple[str, ...],
     top_ns: tuple[int, ...],
     json_file: Path | None,
     **widths: Any,
@@ -117,13 +125,15 @@ def evaluate(
         from hamming.distill.training.runs import versions
 
         if isinstance(run.task, Language):
-            report, facts = _perplexities(run, limit, contexts, top_ns, Widths(**widths))
+            report, facts = _perplexities(run, limit, contexts, top_ns, kinds, Widths(**widths))
             if json_file is not None:
                 files.save_json(json_file, {"run": run.config.to_dict()} | facts | {"versions": versions()})
             Console().print(report)
             return
-        if contexts or top_ns:
-            raise Mistake(f"--context and --top-n are for language models; {run_folder} is of {run.config.task.name}")
+        if contexts or top_ns or kinds:
+            raise Mistake(
+                f"--context, --top-n and --kind are for language models; {run_folder} is of {run.config.task.name}"
+            )
         with progress_bar("measuring values") as update, mistakes(ValueError):
             found = evaluate_run(
                 run,
@@ -137,10 +147,15 @@ def evaluate(
 
 
 def _perplexities(
-    run: Run, limit: int | None, contexts: tuple[int, ...], top_ns: tuple[int, ...], widths: Widths
+    run: Run,
+    limit: int | None,
+    contexts: tuple[int, ...],
+    top_ns: tuple[int, ...],
+    kinds: tuple[str, ...],
+    widths: Widths,
 ) -> tuple[Table, dict[str, Any]]:
     """Return a language model's perplexities as a table, and as JSON's types."""
-    from hamming.distill.hardware.perplexity import perplexities, to_json
+    from hamming.distill.hardware.perplexity import KINDS, perplexities, to_json
     from hamming.distill.report.language import perplexity_table
 
     assert run.config.student is not None
@@ -149,6 +164,7 @@ def _perplexities(
             run,
             contexts=contexts or (run.config.task.n_tokens,),
             top_ns=[top_n or None for top_n in top_ns] or [run.config.student.top_n],
+            kinds=kinds or KINDS,
             widths=widths,
             limit=limit,
             progress=lambda step, done, total: update(done / total, step),

@@ -22,6 +22,7 @@ from hamming.distill.hardware.generate import Engines, generate
 from hamming.distill.hardware.generated import simulate_generated
 from hamming.distill.hardware.integer import limits_of, value_scales
 from hamming.distill.hardware.perplexity import document_losses, perplexities, perplexity
+from hamming.distill.hardware.untrained import untrained
 from hamming.distill.method.convert import calibrate, configure, hamming_layers
 from hamming.distill.method.quantize import Widths
 from hamming.distill.models.language import LanguageModel, build
@@ -146,6 +147,19 @@ def test_student_learns_what_its_teacher_does(student):
     assert {point.documents for point in points.values()} == {3}
     with pytest.raises(ValueError, match="context must be"):
         perplexities(student, contexts=[1], top_ns=[None])
+    with pytest.raises(ValueError, match="kind must be"):
+        perplexities(student, contexts=[24], top_ns=[None], kinds=["other"])
+
+
+def test_signs_without_training_are_measured_of_a_pretrained_folder(text, tmp_path):
+    torch.manual_seed(0)
+    build(256, SHAPE).network.save_pretrained(tmp_path)
+    task = TaskConfig(name="language", text=str(text), n_tokens=24)
+    points = untrained(tmp_path, task, contexts=[24], top_ns=[4, None], n_tables=2, limit=3)
+    assert [(p.kind, p.top_n) for p in points] == [
+        ("teacher", None), ("teacher_top_n", 4), ("untrained", 4), ("untrained", None),
+    ]  # fmt: skip
+    assert len({point.perplexity for point in points}) == 4
 
 
 def engines_of(run, n_keys: int = 40) -> Engines:
