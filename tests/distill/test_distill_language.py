@@ -20,7 +20,7 @@ from hamming.distill.hardware.evaluate import calibrated_values
 from hamming.distill.hardware.export import export_run
 from hamming.distill.hardware.generate import Engines, generate
 from hamming.distill.hardware.generated import simulate_generated
-from hamming.distill.hardware.integer import limits_of, value_scales
+from hamming.distill.hardware.integer import integer_attention, limits_of, value_scales
 from hamming.distill.hardware.perplexity import document_losses, perplexities, perplexity
 from hamming.distill.hardware.untrained import untrained
 from hamming.distill.method.convert import calibrate, configure, hamming_layers
@@ -184,6 +184,19 @@ def test_rows_are_appended_once_and_give_the_bits_of_a_whole_text(student):
     for name in ("q", "n_valid", "first", "out"):
         assert np.array_equal(np.concatenate(getattr(parts, name), 1), getattr(whole, name)[0])
     assert np.array_equal(whole.n_valid[0], np.arange(1, 20) * np.ones((2, 1), int))
+
+
+def test_a_step_is_what_the_integers_give_for_the_whole_text(student):
+    """Keys are centred here, too; queries of one text see a growing number of rows."""
+    for number, heads in enumerate(hamming_layers(student.model).values()):
+        heads.key_mean.copy_(torch.linspace(-0.3, 0.5, 8) + number)
+    engines = engines_of(student)
+    prompt = tokens_of("the cat ", "bytes")
+    with engines.attached():
+        tokens, steps = generate(student.model, prompt, 12)
+    with integer_attention(student.model, engines.scales, engines.widths):
+        whole = student.model.network(input_ids=torch.cat([prompt, tokens[:-1]])[None].long(), use_cache=False).logits
+    torch.testing.assert_close(whole[0, 7:], steps, rtol=1e-4, atol=1e-4)
 
 
 def test_a_text_comes_out_of_the_verilog_token_for_token(student):
