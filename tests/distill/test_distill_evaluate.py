@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_attention_cosine_is_that_of_every_token(task):
     """One layer by hand: the first, whose inputs no earlier error touches."""
     scales = scales_of(task, COARSE)
     outputs: list[Tensor] = []
-    layer = next(iter(hamming_layers(task.student).values()))
+    layer: Any = next(iter(hamming_layers(task.student).values()))
     handle = layer.out_proj.register_forward_pre_hook(lambda _, given: outputs.append(given[0].double()))
     with torch.no_grad():
         task.student(task.images[60:90])
