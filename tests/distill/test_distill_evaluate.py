@@ -111,7 +111,7 @@ def test_flipped_bits_are_those_of_the_second_layer(hidden):
     """The first layer sees the same tokens; the second one's bits are counted by hand, without padding."""
     task = Padded()
     task.hidden = hidden
-    layer = hamming_layers(task.student)["blocks.1.attention"]
+    layer: Any = hamming_layers(task.student)["blocks.1.attention"]
     scales = scales_of(task, COARSE)
     found = flipped_bits(task.student, task, scales, COARSE, limit=70)
 
