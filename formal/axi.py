@@ -262,7 +262,7 @@ PROOFS = (
     _part("writes", "WriteMaster", _WRITES, "2 bytes, of 4", lambda: writes(2, 32)),
     _part("writes_of_beats", "WriteMaster", _WRITES, "8 bytes, in 2 beats", lambda: writes(8, 32)),
     _engine("ports", _PORTS, ports, is_small=True),
-    _engine("ports_masters", _PORTS, ports, **_REQUEST),
+    _engine("ports_masters", _PORTS, ports, is_small=True, **_REQUEST),
     _engine("registers", _REGISTERS, registers, is_small=True),
     _engine("registers_table", _REGISTERS, registers, table="loadable"),
 )
