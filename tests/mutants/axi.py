@@ -33,7 +33,9 @@ MUTANTS = [
         "m.Elif(is_wanted)",
         AT_WORK,
     ),
-    Mutant("an error comes again", "axi/engine.py", "self.engine.error & ~seen)", "self.engine.error)", AT_WORK),
+    Mutant(
+        "an error comes again", "axi/engine.py", "Cat(self.engine.error & ~seen, (", "Cat(self.engine.error, (", AT_WORK
+    ),
     Mutant("what rests is enabled", "axi/engine.py", "file.control_enable & ~is_wanted", "~is_wanted", AT_WORK),
     Mutant(
         "a query overtakes a row",
