@@ -34,7 +34,7 @@ MUTANTS = [
         AT_WORK,
     ),
     Mutant(
-        "an error comes again", "axi/engine.py", "Cat(self.engine.error & ~seen, (", "Cat(self.engine.error, (", AT_WORK
+        "an error comes again", "axi/engine.py", "Cat(self.engine.error & ~seen,", "Cat(self.engine.error,", AT_WORK
     ),
     Mutant("what rests is enabled", "axi/engine.py", "file.control_enable & ~is_wanted", "~is_wanted", AT_WORK),
     Mutant(
