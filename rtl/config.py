@@ -356,6 +356,7 @@ class Dimensions:
         self.outstanding = config.outstanding or OUTSTANDING
         self.bus_words = self._bus_words()
         self.key_latency = KEY_LATENCY + self.key_read_latency - 1 + self.value_read_latency - 1
+        self.key_latency += sum(word.latency for word in self.bus_words.values())
         self.key_latency += (KEY_REQUEST if keys == "request" else 0) + (VALUE_REQUEST if values == "request" else 0)
         self.is_partial = config.n_engines > 1 or config.output == "partial"
         self.period = max(self.n_rows, spec.top_k * self.fold)

@@ -275,7 +275,7 @@ def test_plain_streams_are_left_out_of_a_manifest() -> None:
 def test_bursts_of_words_that_follow_each_other(addresses: list[int | None], bursts: list[tuple[int, int]]) -> None:
     """Words of 4 bytes, from page 5 on."""
     word = BusWord.of("value", n_elements=4, element_bits=8, is_array=False)
-    master = ReadMaster(word, address_bits=11, outstanding=32)
+    master: Any = ReadMaster(word, address_bits=11, outstanding=32)
     found = []
 
     async def testbench(ctx: Any) -> None:
