@@ -218,13 +218,30 @@ SHAPES = [
 def test_a_chain_equals_golden(
     spec_fields: dict, engine_fields: dict, pause: float, stall: float, rng: np.random.Generator
 ) -> None:
+    check(spec_fields, engine_fields, rng, n=24, pause=pause, stall=stall)
+
+
+def test_scores_wait_for_their_scan(rng: np.random.Generator) -> None:
+    """Outputs that are hardly ever taken, and two engines that store two queries each."""
+    shape = {"d_head": 2, "d_value": 8, "n_keys": 128, "top_k": 8}
+    config = {"n_engines": 2, "expose_index": False}
+    assert EngineConfig(**config).dimensions(AttentionSpec.from_logit_scale(logit_scale=0.2, **shape)).n_stored == 2
+    check(shape, config, rng, n=16, all_valid=True, pause=0.0, stall=0.96)
+
+
+def check(
+    spec_fields: dict, engine_fields: dict, rng: np.random.Generator, *, n: int, all_valid: bool = False, **rhythm
+) -> None:
+    """Send random queries through all engines, and compare outputs and kept keys to the bit."""
     spec = AttentionSpec.from_logit_scale(logit_scale=0.2, **spec_fields)
     config = EngineConfig(**engine_fields)
-    dims, n = config.dimensions(spec), 24
+    dims = config.dimensions(spec)
     q, k = rng.integers(0, 2, (n, spec.d_head)), rng.integers(0, 2, (spec.n_keys, spec.d_head))
     v = rng.integers(-128, 128, (spec.n_keys, spec.d_value))
     n_valid = rng.integers(0, spec.n_keys + 1, n)
     n_valid[:3] = [0, 1, spec.n_keys]
+    if all_valid:
+        n_valid[:] = spec.n_keys
     mask = rng.random((n, spec.n_keys)) < 0.3 if config.mask else None
     golden = attend(spec, q, k, v, n_valid=n_valid, mask=mask)
     inputs: dict[str, Any] = {
@@ -244,7 +261,7 @@ def test_a_chain_equals_golden(
     outputs = {"o_out": n * n_beats}
     if config.expose_index:
         outputs["o_selected"] = int(np.maximum(1, (golden.index >= 0).sum(axis=-1)).sum())
-    beats = run(InlineChain(spec, config), inputs, outputs, after={"i_query": "i_row"}, pause=pause, stall=stall)
+    beats = run(InlineChain(spec, config), inputs, outputs, after={"i_query": "i_row"}, **rhythm)
     out = [[beat.value[d] for d in range(dims.n_dividers)] for beat in beats.payloads["o_out"]]
     np.testing.assert_array_equal(np.array(out).reshape(n, -1), golden.out)
     assert [beat.is_empty for beat in beats.payloads["o_out"]] == np.repeat(golden.is_empty, n_beats).tolist()
