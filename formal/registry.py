@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hamming.formal import (
     arithmetic,
+    axi,
     chain,
     engine,
     fetch,
@@ -17,6 +18,7 @@ from hamming.formal import (
     selectors,
     sender,
     softmax,
+    spare,
     turns,
     weighted_sum,
 )
@@ -32,6 +34,7 @@ PROOFS: tuple[Proof, ...] = (
     *row_range.PROOFS,
     *turns.PROOFS,
     *score.PROOFS,
+    *spare.PROOFS,
     *selectors.PROOFS,
     *fork.PROOFS,
     *replay.PROOFS,
@@ -41,6 +44,7 @@ PROOFS: tuple[Proof, ...] = (
     *normalizer.PROOFS,
     *chain.PROOFS,
     *engine.PROOFS,
+    *axi.PROOFS,
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from hamming.golden.checks import require_bool, require_choice, require_int
 from hamming.golden.spec import AttentionSpec
+from hamming.rtl.bus_word import BUS_BITS, BusWord
 from hamming.rtl.digits import kept_carries, largest_negated
 from hamming.rtl.names import require_module_name
 from hamming.rtl.tree import tree_depth
@@ -60,6 +61,9 @@ class EngineConfig:
         of two. None: the fewest that keep it from limiting the cycles a query, at most 128 scores together.
     score_stages
         Pipeline registers inside the popcount tree.
+    spare_row
+        Whether a row of levels has a spare place before the selector, so that the fetch feels a stall of the selector a
+        cycle later, from a register. None: with more than 64 rows of keys, whose counters are slow.
     n_dividers
         Value elements divided each cycle; divides `n_macs`. None: the fewest that keep division from limiting
         the cycles a query.
@@ -87,7 +91,10 @@ class EngineConfig:
     expose_index
         Whether the kept keys are put out, as a stream beside the output.
     bus
-        `stream` (valid, ready, payload) or `axi` (AXI4-Streams, and registers behind AXI4-Lite).
+        `stream` (valid, ready, payload) or `axi` (AXI4-Streams, registers behind AXI4-Lite, and an AXI4 master for each
+        `request` memory).
+    bus_bits
+        Data bits of each master at most, a power of two from 32 to 1,024. None: 1,024. One is as wide as its word.
     output
         `quotient`, or `partial`: the sums that it would be made of, to be merged with those of others (`rtl.merge`).
     n_engines
@@ -110,6 +117,7 @@ class EngineConfig:
     selector: str = "histogram"
     scan_rows: int | None = None
     score_stages: int = 0
+    spare_row: bool | None = None
     n_dividers: int | None = None
     product: str = "multiply"
     memory: str = "internal"
@@ -123,6 +131,7 @@ class EngineConfig:
     expose_index: bool = True
     range: bool = False
     bus: str = "stream"
+    bus_bits: int | None = None
     output: str = "quotient"
     n_engines: int = 1
     chain: bool = False
@@ -144,6 +153,8 @@ class EngineConfig:
             if self.selector != "histogram":
                 raise ValueError(f"scan_rows belongs to the histogram selector; leave it out for {self.selector!r}")
         require_int("score_stages", self.score_stages, 0, 8)
+        if self.spare_row is not None:
+            require_bool("spare_row", self.spare_row)
         if self.n_dividers is not None:
             require_int("n_dividers", self.n_dividers, 1, MAX_MACS)
         require_choice("product", self.product, PRODUCTS)
@@ -168,10 +179,12 @@ class EngineConfig:
         require_bool("range", self.range)
         require_bool("expose_index", self.expose_index)
         require_choice("bus", self.bus, BUSES)
-        if self.bus == "axi" and "request" in self.memories:
-            raise ValueError(
-                "bus 'axi' has no masters for memories of requests yet; give it 'internal' or 'external' ones"
-            )
+        if self.bus_bits is not None:
+            require_int("bus_bits", self.bus_bits, *BUS_BITS)
+            if not _is_power_of_two(self.bus_bits):
+                raise ValueError(f"bus_bits must be a power of two, not {self.bus_bits}")
+            if self.bus != "axi" or "request" not in self.memories:
+                raise ValueError("bus_bits belongs to bus = 'axi' with memory = 'request'; leave it out")
         require_choice("output", self.output, OUTPUTS)
         require_int("n_engines", self.n_engines, 1, MAX_ENGINES)
         require_bool("chain", self.chain)
@@ -209,7 +222,9 @@ class EngineConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types, without the options that are left out; `from_dict` is the inverse."""
-        options = {"range": False, "bus": "stream", "key_memory": None, "value_memory": None, "outstanding": None}
+        options = {"range": False, "bus": "stream"} | dict.fromkeys(
+            ("key_memory", "value_memory", "outstanding", "bus_bits", "spare_row")
+        )
         options |= {"output": "quotient", "n_engines": 1, "chain": False}
         return {name: value for name, value in dataclasses.asdict(self).items() if value != options.get(name, "")}
 
@@ -250,7 +265,7 @@ class Dimensions:
         Words of each bank of the value memory: a power of two, the last one's the rest.
     level_bits
         Bits of a level: `matches + 1` of a key that takes part, 0 of one that does not.
-    scan_rows, n_dividers
+    scan_rows, n_dividers, spare_row
         The configuration's, or the derived ones.
     count_stages
         Pipeline registers inside the tree that counts a row's keys in the histogram selector.
@@ -264,6 +279,8 @@ class Dimensions:
         Cycles from an address to its word, where the memory is not a `request` one.
     outstanding
         The configuration's, or 64.
+    bus_words
+        How words of keys and of values lie in memory, of those that an AXI master reads.
     key_latency
         Cycles that the reads of a query's last key and last value add to its latency, with the sums. A `request` memory
         answers in the cycle after the request.
@@ -309,6 +326,7 @@ class Dimensions:
         self.value_bank_depths = self._value_bank_depths()
         self.n_rows = -(-spec.n_keys // config.n_lanes)
         self.row_bits = max(1, (self.n_rows - 1).bit_length())
+        self.spare_row = self.n_rows > MOST_ROWS_WITHOUT_SPARE if config.spare_row is None else config.spare_row
         self.sink_rows = -(-(spec.n_sinks - 1) // config.n_lanes) + 1 if spec.n_sinks else 0
         self.level_bits = (spec.d_head + 1).bit_length()
         self.kept_carries = kept_carries(config.product, spec.value_bits, spec.weight_bits, spec.acc_bits)
@@ -323,6 +341,7 @@ class Dimensions:
         self.key_read_latency = config.read_latency if keys == "external" else 1
         self.value_read_latency = config.read_latency if values == "external" else 1
         self.outstanding = config.outstanding or OUTSTANDING
+        self.bus_words = self._bus_words()
         self.key_latency = KEY_LATENCY + self.key_read_latency - 1 + self.value_read_latency - 1
         self.key_latency += (KEY_REQUEST if keys == "request" else 0) + (VALUE_REQUEST if values == "request" else 0)
         self.is_partial = config.n_engines > 1 or config.output == "partial"
@@ -333,6 +352,7 @@ class Dimensions:
         under_way = self.key_read_latency + (self.outstanding if keys == "request" else 0)
         self.n_stored = self._n_stored()
         self.queries_in_flight = under_way + config.score_stages + self.count_stages + PLACES_OF_QUERIES
+        self.queries_in_flight += self.spare_row
         self.queries_in_flight += self.n_stored - 2
 
     def _require_supported(self) -> None:
@@ -358,6 +378,26 @@ class Dimensions:
                 f"an internal memory must have at most {MAX_INTERNAL_WORDS} words, and that of values has "
                 f"n_keys * fold = {words}; memory = 'external' leaves it outside"
             )
+
+    def _bus_words(self) -> dict[str, BusWord]:
+        spec, config, found = self.spec, self.config, {}
+        for kind, memory, n_elements, element_bits in (
+            ("key", config.memories[0], self.n_lanes, spec.d_head),
+            ("value", config.memories[1], self.n_macs, spec.value_bits),
+        ):
+            if config.bus == "axi" and memory == "request":
+                found[kind] = BusWord.of(
+                    kind,
+                    n_elements=n_elements,
+                    element_bits=element_bits,
+                    is_array=kind == "key",
+                    bus_bits=config.bus_bits,
+                )
+        return found
+
+    def beats_a_word(self, kind: str) -> int:
+        """Cycles that a `key` or `value` word takes on its way from memory."""
+        return self.bus_words[kind].beats if kind in self.bus_words else 1
 
     def _value_bank_depths(self) -> tuple[int, ...]:
         depth, n_banks = self.spec.n_keys * self.fold, self.config.value_banks
@@ -480,9 +520,9 @@ class Dimensions:
         else:
             select = max(n_valid, self.spec.top_k)
         return {
-            "score": rows,
+            "score": rows * self.beats_a_word("key"),
             "select": select,
-            "sum": kept * self.fold,
+            "sum": kept * self.fold * self.beats_a_word("value"),
             "divide": self.spec.d_value // self.n_dividers,
         }
 
@@ -524,6 +564,9 @@ MOST_COUNTED_LEVELS = 7
 #: Registers of the data path that can each belong to another query, where each has a row and keeps a key: between the
 #: range and the softmax table, without those of `read_latency`, `score_stages` and `count_stages`.
 PLACES_OF_QUERIES = 10
+
+#: Rows of keys up to which a stall of the selector reaches the fetch's counters in the same cycle, at 1 GHz in 45 nm.
+MOST_ROWS_WITHOUT_SPARE = 64
 
 #: Bits that a stage of the normaliser adds at most: as many as fit 1 GHz in 45 nm.
 MOST_ADDED_BITS = 11

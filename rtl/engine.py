@@ -38,7 +38,8 @@ from hamming.rtl.score import ScoreArray
 from hamming.rtl.selector import selector as selector_of
 from hamming.rtl.sender import RowSender
 from hamming.rtl.share import QueryShare, RowShare
-from hamming.rtl.softmax import SoftmaxTable
+from hamming.rtl.softmax import SoftmaxTable, table_read
+from hamming.rtl.spare import Spare
 from hamming.rtl.table_queue import TableQueue
 from hamming.rtl.totals import Totals
 from hamming.rtl.turns import Turns
@@ -102,6 +103,8 @@ class Engine(wiring.Component):
         above is dropped.
     i_weight : In(stream of payload.weight_entry), if the table is loadable
         The softmax table, complete before the first query. An entry above `d_head` is dropped.
+    table_read : In(rtl.softmax.table_read), if the table is loadable and behind AXI
+        Reads the softmax table.
     i_query : In(stream of payload.query)
         A query and the number of keys that it sees, `n_keys` if it is above; transferred as its first keys are read.
         With a range also the first of them, and where its sinks begin; transferred before its first keys are read. Of
@@ -140,6 +143,7 @@ class Engine(wiring.Component):
 
     i_row: stream.Interface
     i_weight: stream.Interface
+    table_read: wiring.PureInterface
     i_query: stream.Interface
     i_mask: stream.Interface
     o_out: stream.Interface
@@ -164,6 +168,8 @@ class Engine(wiring.Component):
         members = {"i_row": In(stream.Signature(payload.key_row(dims)))}
         if config.table == "loadable":
             members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))
+            if config.bus == "axi":
+                members["table_read"] = In(table_read(dims))
         members["i_query"] = In(stream.Signature(payload.query(dims)))
         if config.mask:
             members["i_mask"] = In(stream.Signature(dims.n_lanes))
@@ -211,6 +217,8 @@ class Engine(wiring.Component):
             _connect(m, wiring.flipped(self.i_mask), fetch.i_mask)
         if self.config.table == "loadable":
             _connect(m, wiring.flipped(self.i_weight), softmax.i_weight)
+            if self.config.bus == "axi":
+                wiring.connect(m, wiring.flipped(self.table_read), softmax.read)
 
         if keys == "request":
             m.submodules.key_requests = key_requests = KeyRequests(dims)
@@ -243,7 +251,12 @@ class Engine(wiring.Component):
         else:
             _connect(m, fetch.o, score.i)
             m.d.comb += score.keys.eq(fetch.keys.data)
-        _connect(m, score.o, selector.i)
+        if dims.spare_row:
+            m.submodules.spare_row = spare = Spare(payload.levels(dims))
+            _connect(m, score.o, spare.i)
+            _connect(m, spare.o, selector.i)
+        else:
+            _connect(m, score.o, selector.i)
         if locate:
             _connect(m, selector.o, locate.i)
         self._connect_selected(m, locate or selector, replay)

@@ -17,13 +17,14 @@ from amaranth.lib.wiring import In
 
 from hamming.rtl import payload
 from hamming.rtl.agreement import own_places
-from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_streams
-from hamming.rtl.axi.registers import description
+from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_masters, axi_streams
+from hamming.rtl.axi.registers import causes, description
 from hamming.rtl.chain import Chain
 from hamming.rtl.config import BUFFER_LATENCY, HOP_LATENCY
 from hamming.rtl.engine import Engine, errors
 from hamming.rtl.kept_keys import waiting_keys
 from hamming.rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
+from hamming.rtl.short_queue import MOST_IN_REGISTERS
 
 __all__ = ["FORMAT", "manifest", "ports", "streams"]
 
@@ -109,6 +110,7 @@ def manifest(engine: Engine | AxiEngine | Chain, verilog: str) -> dict[str, Any]
         "memories": _memories(engine),
         "memory_ports": _memory_ports(engine),
         **_memory_streams(engine),
+        **({"masters": axi_masters(engine)} if is_axi and dims.bus_words else {}),
         "cycles": _cycles(engine),
         "versions": {
             "hamming": _version("hamming-attention"),
@@ -140,6 +142,11 @@ def _memories(engine: Engine | AxiEngine | Chain) -> list[dict[str, Any]]:
             name, depth = f"{kind}_requests.requests", dims.outstanding
             sizes.append((f"{name}.beats.words", depth, layout.size, "internal"))
             sizes.append((f"{name}.words", depth, port.width, "internal"))
+    if dims.queries_in_flight > MOST_IN_REGISTERS:
+        queues = {"locate.places": payload.place(dims).size if config.range else 0}
+        queues |= {"table_queue.tables": dims.spec.table_bits}
+        queues |= {"totals.max_levels": dims.level_bits if dims.is_partial else 0}
+        sizes += [(f"{name}.words", dims.queries_in_flight, bits, "internal") for name, bits in queues.items() if bits]
     if config.selector == "histogram":
         depth = dims.n_stored * dims.scan_groups(dims.spec.n_keys)
         sizes.append(("selector.scores", depth, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))
@@ -158,10 +165,10 @@ def _memories(engine: Engine | AxiEngine | Chain) -> list[dict[str, Any]]:
 
 
 def _errors(engine: Engine | AxiEngine | Chain) -> list[dict[str, Any]]:
-    port = "register ERROR" if isinstance(engine, AxiEngine) else "error"
+    port, found = ("register ERROR", causes) if isinstance(engine, AxiEngine) else ("error", errors)
     return [
         {"port": port, "bit": bit, "name": name, "meaning": meaning}
-        for bit, (name, meaning) in enumerate(errors(engine.dims).items())
+        for bit, (name, meaning) in enumerate(found(engine.dims).items())
     ]
 
 
@@ -192,6 +199,8 @@ def _memory_ports(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
 def _memory_streams(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     """Return the entry that says of each memory of any latency what its streams mean; none where there is none."""
     dims = engine.dims.part
+    if isinstance(engine, AxiEngine):
+        return {}
     keys, values = key_read_port(dims), value_read_port(dims)
     layouts = {
         "key": (keys, f"key j is bits (j % {dims.n_lanes}) * {dims.spec.d_head} and up of word j // {dims.n_lanes}"),

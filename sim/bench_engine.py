@@ -325,6 +325,8 @@ def check_errors(
     for bit, (name, is_set) in enumerate(expected.items()):
         if got >> bit & 1 != is_set:
             bench.fail(f"error: bit {bit}, {name}, is {got >> bit & 1}, not {int(is_set)}")
+    if got >> len(expected):
+        bench.fail(f"error: bits of memories are set, {got:b}")
 
 
 def masks_of_engines(

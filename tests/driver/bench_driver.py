@@ -21,7 +21,7 @@ STREAMS = ["i_row", "i_query", "i_mask", "o_out", "o_selected"]
 _WORDS = [
     *("d_head", "d_value", "n_keys", "top_k", "value_bits", "weight_bits", "out_frac_bits", "out_bits", "n_tables"),
     *("n_lanes", "features", "row_bytes", "row_key", "row_value", "query_bytes", "query_n_valid", "mask_bytes"),
-    *("out_bytes", "out_beats", "selected_bytes", "table_offset", "table_words"),
+    *("out_bytes", "out_beats", "selected_bytes", "table_offset", "table_words", "key_bytes", "value_bytes"),
 ]
 
 Bytes = ctypes.POINTER(ctypes.c_uint8)
@@ -100,6 +100,11 @@ def drive(library, bus, fields, arrays):
     weights = array(fields["spec"]["weights"], ctypes.c_uint32)
     loads = library.hamming_load_table(at, 0, weights)
     assert loads == (0 if fields["engine"]["table"] == "loadable" else UNSUPPORTED)
+    back = (ctypes.c_uint32 * len(weights))()
+    assert library.hamming_read_table(at, 0, back) == loads
+    assert list(back) == (list(weights) if loads == 0 else [0] * len(weights))
+    assert library.hamming_read_table(at, core.n_tables, back) == (OUT_OF_RANGE if loads == 0 else UNSUPPORTED)
+    assert library.hamming_place(at, ctypes.c_uint64(4096), ctypes.c_uint64(0)) == UNSUPPORTED
     assert library.hamming_enable(at, 1) == 0
 
     got, is_empty = [], []

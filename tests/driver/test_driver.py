@@ -33,7 +33,7 @@ def library(tmp_path_factory):
 
 
 def test_offsets_are_those_of_the_registers():
-    dims = load_design("tiny", ["engine.bus=axi"]).dimensions
+    dims = load_design("tiny", ["engine.bus=axi", "engine.memory=request"]).dimensions
     described = {one.name: one.offset for one in registers(dims)}
     block = (DRIVER / "hamming.c").read_text().split("enum {")[1].split("}")[0]
     found = {name: int(offset, 16) for name, offset in re.findall(r"(\w+) = (0x\w+)", block)}
