@@ -59,9 +59,9 @@ def test_generate_engines_in_a_chain():
     assert facts["engine"]["n_engines"] == 4
     assert result.stdout.count("key_memory") == 1
     result = call("generate", "tiny", "--set", "engine.n_engines=3", "-o", "out")
-    assert_mistake(
-        result, "n_engines must divide n_keys = 16, so that each holds as many (one of 1, 2, 4, 8, 16), not 3"
-    )
+    changed = "preset tiny, changed by 'engine.n_engines=3'"
+    what = "n_engines must divide n_keys = 16, so that each holds as many (one of 1, 2, 4, 8, 16), not 3"
+    assert_mistake(result, f"{changed}: {what}")
 
 
 def test_generate_gives_identical_bytes_for_identical_input():
