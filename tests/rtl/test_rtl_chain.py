@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -20,6 +21,7 @@ from hamming.rtl.config import Dimensions, EngineConfig
 from hamming.rtl.engine import Engine
 from hamming.rtl.kept_keys import KeptKeys
 from hamming.rtl.manifest import manifest
+from hamming.rtl.memory import DualPortMemory, key_write_port, value_write_port
 from hamming.rtl.merge import Merge
 from hamming.rtl.share import QueryShare, RowShare
 from hamming.rtl.verilog import emit
@@ -206,6 +208,32 @@ class InlineChain(Chain):
         return engine
 
 
+class OutsideChain(InlineChain):
+    """A chain whose engines have their memories outside: of keys a macro, of values one that is asked."""
+
+    def instance(self, m: Module, number: int) -> Any:
+        config = dataclasses.replace(self.engine.config, key_memory="external", value_memory="request", outstanding=5)
+        m.submodules[f"engine_{number}"] = engine = Engine(self.spec, config)
+        dims = engine.dims.part
+        m.submodules[f"keys_{number}"] = keys = DualPortMemory(key_write_port(dims))
+        wiring.connect(m, engine.key_read, keys.read)  # type: ignore[attr-defined]
+        wiring.connect(m, engine.key_write, keys.write)  # type: ignore[attr-defined]
+        m.submodules[f"values_{number}"] = values = DualPortMemory(value_write_port(dims))
+        request, response, write = engine.value_request, engine.value_response, engine.value_write  # type: ignore[attr-defined]
+        m.d.comb += [
+            request.ready.eq(1),
+            values.read.en.eq(request.valid),
+            values.read.addr.eq(request.p.address),
+            response.p.data.eq(values.read.data),
+            write.ready.eq(1),
+            values.write.en.eq(write.valid),
+            values.write.addr.eq(write.p.address),
+            values.write.data.eq(write.p.data),
+        ]
+        m.d.sync += response.valid.eq(request.valid)
+        return engine
+
+
 SHAPES = [
     ({"d_head": 6, "d_value": 4, "n_keys": 12, "top_k": 4}, {"n_engines": 2, "n_macs": 2}),
     ({"d_head": 3, "d_value": 2, "n_keys": 15, "top_k": 9}, {"n_engines": 3, "n_lanes": 2, "mask": True}),
@@ -229,8 +257,19 @@ def test_scores_wait_for_their_scan(rng: np.random.Generator) -> None:
     check(shape, config, rng, n=16, all_valid=True, pause=0.0, stall=0.96)
 
 
+def test_engines_of_a_chain_have_memories_of_any_kind(rng: np.random.Generator) -> None:
+    check(*SHAPES[0], rng, n=20, pause=0.1, stall=0.3, component=OutsideChain)
+
+
 def check(
-    spec_fields: dict, engine_fields: dict, rng: np.random.Generator, *, n: int, all_valid: bool = False, **rhythm
+    spec_fields: dict,
+    engine_fields: dict,
+    rng: np.random.Generator,
+    *,
+    n: int,
+    all_valid: bool = False,
+    component: type[Chain] = InlineChain,
+    **rhythm,
 ) -> None:
     """Send random queries through all engines, and compare outputs and kept keys to the bit."""
     spec = AttentionSpec.from_logit_scale(logit_scale=0.2, **spec_fields)
@@ -261,7 +300,7 @@ def check(
     outputs = {"o_out": n * n_beats}
     if config.expose_index:
         outputs["o_selected"] = int(np.maximum(1, (golden.index >= 0).sum(axis=-1)).sum())
-    beats = run(InlineChain(spec, config), inputs, outputs, after={"i_query": "i_row"}, **rhythm)
+    beats = run(component(spec, config), inputs, outputs, after={"i_query": "i_row"}, **rhythm)
     out = [[beat.value[d] for d in range(dims.n_dividers)] for beat in beats.payloads["o_out"]]
     np.testing.assert_array_equal(np.array(out).reshape(n, -1), golden.out)
     assert [beat.is_empty for beat in beats.payloads["o_out"]] == np.repeat(golden.is_empty, n_beats).tolist()
