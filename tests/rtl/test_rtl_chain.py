@@ -108,10 +108,14 @@ def test_an_engine_takes_its_own_rows(engine: int, rng: np.random.Generator) -> 
     index = rng.permutation(np.arange(32))
     rows = [{"index": int(j), "key": int(j), "value": [int(j) - 16] * 4} for j in index]
     own = [j for j in index if 9 * engine <= j < 9 * engine + 9]
-    beats = run(Shares(RowShare(dims), 9 * engine), {"i": rows}, {"o": 9}, stall=0.5, pause=0.2)
+    beats = run(Shares(RowShare(dims), 9 * engine), {"i": rows}, {"o": 9}, stall=0.8)
     assert [(beat.index, beat.key, beat.value[3]) for beat in beats.payloads["o"]] == [
         (j - 9 * engine, j, j - 16) for j in own
     ]
+    # Another's goes by at once.
+    waited = np.diff([-1, *beats.cycles["i"]])
+    assert all(cycles == 1 for j, cycles in zip(index.tolist(), waited.tolist(), strict=False) if j not in own)
+    assert max(waited) > 1
 
 
 @pytest.mark.parametrize("engine", [0, 1, 2])
