@@ -160,7 +160,9 @@ class Engine(wiring.Component):
 
     def __init__(self, spec: AttentionSpec, config: EngineConfig):
         if config.n_engines > 1 and not config.chain:
-            raise ValueError(f"n_engines = {config.n_engines} are a rtl.chain.Chain; one of them has chain = true")
+            raise ValueError(
+                f"n_engines = {config.n_engines} where one is asked for; leave it out, or add chain = true"
+            )
         self.spec = spec
         self.config = config
         self.dims = dims = config.dimensions(spec)

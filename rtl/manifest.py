@@ -145,6 +145,7 @@ def _memories(engine: Engine | AxiEngine | Chain) -> list[dict[str, Any]]:
     if dims.queries_in_flight > MOST_IN_REGISTERS:
         queues = {"locate.places": payload.place(dims).size if config.range else 0}
         queues |= {"table_queue.tables": dims.spec.table_bits}
+        queues |= {"totals.max_levels": dims.level_bits if dims.is_partial else 0}
         sizes += [(f"{name}.words", dims.queries_in_flight, bits, "internal") for name, bits in queues.items() if bits]
     if config.selector == "histogram":
         depth = dims.n_stored * dims.scan_groups(dims.spec.n_keys)
