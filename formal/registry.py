@@ -5,6 +5,7 @@ from __future__ import annotations
 from hamming.formal import (
     arithmetic,
     axi,
+    chain,
     engine,
     fetch,
     fork,
@@ -43,6 +44,7 @@ PROOFS: tuple[Proof, ...] = (
     *softmax.PROOFS,
     *weighted_sum.PROOFS,
     *normalizer.PROOFS,
+    *chain.PROOFS,
     *engine.PROOFS,
     *axi.PROOFS,
 )

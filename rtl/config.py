@@ -21,6 +21,7 @@ PRODUCTS = ("multiply", "shift")
 MEMORIES = ("internal", "external", "request")
 TABLES = ("rom", "loadable")
 BUSES = ("stream", "axi")
+OUTPUTS = ("quotient", "partial")
 
 #: What is supported; beyond it the tools on the way to Verilog fail, or work for many minutes.
 MAX_LANES = 512
@@ -30,6 +31,24 @@ MAX_INSERTION = 1024
 MAX_INTERNAL_WORDS = 2**17
 MAX_OUTSTANDING = 4096
 MAX_QUERIES_A_ROW = 16
+MAX_ENGINES = 256
+
+#: Options that a description leaves out where they have their default.
+_UNSAID = frozenset(
+    (
+        "range",
+        "bus",
+        "bus_bits",
+        "key_memory",
+        "value_memory",
+        "outstanding",
+        "spare_places",
+        "n_queries_a_row",
+        "output",
+        "n_engines",
+        "chain",
+    )
+)
 
 #: Fewest words under way, so that a memory that answers in the next cycle limits nothing.
 MIN_OUTSTANDING = 4
@@ -98,6 +117,13 @@ class EngineConfig:
         `request` memory).
     bus_bits
         Data bits of each master at most, a power of two from 32 to 1,024. None: 1,024. One is as wide as its word.
+    output
+        `quotient`, or `partial`: the sums that it would be made of, to be merged with those of others (`rtl.merge`).
+    n_engines
+        Engines among which the keys are divided, each with a rising range of `n_keys / n_engines`; together they are
+        one engine over all keys, to the bit.
+    chain
+        One of these `n_engines`, with the ports that join it to its neighbours, in place of all of them.
 
     Raises
     ------
@@ -129,6 +155,9 @@ class EngineConfig:
     n_queries_a_row: int = 1
     bus: str = "stream"
     bus_bits: int | None = None
+    output: str = "quotient"
+    n_engines: int = 1
+    chain: bool = False
 
     def __post_init__(self) -> None:
         require_module_name(self.name)
@@ -185,6 +214,32 @@ class EngineConfig:
                 raise ValueError(f"bus_bits must be a power of two, not {self.bus_bits}")
             if self.bus != "axi" or "request" not in self.memories:
                 raise ValueError("bus_bits belongs to bus = 'axi' with memory = 'request'; leave it out")
+        require_choice("output", self.output, OUTPUTS)
+        require_int("n_engines", self.n_engines, 1, MAX_ENGINES)
+        require_bool("chain", self.chain)
+        self._require_chain()
+
+    def _require_chain(self) -> None:
+        """Check what goes with partial results, and with several engines."""
+        if self.chain and self.n_engines == 1:
+            raise ValueError("chain = true is one engine of several; n_engines says of how many, 2 or more")
+        if self.n_queries_a_row > 1 and (self.n_engines > 1 or self.output == "partial"):
+            raise ValueError(
+                f"n_queries_a_row = {self.n_queries_a_row} is of one engine, whose output is the quotient; leave it "
+                "out, or n_engines and output"
+            )
+        what = f"n_engines = {self.n_engines}" if self.n_engines > 1 else f"output = {self.output!r}"
+        if self.selector != "histogram" and (self.n_engines > 1 or self.output == "partial"):
+            raise ValueError(
+                f"{what} needs selector = 'histogram', whose counts are what engines agree by; not {self.selector!r}"
+            )
+        if self.bus != "stream" and (self.n_engines > 1 or self.output == "partial"):
+            raise ValueError(f"{what} has no registers behind AXI yet; leave bus = {self.bus!r} out")
+        if self.n_engines > 1 and not self.chain and self.memories != ("internal", "internal"):
+            raise ValueError(
+                f"{what} engines in one module have their memories inside; give it memory = 'internal', or make one "
+                f"engine, chain = true, and join as many, with memories of {self._memories}"
+            )
 
     @property
     def memories(self) -> tuple[str, str]:
@@ -201,9 +256,8 @@ class EngineConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types, without the options that are left out; `from_dict` is the inverse."""
-        options: dict[str, Any] = {"range": False, "bus": "stream", "n_queries_a_row": 1}
-        options |= dict.fromkeys(("key_memory", "value_memory", "outstanding", "bus_bits", "spare_places"))
-        return {name: value for name, value in dataclasses.asdict(self).items() if value != options.get(name, "")}
+        unsaid = {field.name: field.default for field in dataclasses.fields(self) if field.name in _UNSAID}
+        return {name: value for name, value in dataclasses.asdict(self).items() if value != unsaid.get(name, "")}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> EngineConfig:
@@ -218,14 +272,24 @@ class EngineConfig:
 class Dimensions:
     """Every size of an engine that follows from a spec and a configuration, derived once.
 
+    Where keys are divided among several engines, `spec` is that of all together, and all sizes are of each engine.
+
     Attributes
     ----------
+    part
+        Sizes of one of several engines as if it were alone: its `spec` has the keys that it holds. Of a single engine,
+        itself.
+    n_stored
+        Queries whose scores an engine holds at a time: one that is counted, one that is scanned, and, of several
+        engines, those that wait until all agree.
     fold
         Cycles that one kept key takes in the weighted sum: `d_value / n_macs`.
     n_rows, row_bits
         Rows of the key memory: `ceil(n_keys / n_lanes)`; bits of a row's number (1 at least).
     sink_rows
         Most rows that hold the sinks of a query.
+    is_partial
+        Whether an engine's sums are put together before they are divided, if they are: to be added to others.
     queries_in_flight
         Queries that can be between the fetch and the softmax table.
     value_bank_depths
@@ -260,9 +324,14 @@ class Dimensions:
         `max(n_rows, n_queries_a_row * top_k * fold)`.
     """
 
-    def __init__(self, spec: AttentionSpec, config: EngineConfig) -> None:
+    def __init__(self, spec: AttentionSpec, config: EngineConfig, *, is_part: bool = False) -> None:
         self.spec = spec
         self.config = config
+        self.part = self
+        if config.n_engines > 1 and not is_part:
+            self.part = Dimensions(_part_of(spec, config), config, is_part=True)
+            vars(self).update({name: size for name, size in vars(self.part).items() if name not in ("spec", "part")})
+            return
         if config.n_lanes > spec.n_keys:
             raise ValueError(
                 f"n_lanes must be at most n_keys = {spec.n_keys}, or lanes would have no key; not {config.n_lanes}"
@@ -315,16 +384,20 @@ class Dimensions:
         self.outstanding = config.outstanding or OUTSTANDING
         self.bus_words = self._bus_words()
         self.key_latency = KEY_LATENCY + self.key_read_latency - 1 + self.value_read_latency - 1
+        self.key_latency += sum(word.latency for word in self.bus_words.values())
         self.key_latency += (KEY_REQUEST if keys == "request" else 0) + (VALUE_REQUEST if values == "request" else 0)
         stages = config.range + (spec.n_tables > 1)  # behind Locate, and before the tables
         self.key_latency += stages
+        self.is_partial = config.n_engines > 1 or config.output == "partial"
         self.period = max(self.n_rows, self.n_queries_a_row * spec.top_k * self.fold)
         self.scan_rows = self._scan_rows()
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
         under_way = self.key_read_latency + (self.outstanding if keys == "request" else 0)
+        self.n_stored = self._n_stored()
         self.queries_in_flight = under_way + config.score_stages + self.count_stages + PLACES_OF_QUERIES
         self.queries_in_flight += 2 * self.spare_places + stages
+        self.queries_in_flight += self.n_stored - 2
 
     def _require_supported(self) -> None:
         spec, n_lanes = self.spec, self.config.n_lanes
@@ -431,6 +504,20 @@ class Dimensions:
             rows *= 2
         return rows
 
+    def _n_stored(self) -> int:
+        """Fewest queries, a power of two, whose scores must be held for a query each period."""
+        if self.config.n_engines == 1:
+            return 2
+        period = max(self.period, self.spec.d_head + 1)
+        waits = self.agreement + self.config.n_engines + self._selection(self.spec.n_keys)
+        return 1 << (-(-waits // period)).bit_length()
+
+    @property
+    def agreement(self) -> int:
+        """Cycles from an engine's counts of a query until the last of all knows the cut; none of a single engine."""
+        n = self.config.n_engines
+        return self.spec.d_head + 1 + 2 * n + AGREEMENT_LATENCY if n > 1 else 0
+
     def _n_dividers(self) -> int:
         """Fewest dividers for which all elements are divided within the period."""
         divisors = [n for n in range(1, self.n_macs + 1) if self.n_macs % n == 0]
@@ -446,6 +533,9 @@ class Dimensions:
 
     def rows_read(self, n_valid: int, first: int = 0, base: int = 0) -> int:
         """Rows of the key memory that a query reads: those with a key of its range or a sink, 1 at least."""
+        if self.part is not self:
+            starts = range(0, self.spec.n_keys, self.part.spec.n_keys)
+            return max(self.part.rows_read(max(0, n_valid - n), max(0, first - n)) for n in starts)
         n_valid, first = min(n_valid, self.spec.n_keys), min(first, self.spec.n_keys)
         rows = range(first // self.n_lanes, (n_valid - 1) // self.n_lanes + 1) if first < n_valid else range(0)
         n_rows = len(rows)
@@ -480,6 +570,9 @@ class Dimensions:
         n_queries = self.n_queries_a_row
         if n_valid is None or isinstance(n_valid, int):
             n_valid = [self.spec.n_keys if n_valid is None else n_valid] * n_queries
+        if self.part is not self:  # of the engine with the most keys, which may have all that are kept
+            most = [min(n, self.part.spec.n_keys) for n in n_valid]
+            return self.part.cycle_terms(most, n_rows) | {"agree": self.spec.d_head + 1}
         kept = [self._kept(n) for n in n_valid]
         rows = max(1, -(-max(n_valid) // self.n_lanes)) if n_rows is None else n_rows
         if self.config.selector == "histogram":
@@ -507,6 +600,9 @@ class Dimensions:
         back to back.
         """
         n_valid = self.spec.n_keys if n_valid is None else n_valid
+        if self.part is not self:
+            most = min(n_valid, self.part.spec.n_keys)
+            return self.part.latency(most, n_rows) + self.agreement + self.config.n_engines * HOP_LATENCY
         terms = {
             name: term if name == "score" else term // self.n_queries_a_row
             for name, term in self.cycle_terms(n_valid, n_rows).items()
@@ -553,8 +649,28 @@ KEY_LATENCY = 4
 #: What the reads of a `request` memory that answers in the next cycle add, of keys and of values.
 KEY_REQUEST, VALUE_REQUEST = 3, 2
 
+#: What engines that agree take beside a cycle a level and two an engine, and a result's cycles an engine.
+AGREEMENT_LATENCY, HOP_LATENCY = 8, 2
+
 #: Words under way, if the configuration does not say.
 OUTSTANDING = 64
+
+
+def _part_of(spec: AttentionSpec, config: EngineConfig) -> AttentionSpec:
+    """Return what one of several engines computes of `spec`: it holds its share of the keys."""
+    n = config.n_engines
+    if spec.n_sinks:
+        raise ValueError(
+            f"n_engines = {n} have no sinks yet, which may lie in two of them; leave n_sinks = {spec.n_sinks} out"
+        )
+    if spec.n_keys % n:
+        divisors = [d for d in range(1, min(spec.n_keys, MAX_ENGINES) + 1) if spec.n_keys % d == 0]
+        raise ValueError(
+            f"n_engines must divide n_keys = {spec.n_keys}, so that each holds as many "
+            f"(one of {', '.join(map(str, divisors))}), not {n}"
+        )
+    n_keys = spec.n_keys // n
+    return dataclasses.replace(spec, n_keys=n_keys, top_k=min(spec.top_k, n_keys))
 
 
 def bank_depths(depth: int, n_banks: int) -> tuple[int, ...]:

@@ -10,14 +10,14 @@ __all__ = ["Fork"]
 
 
 class Fork(wiring.Component):
-    """Handshake of one stream offered to two or more: each takes the payload once, when it is ready.
+    """Handshake of one stream offered to several: each takes the payload once, when it is ready.
 
     No branch's `valid` depends on another's `ready`, so each is a stream in its own right. Nothing is offered in reset.
 
     Parameters
     ----------
     n_branches
-        How many.
+        Branches, 2 or more.
     """
 
     i_valid: Signal

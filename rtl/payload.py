@@ -11,6 +11,8 @@ from hamming.rtl.config import Dimensions
 from hamming.rtl.memory import ReadPort, address_bits, value_read_port
 
 __all__ = [
+    "counts",
+    "cut",
     "each",
     "kept_key",
     "key_row",
@@ -19,6 +21,7 @@ __all__ = [
     "of_each",
     "offset_values",
     "out_beat",
+    "partial",
     "place",
     "placeless_key",
     "query",
@@ -29,6 +32,7 @@ __all__ = [
     "row_request",
     "score_request",
     "sum_parts",
+    "totals",
     "weight_entry",
     "weighted_key",
     "write_key",
@@ -253,5 +257,47 @@ def out_beat(dims: Dimensions) -> StructLayout:
             "value": ArrayLayout(signed(dims.spec.out_bits), dims.n_dividers),
             "is_empty": unsigned(1),
             "last": unsigned(1),
+        }
+    )
+
+
+def partial(dims: Dimensions) -> StructLayout:
+    """`n_dividers` sums of weights times values, in order, the sum of weights, and the level they are counted from.
+
+    Values are offset by `2**(value_bits - 1)`: golden's `Partial.acc` is `acc - 2**(value_bits - 1) * weight_sum`. All
+    but `max_level` and `last` are 0 where no key was kept, and `is_empty` is 1; `last` ends the query.
+    """
+    spec = dims.spec
+    return StructLayout(
+        {
+            "acc": ArrayLayout(unsigned(spec.acc_bits), dims.n_dividers),
+            "weight_sum": unsigned(spec.weight_sum_bits),
+            "max_level": unsigned(dims.level_bits),
+            "is_empty": unsigned(1),
+            "last": unsigned(1),
+        }
+    )
+
+
+def counts(dims: Dimensions) -> StructLayout:
+    """How many keys are at a level or above, `top_k` if more: a beat for each level, from `d_head + 1` down to 1."""
+    return StructLayout({"count": unsigned(dims.spec.top_k.bit_length())})
+
+
+def totals(dims: Dimensions) -> StructLayout:
+    """The `counts` of all engines, and of those before this one alone."""
+    bits = dims.spec.top_k.bit_length()
+    return StructLayout({"total": unsigned(bits), "before": unsigned(bits)})
+
+
+def cut(dims: Dimensions) -> StructLayout:
+    """What an engine needs to know to scan a query: golden's `Cut`, and how many keys it keeps."""
+    bits = dims.spec.top_k.bit_length()
+    return StructLayout(
+        {
+            "level": unsigned(dims.level_bits),
+            "quota": unsigned(bits),
+            "max_level": unsigned(dims.level_bits),
+            "n_kept": unsigned(bits),
         }
     )

@@ -8,8 +8,10 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
+from hamming.golden.softmax import weigh
 from hamming.golden.spec import AttentionSpec
 from hamming.golden.topk import absent_keys
+from hamming.golden.weighted_sum import normalize, weighted_sum
 from hamming.rtl.config import EngineConfig
 from hamming.sim.bench import Bench, play_cases
 from hamming.sim.groups import rows_read
@@ -47,9 +49,13 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     n_queries = n_valid.shape[1]
     rng = np.random.default_rng(bench.fields["seed"])
 
-    out, out_board = bench.sink(
-        "o_out", out_beats(bench.streams["o_out"], out_expected, is_empty), packet="query", counts=True
-    )
+    out_name = "o_out" if "o_out" in bench.streams else "o_partial"
+    stream = bench.streams[out_name]
+    if out_name == "o_out":
+        answers = out_beats(stream, out_expected, is_empty)
+    else:
+        answers = partial_beats(stream, spec, q, k, v, index_expected, deficit, bench.arrays.get("table"))
+    out, out_board = bench.sink(out_name, answers, packet="query", counts=True)
     sinks, selected_board = [out], None
     if config.expose_index:
         selected, selected_board = bench.sink(
@@ -84,17 +90,20 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     beats = {name: in_groups(x, n_group) for name, x in ({"query": q.reshape(-1, spec.d_head)} | asked).items()}
     queries = bench.source("i_query", bench.streams["i_query"].encode(**beats), gates)
     if config.mask:
-        bench.source("i_mask", mask_beats(config, n_keys, spec, named, bench.arrays.get("mask"), rng))
+        masks = masks_of_engines(config, n_keys, spec, named, bench.arrays.get("mask"), rng)
+        for name, beats in zip([name for name in bench.streams if name.startswith("i_mask")], masks, strict=True):
+            bench.source(name, beats)
 
     await bench.run()
 
     if bench.fields.get("last_cycle") is None:
         check_errors(bench, spec, config, asked, row_beats, entries)
     bench.coverage["row_beside_query"] = n_rows_beside_queries(rows, queries, out, n_group)
-    got = bench.streams["o_out"].decode(out_board.payloads)
+    got = stream.decode(out_board.payloads)
+    value = got["value"] if out_name == "o_out" else divided(spec, got)
     results = {
-        "out": _shaped(got["value"], (n_heads, n_queries, spec.d_value)),
-        "is_empty": _shaped(got["is_empty"][:: spec.d_value // got["value"].shape[1]].astype(bool), n_valid.shape),
+        "out": _shaped(value, (n_heads, n_queries, spec.d_value)),
+        "is_empty": _shaped(got["is_empty"][:: spec.d_value // value.shape[1]].astype(bool), n_valid.shape),
         "cycles": _shaped(cycles(queries, out, n_group), n_valid.shape),
     }
     if memories := bench.fields.get("memory_streams"):
@@ -112,6 +121,37 @@ def out_beats(stream: Stream, out: NDArray, is_empty: NDArray) -> list[int]:
     n_beats = len(value) // max(1, is_empty.size)
     is_last = np.arange(len(value)) % n_beats == n_beats - 1
     return stream.encode(value=value, is_empty=np.repeat(is_empty.ravel(), n_beats), last=is_last)
+
+
+def partial_beats(
+    stream: Stream,
+    spec: AttentionSpec,
+    q: NDArray,
+    k: NDArray,
+    v: NDArray,
+    index: NDArray[np.int64],
+    deficit: NDArray[np.int64],
+    table: NDArray[np.int64] | None,
+) -> list[int]:
+    """Return the beats of `o_partial`: a query's sums, offset, `n_dividers` a beat, and what it shares."""
+    weight = weigh(deficit.astype(np.int64), spec.tables, table)
+    acc, weight_sum = weighted_sum(spec, np.where(index >= 0, weight, 0), index, v)
+    is_empty = index[..., 0] < 0
+    best = np.take_along_axis(k.astype(np.int64), np.maximum(index[..., :1], 0), axis=-2)
+    max_level = np.where(is_empty, 0, (best == q).sum(axis=-1) + 1)
+    acc = (acc + (weight_sum << (spec.value_bits - 1))[..., None]).reshape(-1, stream.field("acc").length or 1)
+    n_beats = len(acc) // max(1, is_empty.size)
+    shared = {"weight_sum": weight_sum, "max_level": max_level, "is_empty": is_empty}
+    is_last = np.arange(len(acc)) % n_beats == n_beats - 1
+    return stream.encode(
+        acc=acc, **{name: np.repeat(array.ravel(), n_beats) for name, array in shared.items()}, last=is_last
+    )
+
+
+def divided(spec: AttentionSpec, beats: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the quotients of beats of `o_partial`."""
+    acc = beats["acc"] - (beats["weight_sum"] << (spec.value_bits - 1))[:, None]
+    return normalize(spec, acc, beats["weight_sum"])
 
 
 def selected_beats(stream: Stream, index: NDArray, deficit: NDArray) -> list[int]:
@@ -297,6 +337,25 @@ def check_errors(
 def in_groups(array: NDArray, n_group: int) -> NDArray:
     """Return what each query has as what each group of `n_group` has."""
     return array if n_group == 1 else array.reshape(-1, n_group, *array.shape[1:])
+
+
+def masks_of_engines(
+    config: EngineConfig,
+    n_keys: int,
+    spec: AttentionSpec,
+    named: dict[str, NDArray[np.int64]],
+    mask: NDArray[np.bool_] | None,
+    rng: np.random.Generator,
+) -> list[list[int]]:
+    """Return the beats of each engine's mask, of which each holds its part of the keys."""
+    n_own = spec.n_keys // config.n_engines
+    found = []
+    for start in range(0, spec.n_keys, n_own):
+        n_here = min(max(0, n_keys - start), n_own)
+        own = named | {name: np.clip(named[name] - start, 0, n_own) for name in ("n_valid", "first")}
+        part = None if mask is None else mask[..., start : start + n_own]
+        found.append(mask_beats(config, n_here, spec, own, part, rng))
+    return found
 
 
 def mask_beats(

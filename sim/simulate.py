@@ -128,6 +128,10 @@ class EngineTestbench:
                 "an engine behind AXI is simulated with cocotbext-axi, which is not installed; "
                 "install it (pip install 'hamming-attention[axi]')"
             )
+        if design.config.chain:
+            raise runner.SimulationFailed(
+                "one engine of a chain answers nothing without the others; without chain = true all are simulated"
+            )
         engine = top(design.spec, design.config)
         self.verilog = emit(engine, design.config.name)
         self.manifest = manifest(engine, self.verilog)

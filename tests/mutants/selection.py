@@ -53,7 +53,7 @@ MUTANTS = [
         "handed_over.eq(is_complete)",
         RANDOM_ROWS,
     ),
-    Mutant("scan and count share a bank", "histogram.py", "bank.eq(bank ^ counted.last)", "bank.eq(bank)", RANDOM_ROWS),
+    Mutant("scan and count share a bank", "histogram.py", "bank ^ counted.last if", "bank if", RANDOM_ROWS),
     Mutant(
         "a row of many lanes is stored before it is counted",
         "histogram.py",
