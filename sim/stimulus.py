@@ -198,6 +198,7 @@ def random_chain(design: Design, rng: np.random.Generator) -> Design:
         value_banks=1,
         output=str(rng.choice(OUTPUTS, p=[0.75, 0.25])),
         n_engines=n_engines,
+        n_queries_a_row=1,
     )
     return Design(spec, config)
 
