@@ -10,6 +10,7 @@ from hamming.rtl import payload
 from hamming.rtl.config import Dimensions
 from hamming.rtl.fifo import next_place
 from hamming.rtl.short_queue import queue_of
+from hamming.rtl.stage import Stage
 
 __all__ = ["TableQueue"]
 
@@ -19,7 +20,7 @@ class TableQueue(wiring.Component):
 
     A `table` of `n_tables` or more is taken as the last one, and sets `error`.
 
-    * **Latency**: none for a query; 1 cycle for its table, 2 where the queue is a memory (`short_queue.queue_of`).
+    * **Latency**: none for a query; 2 cycles for its table, 3 where the queue is a memory (`short_queue.queue_of`).
     * **Throughput**: a query a cycle, as long as no more than `Dimensions.queries_in_flight` tables wait.
 
     Parameters
@@ -58,7 +59,9 @@ class TableQueue(wiring.Component):
         dims, spec = self.dims, self.dims.spec
         n_queries = dims.n_queries_a_row
         layout = payload.each(dims, unsigned(spec.table_bits))
+        m.submodules.stage = stage = Stage(layout)  # the way that says whether a query is taken is long enough
         m.submodules.tables = tables = queue_of(layout, depth=dims.queries_in_flight)
+        wiring.connect(m, stage.o, tables.i)
         is_above = Signal(n_queries)
         named = payload.of_each(dims, self.i.p.table)
         kept = [
@@ -67,11 +70,11 @@ class TableQueue(wiring.Component):
         ]
         m.d.comb += [
             is_above.eq(Cat(table >= spec.n_tables for table in named)),
-            Value.cast(tables.i.p).eq(Cat(kept)),
-            tables.i.valid.eq(self.i.valid & self.o.ready),
+            Value.cast(stage.i.p).eq(Cat(kept)),
+            stage.i.valid.eq(self.i.valid & self.o.ready),
             self.o.p.eq(self.i.p),
-            self.o.valid.eq(self.i.valid & tables.i.ready),
-            self.i.ready.eq(self.o.ready & tables.i.ready),
+            self.o.valid.eq(self.i.valid & stage.i.ready),
+            self.i.ready.eq(self.o.ready & stage.i.ready),
             self.o_table.valid.eq(tables.o.valid),
         ]
         if n_queries == 1:

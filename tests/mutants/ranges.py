@@ -90,8 +90,8 @@ MUTANTS = [
     Mutant(
         "a table is kept though its query waits",
         "table_queue.py",
-        "tables.i.valid.eq(self.i.valid & self.o.ready)",
-        "tables.i.valid.eq(self.i.valid)",
+        "stage.i.valid.eq(self.i.valid & self.o.ready)",
+        "stage.i.valid.eq(self.i.valid)",
         TABLES_BENCH,
     ),
     Mutant(

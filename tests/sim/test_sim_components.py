@@ -176,7 +176,7 @@ def table_queue_timing(component, cycles):
     if component.dims.n_queries_a_row > 1:  # a table a cycle
         assert np.all(np.diff(cycles["cycles_o_table"]) == 1)
         return
-    latency = 1 if component.dims.queries_in_flight <= MOST_IN_REGISTERS else 2
+    latency = 2 if component.dims.queries_in_flight <= MOST_IN_REGISTERS else 3
     assert np.all(cycles["cycles_o_table"] - cycles["cycles_i"] == latency)
 
 
