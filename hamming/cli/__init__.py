@@ -14,6 +14,7 @@ _HOMES = {
     "doctor": "hamming.cli.doctor",
     "evaluate": "hamming.cli.models",
     "export": "hamming.cli.models",
+    "fpga": "hamming.cli.fpga",
     "generate": "hamming.cli.engines",
     "presets": "hamming.cli.engines",
     "run": "hamming.cli.engines",
@@ -40,6 +41,7 @@ def main() -> None:
       hamming simulate tiny              the Verilog against the golden model
       hamming synthesize tiny            its area, block by block
       hamming compare tiny               and against standard attention
+      hamming fpga tiny --device ecp5-25k   or on an FPGA: what it takes, how fast it is
 
     \b
     An engine of your own:
