@@ -52,7 +52,7 @@ class Assumption:
     reason: str
 
 
-#: By the component's name in `audit.mutation.COMPONENT_DESIGNS`.
+#: By the component's name in `audit.mutant_benches.COMPONENT_DESIGNS`.
 ASSUMPTIONS: dict[str, tuple[Assumption, ...]] = {
     "histogram": (
         Assumption(

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hamming.audit.mutate import MODULE, Mutants, prepare, readable
-from hamming.audit.unreachable import abc, outputs
+from hamming.audit.unreachable import outputs
+from hamming.synth.yosys import abc
 from hamming.synth.yosys import process as yosys
 
 __all__ = ["is_equivalent"]
@@ -70,13 +71,13 @@ def is_equivalent(verilog: str, module: str, mutants: Mutants, number: int, assu
             folder,
         )
         if assumed:
-            abc(folder, "read miter.aig; constr -N 1; scorr -c; scorr -c -F 2; fold; write_aiger reduced.aig")
+            abc("read miter.aig; constr -N 1; scorr -c; scorr -c -F 2; fold; write_aiger reduced.aig", folder)
         else:
-            abc(folder, "&r miter.aig; &scorr; &scorr -F 2; &w reduced.aig")
+            abc("&r miter.aig; &scorr; &scorr -F 2; &w reduced.aig", folder)
         # Where induction has made the output 0, there is nothing left to search.
         if outputs(folder / "reduced.aig") == [0]:
             return True
-        return "Property proved" in abc(folder, f"read reduced.aig; pdr -T {_SECONDS}")
+        return "Property proved" in abc(f"read reduced.aig; pdr -T {_SECONDS}", folder)
 
 
 def _wires(verilog: str, module: str, assumed: Sequence[str]) -> list[tuple[str, str]]:

@@ -187,8 +187,11 @@ def markdown(found: Mapping[str, Mapping[str, Iterable[Warned]]]) -> str:
             rest = sum(not one.is_explained for one in warned)
             lines.append(f"| {title} {version(tool)} | {rules} | {design} | {words} | {rest} |")
     lines += ["", "| tool | rule | why it is meant so |", "|---|---|---|"]
-    reasons = {(waiver.tool, waiver.rule): waiver.reason for waiver in WAIVERS}
-    lines += [f"| {_TITLES[tool][0]} | {rule} | {reason} |" for (tool, rule), reason in reasons.items()]
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for waiver in WAIVERS:
+        own = reasons.setdefault((waiver.tool, waiver.rule), [])
+        own += [waiver.reason] if waiver.reason not in own else []
+    lines += [f"| {_TITLES[tool][0]} | {rule} | {' '.join(own)} |" for (tool, rule), own in reasons.items()]
     return "\n".join(lines)
 
 

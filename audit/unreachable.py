@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hamming.audit.points import START_FLAG, Point
+from hamming.synth.yosys import abc
 from hamming.synth.yosys import process as yosys
-from hamming.synth.yosys.process import abc_program
 
 __all__ = ["stay_zero", "unreachable"]
 
@@ -138,7 +137,7 @@ def _with_outputs(verilog: str, top: str, conditions: Sequence[tuple[str, str]])
 
 def _stay_zero(folder: Path) -> set[int]:
     """Return the numbers of the outputs of `points.aig` that ABC proves to stay 0."""
-    abc(folder, "&r points.aig; &scorr; &w reduced.aig")
+    abc("&r points.aig; &scorr; &w reduced.aig", folder)
     # Yosys names no constants among the outputs.
     constant = re.findall(rf"connect \\\S*{_NAME}(\d+) 1'0\n", (folder / "points.il").read_text(encoding="utf-8"))
     # ABC keeps the order of the outputs, of which Yosys' file has the names.
@@ -149,7 +148,7 @@ def _stay_zero(folder: Path) -> set[int]:
     if rest:
         # Without the engine's own outputs, of which there is nothing to prove.
         alone = f"read reduced.aig; cone -N {','.join(map(str, rest))}; scleanup"
-        said = abc(folder, f"{alone}; pdr -a -v -F {_FRAMES}")
+        said = abc(f"{alone}; pdr -a -v -F {_FRAMES}", folder)
         proved |= {rest[int(place)] for place in re.findall(r"Proved output +(\d+) in frame", said)}
     return {number for place, number in number_at.items() if place in proved} | {int(number) for number in constant}
 
@@ -165,9 +164,3 @@ def _numbers(file: Path) -> dict[int, int]:
     """Return the number of the point at each place among the outputs of a file with names."""
     found = re.findall(rf"\no(\d+) \S*{_NAME}(\d+)".encode(), file.read_bytes())
     return {int(place): int(number) for place, number in found}
-
-
-def abc(folder: Path, script: str) -> str:
-    """Run ABC and return what it said."""
-    done = subprocess.run([str(abc_program()), "-c", script], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from pathlib import Path
 from typing import NamedTuple
 
-from hamming.synth.yosys.process import abc_program
+from hamming.synth.yosys import abc
 
 __all__ = ["ENGINES", "Answer", "ask"]
 
@@ -69,18 +68,10 @@ def _ask(path: Path, output: int, solve: str, depth: int, timeout: float) -> tup
     script = f"read_aiger {path.name}; cone -O {output}; {solve}; write_cex -a {witness.name}"
     start = time.monotonic()
     try:
-        done = subprocess.run(
-            [str(abc_program()), "-c", script],
-            cwd=path.parent,
-            capture_output=True,
-            text=True,
-            timeout=timeout + 20,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        text = abc(script, path.parent, seconds=timeout + 20)
+    except TimeoutError:
         return Answer(None, time.monotonic() - start, None), ""
     seconds = time.monotonic() - start
-    text = done.stdout
     if re.search(r"was asserted in frame|are NOT EQUIVALENT|^SATISFIABLE|Networks are NOT", text, re.M):
         return Answer(False, seconds, _inputs(witness)), text
     if re.search(r"Property proved|UNSATISFIABLE|Networks are equivalent", text):
@@ -89,7 +80,7 @@ def _ask(path: Path, output: int, solve: str, depth: int, timeout: float) -> tup
         return Answer(True if int(found[1]) >= depth else None, seconds, None), text
     if re.search(r"[Tt]imeout|Property UNDECIDED|UNDECIDED|Reached", text):
         return Answer(None, seconds, None), text
-    raise RuntimeError(f"ABC gave no answer: {text[-500:]}{done.stderr[-500:]}")
+    raise RuntimeError(f"ABC gave no answer: {text[-1000:]}")
 
 
 def _inputs(witness: Path) -> list[list[int]]:

@@ -16,6 +16,7 @@ from hamming.formal import (
     selectors,
     sender,
     softmax,
+    spare,
     turns,
     weighted_sum,
 )
@@ -31,6 +32,7 @@ PROOFS: tuple[Proof, ...] = (
     *row_range.PROOFS,
     *turns.PROOFS,
     *score.PROOFS,
+    *spare.PROOFS,
     *selectors.PROOFS,
     *fork.PROOFS,
     *replay.PROOFS,

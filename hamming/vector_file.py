@@ -114,19 +114,21 @@ def _vectors(archive: zipfile.ZipFile, n_tables: int | None) -> Vectors:
             except Exception as error:
                 raise ValueError(f"{name} cannot be read: {_first_line(error)}") from error
     if arrays["k"].ndim > 1:
-        for name in ("n_valid", "first", "base"):
-            _check_most(name, arrays.get(name), arrays["k"].shape[-2])
+        n_keys = arrays["k"].shape[-2]
+        for name, most in (("n_valid", n_keys), ("first", n_keys), ("base", max(0, n_keys - 1))):
+            _check_range(name, arrays.get(name), most)
     if n_tables is not None:
-        _check_most("table", arrays.get("table"), n_tables - 1)
+        _check_range("table", arrays.get("table"), n_tables - 1)
     return Vectors(**arrays, notes=tuple(_unused_note(name, known) for name in unused))
 
 
-def _check_most(name: str, array: np.ndarray | None, most: int) -> None:
-    """Refuse more than there is: what hardware takes as the most is a mistake in a file."""
+def _check_range(name: str, array: np.ndarray | None, most: int) -> None:
+    """Refuse what is not there: what hardware takes as the most is a mistake in a file."""
     if array is None or array.dtype.kind not in "iu" or not array.size:
         return  # `attend` says what is wrong
-    if array.max() > most:
-        raise ValueError(f"{name} must be 0 to {most}, not {array.max()}")
+    for extreme in (array.min(), array.max()):
+        if not 0 <= extreme <= most:
+            raise ValueError(f"{name} must be 0 to {most}, not {extreme}")
 
 
 def _unused_note(name: str, known: tuple[str, ...]) -> str:

@@ -58,6 +58,9 @@ class EngineConfig:
         of two. None: the fewest that keep it from limiting the cycles a query, at most 128 scores together.
     score_stages
         Pipeline registers inside the popcount tree.
+    spare_row
+        Whether a row of levels has a spare place before the selector, so that the fetch feels a stall of the selector a
+        cycle later, from a register. None: with more than 64 rows of keys, whose counters are slow.
     n_dividers
         Value elements divided each cycle; divides `n_macs`. None: the fewest that keep division from limiting
         the cycles a query.
@@ -101,6 +104,7 @@ class EngineConfig:
     selector: str = "histogram"
     scan_rows: int | None = None
     score_stages: int = 0
+    spare_row: bool | None = None
     n_dividers: int | None = None
     product: str = "multiply"
     memory: str = "internal"
@@ -132,6 +136,8 @@ class EngineConfig:
             if self.selector != "histogram":
                 raise ValueError(f"scan_rows belongs to the histogram selector; leave it out for {self.selector!r}")
         require_int("score_stages", self.score_stages, 0, 8)
+        if self.spare_row is not None:
+            require_bool("spare_row", self.spare_row)
         if self.n_dividers is not None:
             require_int("n_dividers", self.n_dividers, 1, MAX_MACS)
         require_choice("product", self.product, PRODUCTS)
@@ -177,6 +183,7 @@ class EngineConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types, without the options that are left out; `from_dict` is the inverse."""
         options = {"range": False, "bus": "stream", "key_memory": None, "value_memory": None, "outstanding": None}
+        options |= {"spare_row": None}
         return {name: value for name, value in dataclasses.asdict(self).items() if value != options.get(name, "")}
 
     @classmethod
@@ -206,7 +213,7 @@ class Dimensions:
         Words of each bank of the value memory: a power of two, the last one's the rest.
     level_bits
         Bits of a level: `matches + 1` of a key that takes part, 0 of one that does not.
-    scan_rows, n_dividers
+    scan_rows, n_dividers, spare_row
         The configuration's, or the derived ones.
     count_stages
         Pipeline registers inside the tree that counts a row's keys in the histogram selector.
@@ -260,6 +267,7 @@ class Dimensions:
         self.value_bank_depths = self._value_bank_depths()
         self.n_rows = -(-spec.n_keys // config.n_lanes)
         self.row_bits = max(1, (self.n_rows - 1).bit_length())
+        self.spare_row = self.n_rows > MOST_ROWS_WITHOUT_SPARE if config.spare_row is None else config.spare_row
         self.sink_rows = -(-(spec.n_sinks - 1) // config.n_lanes) + 1 if spec.n_sinks else 0
         self.level_bits = (spec.d_head + 1).bit_length()
         self.kept_carries = kept_carries(config.product, spec.value_bits, spec.weight_bits, spec.acc_bits)
@@ -282,6 +290,7 @@ class Dimensions:
         self.n_dividers = self._n_dividers()
         under_way = self.key_read_latency + (self.outstanding if keys == "request" else 0)
         self.queries_in_flight = under_way + config.score_stages + self.count_stages + PLACES_OF_QUERIES
+        self.queries_in_flight += self.spare_row
 
     def _require_supported(self) -> None:
         spec, n_lanes = self.spec, self.config.n_lanes
@@ -449,6 +458,9 @@ MOST_COUNTED_LEVELS = 7
 #: Registers of the data path that can each belong to another query, where each has a row and keeps a key: between the
 #: range and the softmax table, without those of `read_latency`, `score_stages` and `count_stages`.
 PLACES_OF_QUERIES = 10
+
+#: Rows of keys up to which a stall of the selector reaches the fetch's counters in the same cycle, at 1 GHz in 45 nm.
+MOST_ROWS_WITHOUT_SPARE = 64
 
 #: Bits that a stage of the normaliser adds at most: as many as fit 1 GHz in 45 nm.
 MOST_ADDED_BITS = 11

@@ -34,6 +34,7 @@ from hamming.rtl.score import ScoreArray
 from hamming.rtl.selector import selector as selector_of
 from hamming.rtl.sender import RowSender
 from hamming.rtl.softmax import SoftmaxTable
+from hamming.rtl.spare import Spare
 from hamming.rtl.table_queue import TableQueue
 from hamming.rtl.turns import Turns
 from hamming.rtl.value_requests import ValueRequests
@@ -210,7 +211,12 @@ class Engine(wiring.Component):
         else:
             _connect(m, fetch.o, score.i)
             m.d.comb += score.keys.eq(fetch.keys.data)
-        _connect(m, score.o, selector.i)
+        if dims.spare_row:
+            m.submodules.spare_row = spare = Spare(payload.levels(dims))
+            _connect(m, score.o, spare.i)
+            _connect(m, spare.o, selector.i)
+        else:
+            _connect(m, score.o, selector.i)
         if locate:
             _connect(m, selector.o, locate.i)
         self._connect_selected(m, locate or selector, replay)

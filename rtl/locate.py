@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.config import Dimensions
-from hamming.rtl.short_queue import ShortQueue
+from hamming.rtl.short_queue import queue_of
 
 __all__ = ["Locate"]
 
@@ -54,7 +54,7 @@ class Locate(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         dims = self.dims
-        m.submodules.places = places = ShortQueue(payload.place(dims), depth=dims.queries_in_flight)
+        m.submodules.places = places = queue_of(payload.place(dims), depth=dims.queries_in_flight)
         wiring.connect(m, wiring.flipped(self.i_place), places.i)
 
         place = places.o.p

@@ -21,6 +21,7 @@ from hamming.rtl.axi.registers import description
 from hamming.rtl.config import BUFFER_LATENCY
 from hamming.rtl.engine import Engine, errors
 from hamming.rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
+from hamming.rtl.short_queue import MOST_IN_REGISTERS
 
 __all__ = ["FORMAT", "manifest", "ports", "streams"]
 
@@ -137,6 +138,10 @@ def _memories(engine: Engine | AxiEngine) -> list[dict[str, Any]]:
             name, depth = f"{kind}_requests.requests", dims.outstanding
             sizes.append((f"{name}.beats.words", depth, layout.size, "internal"))
             sizes.append((f"{name}.words", depth, port.width, "internal"))
+    if dims.queries_in_flight > MOST_IN_REGISTERS:
+        queues = {"locate.places": payload.place(dims).size if config.range else 0}
+        queues |= {"table_queue.tables": dims.spec.table_bits}
+        sizes += [(f"{name}.words", dims.queries_in_flight, bits, "internal") for name, bits in queues.items() if bits]
     if config.selector == "histogram":
         groups = dims.scan_groups(dims.spec.n_keys)
         sizes.append(("selector.scores", 2 * groups, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))

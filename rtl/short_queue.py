@@ -1,15 +1,25 @@
-"""A queue of a few words, in registers."""
+"""A queue of a few words, in registers, and which queue is made of how many."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from amaranth.hdl import Module, ResetSignal, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hamming.rtl.fifo import next_place
+from hamming.rtl.fifo import Fifo, next_place
 
-__all__ = ["ShortQueue"]
+__all__ = ["MOST_IN_REGISTERS", "ShortQueue", "queue_of"]
+
+#: Words of a queue in registers, at most; a memory is smaller beyond.
+MOST_IN_REGISTERS = 32
+
+
+def queue_of(shape: Any, *, depth: int) -> ShortQueue | Fifo:
+    """Return the queue for `depth` words: one in registers, or, beyond `MOST_IN_REGISTERS`, one in a memory."""
+    return (ShortQueue if depth <= MOST_IN_REGISTERS else Fifo)(shape, depth=depth)
 
 
 class ShortQueue(wiring.Component):

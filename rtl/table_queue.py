@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.config import Dimensions
-from hamming.rtl.short_queue import ShortQueue
+from hamming.rtl.short_queue import queue_of
 
 __all__ = ["TableQueue"]
 
@@ -18,7 +18,7 @@ class TableQueue(wiring.Component):
 
     A `table` of `n_tables` or more is taken as the last one, and sets `error`.
 
-    * **Latency**: none for a query, 1 cycle for its table.
+    * **Latency**: none for a query; 1 cycle for its table, 2 where the queue is a memory (`short_queue.queue_of`).
     * **Throughput**: a query a cycle, as long as no more than `Dimensions.queries_in_flight` tables wait.
 
     Parameters
@@ -55,7 +55,7 @@ class TableQueue(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         spec = self.dims.spec
-        m.submodules.tables = tables = ShortQueue(spec.table_bits, depth=self.dims.queries_in_flight)
+        m.submodules.tables = tables = queue_of(spec.table_bits, depth=self.dims.queries_in_flight)
         wiring.connect(m, tables.o, wiring.flipped(self.o_table))
         is_above = Signal()
         m.d.comb += [

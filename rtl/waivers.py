@@ -40,7 +40,11 @@ _POWER_UP = (
     "reset gives it the same one."
 )
 _NAMES = "Yosys keeps the name of every signal of the source, for traces; one that is an alias drives nothing."
-_EXTENDED = "A constant that is narrower than what it is compared with is extended by zeros, which is meant."
+_EXTENDED = (
+    "An operand that is narrower than the result is extended, by zeros, or by its sign where it is signed, as "
+    "Amaranth means it; Yosys leaves it to Verilog's own rules, which are the same."
+)
+_PICKED = "A word is picked out of several by a shift, and is the low bits of what comes out."
 _TABLE = "The table's value is set before the case, so that what is not listed has it too: no latch."
 _STYLE = "The text is Verilog-2005, which every tool reads; the rule asks for SystemVerilog."
 
@@ -48,13 +52,14 @@ WAIVERS = (
     Waiver("verilator", "PROCASSINIT", "Procedural assignment to declaration with initial value", _POWER_UP),
     Waiver("verilator", "UNUSEDSIGNAL", "is not used", _NAMES),
     Waiver("verilator", "UNUSEDSIGNAL", "are not used", _NAMES),
-    Waiver("verilator", "WIDTHEXPAND", "'s CONST '*' generates", _EXTENDED),
+    Waiver("verilator", "WIDTHEXPAND", "Operator * expects", _EXTENDED),
     Waiver(
         "verilator",
         "WIDTHTRUNC",
         "Logical operator LOGNOT expects 1 bit",
         "`! word` is how Yosys writes that a word is 0: no bit is cut off.",
     ),
+    Waiver("verilator", "WIDTHTRUNC", "Assign RHS's SHIFTR generates", _PICKED),
     Waiver("verilator", "CASEINCOMPLETE", "Case values incompletely covered", _TABLE),
     Waiver(
         "verilator",
@@ -75,12 +80,7 @@ WAIVERS = (
         "implicit conversion changes signedness",
         "The bits of a difference are meant, and taken as they are, as in Amaranth's own rules.",
     ),
-    Waiver(
-        "slang",
-        "width-trunc",
-        "truncates from 64 to 32 bits",
-        "A loop's counter, when a simulation begins: fewer than 2**31 words.",
-    ),
+    Waiver("slang", "width-trunc", "implicit conversion truncates", _PICKED),
     Waiver("verible", "always-comb", "Use 'always_comb' instead of 'always @*'", _STYLE),
     Waiver("verible", "case-missing-default", "Explicitly define a default case", _TABLE),
     Waiver("verible", "line-length", "Line length exceeds max", "Machines wrote the lines, and read them."),

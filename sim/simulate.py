@@ -92,7 +92,7 @@ class EngineTestbench:
     power_up
         One of `sim.worst_case.POWER_UPS`.
     change
-        What to make of Verilog and manifest before they are compiled (`audit.mutation`). None: nothing.
+        What to make of Verilog and manifest before they are compiled (`audit.mutant_benches`). None: nothing.
 
     Attributes
     ----------
@@ -191,23 +191,31 @@ class EngineTestbench:
     def _attend(self, vectors: Vectors) -> Attention:
         return attend(self.design.spec, vectors.q, vectors.k, vectors.v, **vectors.limits)
 
+    def _waiting(self, latency: int, memory: Mapping[str, int]) -> int:
+        """Return how many cycles, and as many again for pauses, memories of requests may add to a query's latency."""
+        if "request" not in self.design.config.memories:
+            return 0
+        slowest = memory.get("latency_most", memory["latency_least"]) + memory.get("refresh", 0)
+        return 2 * slowest * (1 + latency // self.design.dimensions.outstanding)
+
     def _case(self, traffic: Traffic, expected: Attention) -> Case:
         vectors = traffic.vectors
         latency = self.manifest["cycles"]["latency"]["cycles"]
+        memory = random_memory(traffic) if traffic.memory is None else traffic.memory
         score = np.stack([matches(q, k) for q, k in zip(vectors.q, vectors.k, strict=True)]).astype(np.int64)
         score = np.take_along_axis(score, np.maximum(expected.index, 0), axis=-1) if score.size else expected.index
         return Case(
             fields={
                 "spec": self.manifest["spec"],
                 "engine": self.manifest["engine"],
-                "watchdog": _WATCHDOG_CYCLES + 4 * latency,
+                "watchdog": _WATCHDOG_CYCLES + 4 * latency + self._waiting(latency, memory),
                 "drain": latency,
                 "seed": traffic.seed,
                 "stall": traffic.stall,
                 "append": traffic.append,
                 "beyond": traffic.beyond,
                 "last_cycle": traffic.last_cycle,
-                "memory": random_memory(traffic) if traffic.memory is None else traffic.memory,
+                "memory": memory,
             },
             arrays=vectors.arrays()
             | {

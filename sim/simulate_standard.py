@@ -109,28 +109,29 @@ def random_standard_vectors(
 def _integers(
     spec: StandardSpec, rng: np.random.Generator, n_heads: int, n_queries: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    low, high = -(2 ** (spec.element_bits - 1)), 2 ** (spec.element_bits - 1) - 1
     shape = (n_heads, spec.n_keys, spec.d_head)
-    k = rng.integers(-128, 128, shape)
-    q = rng.integers(-128, 128, (n_heads, n_queries, spec.d_head))
-    v = rng.integers(-128, 128, (n_heads, spec.n_keys, spec.d_value))
+    k = rng.integers(low, high + 1, shape)
+    q = rng.integers(low, high + 1, (n_heads, n_queries, spec.d_head))
+    v = rng.integers(low, high + 1, (n_heads, spec.n_keys, spec.d_value))
     for head in range(n_heads):
         match rng.integers(5):
             case 0:
-                k[head] = rng.choice([-128, 127], shape[1:])
-                q[head] = rng.choice([-128, 127], q.shape[1:])
+                k[head] = rng.choice([low, high], shape[1:])
+                q[head] = rng.choice([low, high], q.shape[1:])
             case 1:  # few different scores
                 k[head] = k[head, rng.integers(0, 3, spec.n_keys)]
             case 2:  # close scores
-                k[head] = np.clip(k[head, :1] // 2 + rng.integers(-1, 2, shape[1:]), -128, 127)
+                k[head] = np.clip(k[head, :1] // 2 + rng.integers(-1, 2, shape[1:]), low, high)
                 q[head] = q[head] // 8
             case 3:
-                k[head] = -128
-                q[head] = rng.choice([-128, 0, 127], (n_queries, 1))
+                k[head] = low
+                q[head] = rng.choice([low, 0, high], (n_queries, 1))
         match rng.integers(3):
             case 0:
-                v[head] = rng.choice([-128, 127], v.shape[1:])
+                v[head] = rng.choice([low, high], v.shape[1:])
             case 1:
-                v[head] = rng.choice([-128, 127], spec.d_value)
+                v[head] = rng.choice([low, high], spec.d_value)
     return q, k, v
 
 

@@ -237,6 +237,7 @@ def _draw(rng: np.random.Generator) -> Design:
         n_words = spec.n_keys * config.dimensions(spec).fold
         allowed = [n for n in bank_numbers(n_words) if n <= 16]
         config = dataclasses.replace(config, value_banks=pick(*allowed))
+    config = dataclasses.replace(config, spare_row=flip())
     return Design(spec, config)
 
 

@@ -1,17 +1,15 @@
-"""The baseline's golden model: int8 queries, keys and values in; softmax attention over all keys, to the last bit, out.
+"""The baseline's golden model: queries, keys and values of 8 or 4 bits in; softmax attention over all keys, exact, out.
 
-`bf16` is the same in bfloat16, the baseline's second width.
+`bf16` is the same in bfloat16.
 """
 
 from hamming.golden.standard.inputs import QuantizedInputs, quantize_inputs
 from hamming.golden.standard.model import StandardAttention, attend_standard, digits, score_bias
-from hamming.golden.standard.spec import CLIP, DIGITS, ELEMENT_BITS, WEIGHT_MAX, StandardSpec, logit_scale_of
+from hamming.golden.standard.spec import CLIP, ELEMENT_BITS, StandardSpec, logit_scale_of, unit_of
 
 __all__ = [
     "CLIP",
-    "DIGITS",
     "ELEMENT_BITS",
-    "WEIGHT_MAX",
     "QuantizedInputs",
     "StandardAttention",
     "StandardSpec",
@@ -20,4 +18,5 @@ __all__ = [
     "logit_scale_of",
     "quantize_inputs",
     "score_bias",
+    "unit_of",
 ]

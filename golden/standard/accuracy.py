@@ -7,6 +7,7 @@ prints the cosine similarity of outputs to float64 attention of the unrounded in
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from hamming.golden.accuracy import cosine
 from hamming.golden.ideal import softmax_attention
-from hamming.golden.standard import StandardSpec, attend_standard, quantize_inputs
+from hamming.golden.standard import CLIP, StandardSpec, attend_standard, quantize_inputs
 from hamming.golden.standard.bf16 import Bf16Spec, attend_bf16
 from hamming.golden.standard.bf16_arithmetic import from_patterns, to_patterns
 
@@ -29,18 +30,21 @@ N_QUERIES = 128
 class BaselineError:
     """Cosine similarities to float64 attention, mean and worst over queries.
 
-    `int8_inputs` is of float attention over the rounded queries and keys: what rounding the inputs alone costs.
+    `int8_inputs` and `int4_inputs` are of float attention over the rounded queries and keys: what rounding the inputs
+    alone costs.
     """
 
     int8_inputs: tuple[float, float]
     int8: tuple[float, float]
+    int4_inputs: tuple[float, float]
+    int4: tuple[float, float]
     bf16: tuple[float, float]
 
 
 def float_error(
     d_head: int, n_keys: int, n_lanes: int, sigma: float, *, n_queries: int = N_QUERIES, seed: int = 0
 ) -> BaselineError:
-    """Compare both widths with float64 attention of the same random inputs.
+    """Compare all widths with float64 attention of the same random inputs.
 
     Parameters
     ----------
@@ -57,17 +61,17 @@ def float_error(
     sizes = {"d_head": d_head, "d_value": d_head, "n_keys": n_keys}
     ideal = softmax_attention(q, k, v, d_head**-0.5)
 
-    inputs = quantize_inputs(q, k, v)
-    scale = float(inputs.logit_scale)
-    spec = StandardSpec.from_logit_scale(**sizes, logit_scale=scale)
-    out = attend_standard(spec, inputs.q, inputs.k, inputs.v).out * inputs.v_scale / 2**spec.out_frac_bits
+    cosines = {}
+    for bits, clip in ((8, None), (4, CLIP[4])):
+        inputs = quantize_inputs(q, k, v, element_bits=bits, clip=clip)
+        scale = float(inputs.logit_scale)
+        spec = StandardSpec.from_logit_scale(**sizes, logit_scale=scale, element_bits=bits)
+        out = attend_standard(spec, inputs.q, inputs.k, inputs.v).out * inputs.v_scale / 2**spec.out_frac_bits
+        cosines[f"int{bits}_inputs"] = _cosine(softmax_attention(inputs.q, inputs.k, v, scale), ideal)
+        cosines[f"int{bits}"] = _cosine(out, ideal)
     wide = Bf16Spec.from_logit_scale(**sizes, n_lanes=n_lanes, logit_scale=d_head**-0.5)
     out_bf16 = from_patterns(attend_bf16(wide, *(to_patterns(x) for x in (q, k, v))).out)
-    return BaselineError(
-        int8_inputs=_cosine(softmax_attention(inputs.q, inputs.k, v, scale), ideal),
-        int8=_cosine(out, ideal),
-        bf16=_cosine(out_bf16, ideal),
-    )
+    return BaselineError(**cosines, bf16=_cosine(out_bf16, ideal))
 
 
 def _cosine(a: NDArray, b: NDArray) -> tuple[float, float]:
@@ -77,11 +81,12 @@ def _cosine(a: NDArray, b: NDArray) -> tuple[float, float]:
 
 def main() -> None:
     """Print a Markdown table."""
-    print("| d | keys | sigma | int8 inputs alone, mean | worst | int8, mean | worst | bf16, mean | worst |")
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    kinds = [field.name.replace("_inputs", " inputs alone") for field in dataclasses.fields(BaselineError)]
+    print(f"| d | keys | sigma |{''.join(f' {kind}, mean | worst |' for kind in kinds)}")
+    print(f"|{'---:|' * (3 + 2 * len(kinds))}")
     for d_head, n_keys, n_lanes, sigma in SHAPES:
         error = float_error(d_head, n_keys, n_lanes, sigma)
-        figures = (*error.int8_inputs, *error.int8, *error.bf16)
+        figures = (figure for field in dataclasses.fields(error) for figure in getattr(error, field.name))
         print(f"| {d_head} | {n_keys} | {sigma} | {' | '.join(f'{figure:.5f}' for figure in figures)} |")
 
 

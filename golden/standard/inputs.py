@@ -1,4 +1,4 @@
-"""Real queries, keys and values in; the baseline's int8 ones, and what a unit of each is worth, out."""
+"""Real queries, keys and values in; the baseline's integers, and what a unit of each is worth, out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hamming.golden.standard.spec import ELEMENT_BITS
 from hamming.golden.values import quantize
 
 __all__ = ["QuantizedInputs", "quantize_inputs"]
@@ -21,7 +20,7 @@ class QuantizedInputs:
     Attributes
     ----------
     q, k, v
-        Signed integers of 8 bits.
+        Signed integers.
     v_scale
         What a unit of each value element is worth, `(..., 1, d_value)`; outputs carry it too.
     logit_scale
@@ -35,11 +34,12 @@ class QuantizedInputs:
     logit_scale: NDArray[np.float64]
 
 
-def quantize_inputs(q: ArrayLike, k: ArrayLike, v: ArrayLike) -> QuantizedInputs:
-    """Round real queries, keys and values to 8 bits, symmetrically.
+def quantize_inputs(
+    q: ArrayLike, k: ArrayLike, v: ArrayLike, *, element_bits: int = 8, clip: float | None = None
+) -> QuantizedInputs:
+    """Round real queries, keys and values to integers, symmetrically.
 
-    Queries and keys have one scale a head, with the largest magnitude at 127; values one an element
-    (`golden.values.quantize`).
+    Queries and keys have one scale a head; values one an element (`golden.values.quantize`).
 
     Parameters
     ----------
@@ -47,9 +47,15 @@ def quantize_inputs(q: ArrayLike, k: ArrayLike, v: ArrayLike) -> QuantizedInputs
         Finite real numbers, `(..., n_queries, d_head)` and `(..., n_keys, d_head)`.
     v
         `(..., n_keys, d_value)`.
+    element_bits
+        Bits of an integer.
+    clip
+        Magnitude of queries and keys, in roots of their mean square, that is rounded to the largest integer; larger
+        ones are clipped. None: the largest magnitude.
     """
-    (q_integers, q_scale), (k_integers, k_scale) = _symmetric("q", q), _symmetric("k", k)
-    values = quantize(np.asarray(v), ELEMENT_BITS)
+    high = 2 ** (element_bits - 1) - 1
+    (q_integers, q_scale), (k_integers, k_scale) = (_symmetric(name, x, high, clip) for name, x in (("q", q), ("k", k)))
+    values = quantize(np.asarray(v), element_bits)
     return QuantizedInputs(
         q=q_integers,
         k=k_integers,
@@ -59,10 +65,12 @@ def quantize_inputs(q: ArrayLike, k: ArrayLike, v: ArrayLike) -> QuantizedInputs
     )
 
 
-def _symmetric(name: str, x: ArrayLike) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+def _symmetric(name: str, x: ArrayLike, high: int, clip: float | None) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
     x = np.asarray(x, np.float64)
     if not np.isfinite(x).all():
         raise ValueError(f"{name} must be finite, not {x[~np.isfinite(x)][0]}")
     largest = np.abs(x).max(axis=(-2, -1), initial=0)
-    scale = np.where(largest > 0, largest, 127) / 127
-    return np.rint(x / scale[..., None, None]).astype(np.int16), scale
+    if clip is not None:
+        largest = np.minimum(largest, clip * np.sqrt((x**2).mean(axis=(-2, -1))))
+    scale = np.where(largest > 0, largest, high) / high
+    return np.clip(np.rint(x / scale[..., None, None]), -high, high).astype(np.int16), scale

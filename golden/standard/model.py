@@ -10,20 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hamming.golden.standard.spec import DIGITS, ELEMENT_BITS, ROW_ONES, StandardSpec
+from hamming.golden.standard.spec import StandardSpec
 from hamming.golden.weighted_sum import divide_half_up
 
 __all__ = ["StandardAttention", "attend_standard", "digits", "score_bias"]
 
 
-def digits(x: ArrayLike) -> NDArray[np.int64]:
-    """Return `(..., DIGITS)` digits of radix 4, lowest first: `x = sum(d[n] * 4**n)`.
+def digits(x: ArrayLike, n_digits: int = 4) -> NDArray[np.int64]:
+    """Return `(..., n_digits)` digits of radix 4, lowest first: `x = sum(d[n] * 4**n)`.
 
-    All but the highest are -1, 0, 1 or 2; the highest is what is left, -2 to 2 for 8 bits, 0 to 2 for weights.
+    All but the highest are -1, 0, 1 or 2; the highest is what is left: -2 to 2, of weights 0 to 2.
     """
     rest = np.array(x, np.int64)
     found = []
-    for _ in range(DIGITS - 1):
+    for _ in range(n_digits - 1):
         digit = (rest + 1) % 4 - 1
         found.append(digit)
         rest = (rest - digit) // 4
@@ -33,18 +33,20 @@ def digits(x: ArrayLike) -> NDArray[np.int64]:
 def score_bias(spec: StandardSpec, q: ArrayLike) -> NDArray[np.int64]:
     """What is added to all scores of a query `(..., d_head)`: `(...)`.
 
-    Keys are stored with an offset of 128, and where a digit `-d` of the query is negative, `d * (255 - key)` stands for
-    `-d * key`. The partial products are added as complements. None of the three is corrected, since the softmax sees
-    only differences::
+    Keys are stored with an offset of 128 (8, of 4 bits), and where a digit `-d` of the query is negative,
+    `d * (255 - key)` stands for `-d * key`. The partial products are added as complements. None of the three is
+    corrected, since the softmax sees only differences::
 
-        bias(q) = 128 * sum(q[i]) + 255 * sum(n[i]) + 2**score_bits - 1 - d_head * 511 * 85
+        bias(q) = 128 * sum(q[i]) + 255 * sum(n[i]) + 2**score_bits - 1 - d_head * 511 * 85     (8 bits)
+        bias(q) =   8 * sum(q[i]) +  15 * sum(n[i]) + 2**score_bits - 1 - d_head *  31 *  5     (4 bits)
 
     `n[i]` is what the negative digits of `q[i]` stand for: `sum(-d * 4**n for its digits d < 0)`.
     """
     q = np.asarray(q, np.int64)
-    negative = np.maximum(-digits(q), 0) @ 4 ** np.arange(DIGITS)
-    offset = 2 ** (ELEMENT_BITS - 1) * q + (2**ELEMENT_BITS - 1) * negative
-    return offset.sum(axis=-1) + 2**spec.score_bits - 1 - spec.d_head * ROW_ONES
+    bits, n_digits = spec.element_bits, spec.n_digits
+    negative = np.maximum(-digits(q, n_digits), 0) @ 4 ** np.arange(n_digits)
+    offset = 2 ** (bits - 1) * q + (2**bits - 1) * negative
+    return offset.sum(axis=-1) + 2**spec.score_bits - 1 - spec.d_head * spec.row_ones
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,7 +81,7 @@ def attend_standard(
     spec
         The arithmetic.
     q
-        Queries, signed integers of 8 bits, `(..., n_queries, d_head)`.
+        Queries, signed integers of `element_bits`, `(..., n_queries, d_head)`.
     k
         Keys, `(..., n_keys, d_head)`, as many as there are, at most the spec's `n_keys`.
     v
@@ -94,9 +96,9 @@ def attend_standard(
     ValueError
         A shape does not fit, or an element is out of range.
     """
-    q = _integers("q", q, spec.d_head)
-    k = _integers("k", k, spec.d_head)
-    v = _integers("v", v, spec.d_value)
+    q = _integers("q", q, spec.d_head, spec.element_bits)
+    k = _integers("k", k, spec.d_head, spec.element_bits)
+    v = _integers("v", v, spec.d_value, spec.element_bits)
     n_keys = k.shape[-2]
     if n_keys > spec.n_keys:
         raise ValueError(f"k must have at most n_keys = {spec.n_keys} keys, not {n_keys}")
@@ -118,13 +120,13 @@ def attend_standard(
     )
 
 
-def _integers(name: str, x: ArrayLike, length: int) -> NDArray[np.int64]:
+def _integers(name: str, x: ArrayLike, length: int, bits: int) -> NDArray[np.int64]:
     x = np.asarray(x)
     if x.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, not {x.dtype}")
     if x.ndim < 2 or x.shape[-1] != length:
         raise ValueError(f"{name} must have a last axis of {length}, not a shape of {x.shape}")
-    low, high = -(2 ** (ELEMENT_BITS - 1)), 2 ** (ELEMENT_BITS - 1) - 1
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     for extreme in (int(x.min()), int(x.max())) if x.size else ():
         if not low <= extreme <= high:
             raise ValueError(f"{name} must be {low} to {high}, not {extreme}")

@@ -1,8 +1,9 @@
-"""The baseline's contract: the shape of int8 softmax attention, its table and its widths, to the last bit.
+"""The baseline's contract: the shape of softmax attention in integers, its table and its widths, to the last bit.
 
-Softmax attention of full precision with int8 queries, keys and values: every key is scored by an exact dot product, and
+Softmax attention with queries, keys and values of 8 bits, or of 4: every key is scored by an exact dot product, and
 takes part. It is the opponent of binary top-k attention, and its contract makes it a small one: scores are compared up
-to a bias that the softmax does not see, and weights end at 170, the largest number of four digits of -1 to 2.
+to a bias that the softmax does not see, and weights end at 170, the largest number of four digits of -1 to 2 (at 10,
+that of two digits, for elements of 4 bits).
 """
 
 from __future__ import annotations
@@ -18,29 +19,25 @@ from hamming.golden.checks import require_int, require_logit_scale, require_tabl
 if TYPE_CHECKING:
     from hamming.golden.spec import AttentionSpec
 
-__all__ = ["CLIP", "DIGITS", "ELEMENT_BITS", "ROW_ONES", "WEIGHT_MAX", "StandardSpec", "logit_scale_of"]
+__all__ = ["CLIP", "ELEMENT_BITS", "StandardSpec", "logit_scale_of", "unit_of"]
 
-#: Bits of an element of a query, a key or a value vector, signed.
-ELEMENT_BITS = 8
-#: Digits of radix 4 that a query's element or a weight has: each -1, 0, 1 or 2, a query's highest also -2.
-DIGITS = 4
-#: Largest weight: 2222 in radix 4, so that no weight needs a fifth digit.
-WEIGHT_MAX = 170
+#: Bits that an element of a query, a key or a value vector may have.
+ELEMENT_BITS = (8, 4)
 #: Most entries of the softmax table.
 MAX_ENTRIES = 256
-#: Widest step of the table, in logits, from which the shift of the scores follows.
-MAX_STEP = 1 / 8
-#: Largest magnitude that is rounded to 127, in standard deviations, where only those are known.
-CLIP = 4.0
-#: A row of 9 ones for each of an element's digits: what an element's rows of partial products hold at most.
-ROW_ONES = (2 ** (ELEMENT_BITS + 1) - 1) * (4**DIGITS - 1) // 3
+#: Widest step of the table, in logits, from which the shift of the scores follows: by bits of an element. Weights of 0
+#: to 10 would show no more of a finer one.
+MAX_STEP = {8: 1 / 8, 4: 1 / 4}
+#: Magnitude that is rounded to the largest integer, in standard deviations, where only those are known. For 4 bits it
+#: is where the mean square error of a normal distribution is least; larger ones are clipped.
+CLIP = {8: 4.0, 4: 2.5}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StandardSpec:
-    """One shape of int8 softmax attention, to the last bit.
+    """One shape of softmax attention in integers, to the last bit.
 
-    With signed integers of 8 bits `q`, `k` and `v`, for one query and the keys whose index is below its `n_valid`::
+    With signed integers `q`, `k` and `v`, for one query and the keys whose index is below its `n_valid`::
 
         s[j]     = sum(q[i] * k[j][i])
         level[j] = (s[j] + bias(q)) >> score_shift          bias(q): `score_bias`, the same for all keys
@@ -56,10 +53,12 @@ class StandardSpec:
     score_shift
         Lowest bits of a score that are dropped.
     weights
-        Softmax table: at least one and at most `MAX_ENTRIES` integers of 0 to `WEIGHT_MAX`, never rising, the first
+        Softmax table: at least one and at most `MAX_ENTRIES` integers of 0 to `weight_max`, never rising, the first
         positive.
     out_frac_bits
         Fraction bits that the output has more than a value element.
+    element_bits
+        Bits of an element of a query, a key or a value vector: one of `ELEMENT_BITS`.
 
     Raises
     ------
@@ -75,11 +74,14 @@ class StandardSpec:
     score_shift: int
     weights: tuple[int, ...]
     out_frac_bits: int = 8
+    element_bits: int = 8
 
     def __post_init__(self) -> None:
         def settle(name: str, low: int, high: int | None = None, why: str = "") -> None:
             object.__setattr__(self, name, require_int(name, getattr(self, name), low, high, why=why))
 
+        if self.element_bits not in ELEMENT_BITS:
+            raise ValueError(f"element_bits must be {' or '.join(map(str, ELEMENT_BITS))}, not {self.element_bits!r}")
         settle("d_head", 1, 2**16)
         settle("d_value", 1)
         settle("n_keys", 1, 2**24)
@@ -88,16 +90,16 @@ class StandardSpec:
         object.__setattr__(self, "weights", self._checked_table())
 
     def _checked_table(self) -> tuple[int, ...]:
-        table = require_table(self.weights, WEIGHT_MAX)
+        table = require_table(self.weights, self.weight_max)
         if not 1 <= len(table) <= MAX_ENTRIES:
             raise ValueError(f"weights must have 1 to {MAX_ENTRIES} entries, not {len(table)}")
         return table
 
     @classmethod
     def from_logit_scale(
-        cls, *, d_head: int, logit_scale: float, max_step: float = MAX_STEP, **fields: Any
+        cls, *, d_head: int, logit_scale: float, max_step: float | None = None, element_bits: int = 8, **fields: Any
     ) -> StandardSpec:
-        """Build the spec whose table is the softmax's exponential: `weights[t] = round(170 * exp(-t * step))`.
+        """Build the spec whose table is the softmax's exponential: `weights[t] = round(weight_max * exp(-t * step))`.
 
         `step = logit_scale * 2**score_shift`, the largest that does not exceed `max_step` (one unit of the score, if
         that is larger). The table ends with its first 0, or with `MAX_ENTRIES`.
@@ -109,38 +111,40 @@ class StandardSpec:
         logit_scale
             What one unit of a score adds to a logit: `q_scale * k_scale / sqrt(d_head)`.
         max_step
-            Widest step of the table, in logits.
-        fields
+            Widest step of the table, in logits. None: `MAX_STEP`.
+        element_bits, fields
             The other parameters.
         """
         require_logit_scale(logit_scale)
+        max_step = MAX_STEP.get(element_bits, 1.0) if max_step is None else max_step
         if not max_step > 0:
             raise ValueError(f"max_step must be positive, not {max_step}")
-        most = _score_bits(require_int("d_head", d_head, 1)) - 1
+        most = _score_bits(require_int("d_head", d_head, 1), element_bits) - 1
         shift = 0
         while shift < most and logit_scale * 2 ** (shift + 1) <= max_step:
             shift += 1
         step = logit_scale * 2**shift
         table = []
         for t in range(min(MAX_ENTRIES, 2 ** (most + 1 - shift))):
-            table.append(round(WEIGHT_MAX * math.exp(-t * step)))
+            table.append(round(_weight_max(element_bits) * math.exp(-t * step)))
             if table[-1] == 0:
                 break
-        return cls(d_head=d_head, score_shift=shift, weights=tuple(table), **fields)
+        return cls(d_head=d_head, score_shift=shift, weights=tuple(table), element_bits=element_bits, **fields)
 
     @classmethod
-    def like(cls, spec: AttentionSpec, *, max_step: float = MAX_STEP) -> StandardSpec:
-        """Build the spec of the baseline that a binary spec is compared with: same shapes, and int8 elements.
+    def like(cls, spec: AttentionSpec, *, element_bits: int = 8, max_step: float | None = None) -> StandardSpec:
+        """Build the spec of the baseline that a binary spec is compared with: same shapes, other elements.
 
-        The logit scale is that of the spec's table, for queries and keys that were rounded to 8 bits with `CLIP`
-        standard deviations at 127.
+        The logit scale is that of the spec's table, for queries and keys of which a unit is worth `unit_of` standard
+        deviations.
         """
         return cls.from_logit_scale(
             d_head=spec.d_head,
             d_value=spec.d_value,
             n_keys=spec.n_keys,
             out_frac_bits=spec.out_frac_bits,
-            logit_scale=logit_scale_of(spec.tables[0]) * (CLIP / 127) ** 2,
+            element_bits=element_bits,
+            logit_scale=logit_scale_of(spec.tables[0]) * unit_of(element_bits) ** 2,
             max_step=max_step,
         )
 
@@ -149,17 +153,27 @@ class StandardSpec:
     @property
     def value_bits(self) -> int:
         """Bits of a value element."""
-        return ELEMENT_BITS
+        return self.element_bits
 
     @property
-    def element_bits(self) -> int:
-        """Bits of a query's or a key's element."""
-        return ELEMENT_BITS
+    def n_digits(self) -> int:
+        """Digits of radix 4 that a query's element or a weight has: each -1, 0, 1 or 2, a query's highest also -2."""
+        return self.element_bits // 2
+
+    @property
+    def weight_max(self) -> int:
+        """Largest weight: 22... in radix 4, so that no weight needs a digit more."""
+        return _weight_max(self.element_bits)
+
+    @property
+    def row_ones(self) -> int:
+        """A row of ones for each of an element's digits: what an element's rows of partial products hold at most."""
+        return _row_ones(self.element_bits)
 
     @property
     def score_bits(self) -> int:
         """Bits of a biased score, unsigned."""
-        return _score_bits(self.d_head)
+        return _score_bits(self.d_head, self.element_bits)
 
     @property
     def level_bits(self) -> int:
@@ -174,7 +188,7 @@ class StandardSpec:
     @property
     def weight_bits(self) -> int:
         """Bits of a weight."""
-        return WEIGHT_MAX.bit_length()
+        return self.weight_max.bit_length()
 
     @property
     def index_bits(self) -> int:
@@ -193,17 +207,18 @@ class StandardSpec:
 
     @property
     def acc_bits(self) -> int:
-        """Bits of the sum of products of a weight and a value element offset by 128."""
-        return ELEMENT_BITS + self.weight_sum_bits
+        """Bits of the sum of products of a weight and a value element that is offset to be unsigned."""
+        return self.element_bits + self.weight_sum_bits
 
     @property
     def out_bits(self) -> int:
         """Bits of an output element, signed."""
-        return ELEMENT_BITS + self.out_frac_bits
+        return self.element_bits + self.out_frac_bits
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON types; `from_dict` is the inverse."""
-        return dataclasses.asdict(self) | {"weights": list(self.weights)}
+        """Return the fields as plain JSON types, 8 bits an element unsaid; `from_dict` is the inverse."""
+        fields = dataclasses.asdict(self) | {"weights": list(self.weights)}
+        return {name: value for name, value in fields.items() if (name, value) != ("element_bits", 8)}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> StandardSpec:
@@ -215,8 +230,21 @@ class StandardSpec:
         return cls(**fields)
 
 
-def _score_bits(d_head: int) -> int:
-    return (d_head * ROW_ONES).bit_length()
+def _weight_max(element_bits: int) -> int:
+    return 2 * (4 ** (element_bits // 2) - 1) // 3
+
+
+def _row_ones(element_bits: int) -> int:
+    return (2 ** (element_bits + 1) - 1) * (4 ** (element_bits // 2) - 1) // 3
+
+
+def _score_bits(d_head: int, element_bits: int) -> int:
+    return (d_head * _row_ones(element_bits)).bit_length()
+
+
+def unit_of(element_bits: int) -> float:
+    """Return what an integer's unit is worth, in standard deviations, where only those are known."""
+    return CLIP[element_bits] / (2 ** (element_bits - 1) - 1)
 
 
 def logit_scale_of(weights: tuple[int, ...]) -> float:

@@ -106,6 +106,8 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
     if is_external:
         click.echo(f"{wrapper}: the engine with a memory at each memory port")
         click.echo(f"{ram}: {'the memory, a model' if ram in targets else 'left as it was'}")
+    elif wrapper.is_file():
+        click.echo(f"Note: {wrapper} is of an engine with external memories; this one has none", err=True)
     Console().print(manifest_table(facts))
 
 

@@ -6,11 +6,10 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hamming.golden.standard import DIGITS, ELEMENT_BITS
 from hamming.rtl.standard.design import StandardDesign
 from hamming.rtl.standard.heap import addends, compress, register
 from hamming.rtl.standard.lane import FIRST_LEVELS
-from hamming.rtl.standard.rows import ROW_BITS, add_rows
+from hamming.rtl.standard.rows import add_rows
 
 __all__ = ["ValueColumn", "carry_places"]
 
@@ -27,9 +26,9 @@ class ValueColumn(wiring.Component):
     """Sums the complements of `weight * value` rows over a query's rows of keys, modulo `2**acc_bits`.
 
     The digits of the weights, which all columns share, select multiples of the values. A row of `n_lanes` keys adds
-    `C - sum(w*u) - 255*n`, `u` being the values offset by 128, `n` what negative digits stand for (`WeightSums` takes
-    both away again, once for all columns). Carries of the accumulator run through `CHUNK_BITS` bits a cycle and are
-    saved in between.
+    `C - sum(w*u) - (2**element_bits - 1)*n`, `u` being the values offset to be unsigned, `n` what negative digits stand
+    for (`WeightSums` takes both away again, once for all columns). Carries of the accumulator run through `CHUNK_BITS`
+    bits a cycle and are saved in between.
 
     * **Latency**: 2 cycles from a row of values to the accumulator; `load` copies it for the divider.
     * **Throughput**: a row a cycle.
@@ -41,11 +40,11 @@ class ValueColumn(wiring.Component):
 
     Members
     -------
-    values : In(8 * n_lanes)
-        Offset by 128.
-    one, two : In(4 * n_lanes)
+    values : In(element_bits * n_lanes)
+        Offset to be unsigned.
+    one, two : In(n_digits * n_lanes)
         Digits of the weights: digit `n` of lane `l` is bit `n * n_lanes + l`.
-    negative : In(3 * n_lanes)
+    negative : In((n_digits - 1) * n_lanes)
     enable : In(2)
         Of each stage's registers.
     restart : In(1)
@@ -67,12 +66,13 @@ class ValueColumn(wiring.Component):
     def __init__(self, design: StandardDesign):
         self.design = design
         n_lanes, acc_bits = design.n_lanes, design.spec.acc_bits
+        n_digits = design.spec.n_digits
         super().__init__(
             {
-                "values": In(ELEMENT_BITS * n_lanes),
-                "one": In(DIGITS * n_lanes),
-                "two": In(DIGITS * n_lanes),
-                "negative": In((DIGITS - 1) * n_lanes),
+                "values": In(design.spec.element_bits * n_lanes),
+                "one": In(n_digits * n_lanes),
+                "two": In(n_digits * n_lanes),
+                "negative": In((n_digits - 1) * n_lanes),
                 "enable": In(2),
                 "restart": In(1),
                 "load": In(1),
@@ -83,9 +83,10 @@ class ValueColumn(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         n_lanes, acc_bits = self.design.n_lanes, self.design.spec.acc_bits
-        elements = [self.values.word_select(lane, ELEMENT_BITS) for lane in range(n_lanes)]
-        rows: list[list[Value]] = [[] for _ in range(max(acc_bits, 2 * DIGITS + ROW_BITS))]
-        for n in range(DIGITS):
+        bits, n_digits = self.design.spec.element_bits, self.design.spec.n_digits
+        elements = [self.values.word_select(lane, bits) for lane in range(n_lanes)]
+        rows: list[list[Value]] = [[] for _ in range(max(acc_bits, 2 * n_digits + bits + 1))]
+        for n in range(n_digits):
             lines = [list(word[n * n_lanes : (n + 1) * n_lanes]) for word in (self.one, self.two, self.negative)]
             add_rows(m, rows, elements, lines[0], lines[1], lines[2] or None, digit=n)
         columns = compress(m, rows[:acc_bits], n_levels=FIRST_LEVELS, name="first")

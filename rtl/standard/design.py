@@ -15,7 +15,7 @@ from hamming.rtl.design import Design
 __all__ = ["ELEMENTS", "StandardDesign", "tree_depth"]
 
 #: Widths of a baseline's elements.
-ELEMENTS = ("int8", "bf16")
+ELEMENTS = ("int8", "int4", "bf16")
 
 
 def tree_depth(n_words: int) -> int:
@@ -76,10 +76,10 @@ class StandardDesign:
             raise ValueError(
                 f"standard attention has one softmax table; compare a design of one, not of {binary.n_tables}"
             )
-        if element == "int8":
-            spec, suffix = StandardSpec.like(binary), "standard"
+        suffix = "standard" if element == "int8" else f"standard_{element}"
+        if element != "bf16":
+            spec = StandardSpec.like(binary, element_bits=int(element.removeprefix("int")))
         else:
-            suffix = "standard_bf16"
             spec = Bf16Spec.from_logit_scale(
                 d_head=binary.d_head,
                 d_value=binary.d_value,
@@ -92,7 +92,7 @@ class StandardDesign:
     @property
     def element(self) -> str:
         """One of `ELEMENTS`."""
-        return "bf16" if isinstance(self.spec, Bf16Spec) else "int8"
+        return "bf16" if isinstance(self.spec, Bf16Spec) else f"int{self.spec.element_bits}"
 
     @property
     def lane_bits(self) -> int:

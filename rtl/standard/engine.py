@@ -21,7 +21,7 @@ __all__ = ["StandardEngine"]
 
 
 class StandardEngine(wiring.Component):
-    """Softmax attention of int8 or bfloat16: queries in, exactly rounded outputs out, keys and values in memories.
+    """Softmax attention of int8, int4 or bfloat16: queries in, exactly rounded outputs out; keys, values in memories.
 
     Its lanes and columns are instances of modules that `rtl.standard.verilog.emit_standard` writes beside it.
 

@@ -1,4 +1,4 @@
-"""Scoring lane: the dot product of a query and a key of 8 bits an element, as one carry-save tree."""
+"""Scoring lane: the dot product of a query and a key of integers, as one carry-save tree."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hamming.golden.standard import DIGITS, ELEMENT_BITS, StandardSpec
+from hamming.golden.standard import StandardSpec
 from hamming.rtl.standard.heap import addends, compress, register
 from hamming.rtl.standard.rows import add_rows
 
@@ -33,9 +33,9 @@ class ScoreLane(wiring.Component):
 
     Members
     -------
-    key : In(8 * d_head)
-        Elements, offset by 128.
-    one, two, negative : In(4 * d_head)
+    key : In(element_bits * d_head)
+        Elements, offset to be unsigned.
+    one, two, negative : In(n_digits * d_head)
         The query's digits: digit `n` of element `i` is bit `n * d_head + i`.
     enable : In(3)
         Of each stage's registers.
@@ -52,10 +52,10 @@ class ScoreLane(wiring.Component):
 
     def __init__(self, spec: StandardSpec):
         self.spec = spec
-        lines = DIGITS * spec.d_head
+        lines = spec.n_digits * spec.d_head
         super().__init__(
             {
-                "key": In(ELEMENT_BITS * spec.d_head),
+                "key": In(spec.element_bits * spec.d_head),
                 "one": In(lines),
                 "two": In(lines),
                 "negative": In(lines),
@@ -70,13 +70,13 @@ class ScoreLane(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         d_head, bits = self.spec.d_head, self.spec.score_bits
-        elements = [self.key.word_select(i, ELEMENT_BITS) for i in range(d_head)]
+        elements = [self.key.word_select(i, self.spec.element_bits) for i in range(d_head)]
         columns: list[list[Value]] = [[] for _ in range(bits)]
-        for n in range(DIGITS):
+        for n in range(self.spec.n_digits):
             one, two, negative = (
                 list(lines[n * d_head : (n + 1) * d_head]) for lines in (self.one, self.two, self.negative)
             )
-            positive = list(self.positive) if n == DIGITS - 1 else None
+            positive = list(self.positive) if n == self.spec.n_digits - 1 else None
             add_rows(m, columns, elements, one, two, negative, digit=n, positive=positive)
         columns = compress(m, columns, n_levels=FIRST_LEVELS, name="first")
         columns = register(m, columns, self.enable[0], "partial")

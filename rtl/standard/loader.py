@@ -6,7 +6,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hamming.golden.standard import ELEMENT_BITS
+from hamming.golden.standard import StandardSpec
 from hamming.rtl.standard import payload
 from hamming.rtl.standard.design import StandardDesign
 
@@ -14,7 +14,7 @@ __all__ = ["StandardLoader"]
 
 
 class StandardLoader(wiring.Component):
-    """Writes a key and its value vector into their lane of their row, int8 offset by 128 (sign bit flipped).
+    """Writes a key and its value vector into their lane of their row, integers offset to be unsigned.
 
     * **Latency**: none; what was transferred is seen by every read from the next cycle on.
     * **Throughput**: a key a cycle.
@@ -53,9 +53,10 @@ class StandardLoader(wiring.Component):
             (self.keys, row.key, design.spec.d_head),
             (self.values, row.value, design.spec.d_value),
         ):
-            # Flipping the sign bit of a signed element adds 128 to it.
-            is_offset = design.spec.element_bits == ELEMENT_BITS
-            sign_bits = sum(0x80 << 8 * n for n in range(n_elements)) if is_offset else 0
+            # Flipping the sign bit of a signed element adds half its range to it.
+            bits = design.spec.element_bits
+            is_offset = isinstance(design.spec, StandardSpec)
+            sign_bits = sum(1 << bits * n + bits - 1 for n in range(n_elements)) if is_offset else 0
             m.d.comb += [
                 port.addr.eq(row.index >> design.lane_bits),
                 port.data.eq((vector.as_value() ^ sign_bits).replicate(design.n_lanes)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Shape, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 
-from hamming.golden.standard import ELEMENT_BITS
+from hamming.golden.standard import StandardSpec
 from hamming.rtl.memory import ReadPort, WritePort
 from hamming.rtl.standard.design import StandardDesign
 
@@ -14,8 +14,7 @@ __all__ = ["key_row", "out_slice", "query", "score_row", "write_port"]
 
 def _element(design: StandardDesign) -> Shape:
     """An element: signed, or a bit pattern of bfloat16."""
-    bits = design.spec.element_bits
-    return Shape(bits, signed=bits == ELEMENT_BITS)
+    return Shape(design.spec.element_bits, signed=isinstance(design.spec, StandardSpec))
 
 
 def query(design: StandardDesign) -> StructLayout:

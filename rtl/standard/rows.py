@@ -6,16 +6,11 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
-from hamming.golden.standard import DIGITS, ELEMENT_BITS
-
-__all__ = ["ROW_BITS", "add_rows", "digit_lines"]
-
-#: Bits of a row: an element, or twice the element.
-ROW_BITS = ELEMENT_BITS + 1
+__all__ = ["add_rows", "digit_lines"]
 
 
-def digit_lines(m: Module, numbers: Sequence[Value], name: str) -> dict[str, list[Signal]]:
-    """Recode signed numbers of 8 bits, side by side: which digits are 1, which 2, and which are negative.
+def digit_lines(m: Module, numbers: Sequence[Value], name: str, n_digits: int) -> dict[str, list[Signal]]:
+    """Recode signed numbers of `2 * n_digits` bits, side by side: which digits are 1, which 2, and which are negative.
 
     Of the highest digit, which alone is ever -2, `one` and `two` say the magnitude. Equals `golden.standard.digits`.
 
@@ -27,6 +22,8 @@ def digit_lines(m: Module, numbers: Sequence[Value], name: str) -> dict[str, lis
         The numbers.
     name
         Prefix of the signals' names.
+    n_digits
+        Digits of a number.
 
     Returns
     -------
@@ -35,14 +32,14 @@ def digit_lines(m: Module, numbers: Sequence[Value], name: str) -> dict[str, lis
     """
     lines: dict[str, list[Signal]] = {"one": [], "two": [], "negative": []}
     carry: Value = Const(0, len(numbers))
-    for n in range(DIGITS):
+    for n in range(n_digits):
 
         def word(kind: str, n: int = n) -> Signal:
             return Signal(len(numbers), name=f"{name}_{kind}_{n}")
 
         low, high, is_odd, both, following = word("low"), word("high"), word("odd"), word("both"), word("carry")
         one, two, negative = (word(kind) for kind in lines)
-        is_highest = n == DIGITS - 1
+        is_highest = n == n_digits - 1
         # The digit is `low + 2 * high + carry`, less 4 where that is 3 or 4; the highest bit of all counts -2.
         m.d.comb += [
             low.eq(Cat(number[2 * n] for number in numbers)),
@@ -73,8 +70,8 @@ def add_rows(
 ) -> None:
     """Add the complements of rows to `columns`: of `digit * element` for each element, at the digit's weight.
 
-    A row of 9 bits holds the element, twice the element, or for a negative digit the element's complement: `255 - u`
-    stands for `-u`. Three terms a bit are one complex gate, and complements cost no inverter.
+    A row, a bit longer than the elements, holds the element, twice the element, or for a negative digit the element's
+    complement: `255 - u` stands for `-u`. Three terms a bit are one complex gate, and complements cost no inverter.
 
     Parameters
     ----------
@@ -83,27 +80,29 @@ def add_rows(
     columns
         Bits by weight.
     elements
-        Unsigned, 8 bits each.
+        Unsigned, all of one width.
     one, two, negative
         Of each element's digit: whether it is of magnitude 1, of magnitude 2, and negative (None: none is).
     digit
         Its number, 0 the lowest.
-    is_signed_two
-        Whether the digit can be -2.
+    positive
+        Where the digit can be -2: which are not negative. Then elements are complemented before they are selected.
     """
+    bits = len(elements[0])
+    row_bits = bits + 1
 
     def spread(lines: Sequence[Value]) -> Value:
-        return Cat(line.replicate(ROW_BITS) for line in lines)
+        return Cat(line.replicate(row_bits) for line in lines)
 
     def word(name: str, value: Value) -> Signal:
-        signal = Signal(ROW_BITS * len(elements), name=f"{name}_{digit}")
+        signal = Signal(row_bits * len(elements), name=f"{name}_{digit}")
         m.d.comb += signal.eq(value)
         return signal
 
     if positive is not None:
         assert negative is not None
         inverted = zip(elements, negative, positive, strict=True)
-        elements = [~((e & n.replicate(ELEMENT_BITS)) | (~e & p.replicate(ELEMENT_BITS))) for e, n, p in inverted]
+        elements = [~((e & n.replicate(bits)) | (~e & p.replicate(bits))) for e, n, p in inverted]
         negative = None
     single = word("single", Cat(Cat(element, Const(0, 1)) for element in elements))
     double = word("double", Cat(Cat(Const(0, 1), element) for element in elements))
@@ -114,5 +113,5 @@ def add_rows(
         product &= ~complement | ~spread(negative)
     row = word("row", product)
     for n in range(len(elements)):
-        for p in range(ROW_BITS):
-            columns[2 * digit + p].append(row[n * ROW_BITS + p])
+        for p in range(row_bits):
+            columns[2 * digit + p].append(row[n * row_bits + p])

@@ -10,7 +10,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
-from hamming.golden.standard import DIGITS, StandardSpec
+from hamming.golden.standard import StandardSpec
 from hamming.rtl.memory import WritePort
 from hamming.rtl.standard import payload
 from hamming.rtl.standard.design import StandardDesign
@@ -24,8 +24,8 @@ LANES_A_REGISTER = 8
 
 def query_bits(design: StandardDesign) -> int:
     """Return the bits of a query as the lanes take it."""
-    d_head = design.spec.d_head
-    return 3 * DIGITS * d_head if isinstance(design.spec, StandardSpec) else 16 * d_head
+    spec = design.spec
+    return (3 * spec.n_digits if isinstance(spec, StandardSpec) else spec.element_bits) * spec.d_head
 
 
 def scored_query(design: StandardDesign) -> StructLayout:
@@ -221,7 +221,7 @@ class Scorer(wiring.Component):
         # Registers, one for a few lanes each, of what all lanes take.
         if isinstance(spec, StandardSpec):
             numbers = [self.i.p.query[i] for i in range(spec.d_head)]
-            parts = {name: Cat(words) for name, words in digit_lines(m, numbers, "query").items()}
+            parts = {name: Cat(words) for name, words in digit_lines(m, numbers, "query", spec.n_digits).items()}
         else:
             parts = {"query": self.i.p.query.as_value()}
         registers = []

@@ -6,20 +6,17 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hamming.golden.standard import DIGITS
 from hamming.rtl.standard.design import StandardDesign
 from hamming.rtl.standard.heap import addends, compress, register
 
 __all__ = ["WeightSums"]
 
-#: Ones that a key's rows add to a column, less what its weight and value take away.
-ROW_ONES = 511 * 85
-
 
 class WeightSums(wiring.Component):
     """Sum of weights, and `offset`, the number less which a column's sum is the sum of weight times offset value.
 
-    A row of keys adds `n_lanes * 511 * 85 - 255 * n` to `offset`, `n = sum(4**digit)` over the negative digits.
+    A row of keys adds `n_lanes * row_ones - (2**element_bits - 1) * n` to `offset`, `n = sum(4**digit)` over the
+    negative digits: `row_ones` is what a key's rows add to a column, less what its weight and value take away.
 
     * **Latency**: 3 cycles from digits to sums, one more than the columns'.
     * **Throughput**: a row a cycle.
@@ -52,12 +49,12 @@ class WeightSums(wiring.Component):
 
     def __init__(self, design: StandardDesign):
         self.design = design
-        n_lanes = design.n_lanes
+        n_lanes, n_digits = design.n_lanes, design.spec.n_digits
         super().__init__(
             {
-                "one": In(DIGITS * n_lanes),
-                "two": In(DIGITS * n_lanes),
-                "negative": In((DIGITS - 1) * n_lanes),
+                "one": In(n_digits * n_lanes),
+                "two": In(n_digits * n_lanes),
+                "negative": In((n_digits - 1) * n_lanes),
                 "enable": In(3),
                 "restart": In(1),
                 "weight_sum": Out(design.spec.weight_sum_bits),
@@ -67,15 +64,17 @@ class WeightSums(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        n_lanes = self.design.n_lanes
+        n_lanes, spec = self.design.n_lanes, self.design.spec
+        # What a key's digits are worth if all that can be negative are -1.
+        most_negative = (4 ** (spec.n_digits - 1) - 1) // 3
 
         def by_digit(line: Value) -> list[list[Value]]:
             return [list(line[n * n_lanes : (n + 1) * n_lanes]) for n in range(len(line) // n_lanes)]
 
         # Complements of negative digits, with the constant that makes them a subtraction.
-        bits = (n_lanes * 170).bit_length()
+        bits = (n_lanes * spec.weight_max).bit_length()
         weight_columns: list[list[Value]] = [[] for _ in range(bits)]
-        negative_columns: list[list[Value]] = [[] for _ in range((n_lanes * 21).bit_length())]
+        negative_columns: list[list[Value]] = [[] for _ in range((n_lanes * most_negative).bit_length())]
         for n, lines in enumerate(by_digit(self.one)):
             weight_columns[2 * n] += lines
         for n, lines in enumerate(by_digit(self.two)):
@@ -91,8 +90,8 @@ class WeightSums(wiring.Component):
         with m.If(self.enable[1]):
             row_negative = negatives[0] + negatives[1]
             m.d.sync += [
-                row_weight.eq(weights[0] + weights[1] - 21 * n_lanes),
-                row_offset.eq(n_lanes * ROW_ONES + row_negative - (row_negative << 8)),
+                row_weight.eq(weights[0] + weights[1] - most_negative * n_lanes),
+                row_offset.eq(n_lanes * spec.row_ones + row_negative - (row_negative << spec.element_bits)),
             ]
         weight_sum = Signal.like(self.weight_sum, reset_less=True)
         offset = Signal.like(self.offset, reset_less=True)

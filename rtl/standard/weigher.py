@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, S
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hamming.golden.standard import DIGITS, StandardSpec
+from hamming.golden.standard import StandardSpec
 from hamming.rtl.memory import ReadPort
 from hamming.rtl.standard import payload
 from hamming.rtl.standard.column import carry_places
@@ -161,7 +161,7 @@ class Weigher(wiring.Component):
         n_lanes = design.n_lanes
         # Stages 1 and 2: weights.
         levels, takes_part = self.scores.data[:-n_lanes], self.scores.data[-n_lanes:]
-        lines = {"one": DIGITS, "two": DIGITS, "negative": DIGITS - 1}
+        lines = {"one": spec.n_digits, "two": spec.n_digits, "negative": spec.n_digits - 1}
         of_lanes = {name: [Signal(n, name=f"{name}_{lane}") for lane in range(n_lanes)] for name, n in lines.items()}
         for lane in range(n_lanes):
             m.submodules[f"lane_{lane}"] = Instance(
@@ -192,13 +192,14 @@ class Weigher(wiring.Component):
             self.weight_sum.eq(sums.weight_sum),
             self.offset.eq(sums.offset),
         ]
+        bits = spec.element_bits
         for n in range(spec.d_value):
-            values = Cat(self.values.data.word_select(lane * spec.d_value + n, 8) for lane in range(design.n_lanes))
+            words = (self.values.data.word_select(lane * spec.d_value + n, bits) for lane in range(design.n_lanes))
             m.submodules[f"column_{n}"] = Instance(
                 self.column,
                 i_clk=ClockSignal(),
                 i_rst=ResetSignal(),
-                i_values=values,
+                i_values=Cat(words),
                 i_enable=Cat(enable[3], enable[4]),
                 i_restart=restarts[3],
                 i_load=load,

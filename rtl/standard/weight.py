@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hamming.golden.standard import DIGITS, StandardSpec, digits
+from hamming.golden.standard import StandardSpec, digits
 
 __all__ = ["WeightLane"]
 
@@ -28,9 +28,9 @@ class WeightLane(wiring.Component):
     takes_part : In(1)
     enable : In(2)
         Of each stage's registers.
-    one, two : Out(4)
+    one, two : Out(n_digits)
         Which digits are of magnitude 1, and of magnitude 2.
-    negative : Out(3)
+    negative : Out(n_digits - 1)
         Which digits are negative; the highest never is.
 
     Equals `golden.standard.digits` of a weight.
@@ -52,9 +52,9 @@ class WeightLane(wiring.Component):
                 "maximum": In(spec.level_bits),
                 "takes_part": In(1),
                 "enable": In(2),
-                "one": Out(DIGITS),
-                "two": Out(DIGITS),
-                "negative": Out(DIGITS - 1),
+                "one": Out(spec.n_digits),
+                "two": Out(spec.n_digits),
+                "negative": Out(spec.n_digits - 1),
             }
         )
 
@@ -75,11 +75,12 @@ class WeightLane(wiring.Component):
         with m.If(self.enable[0]):
             m.d.sync += [near.eq(distance), is_beyond.eq(distance[bits:].any() | ~self.takes_part)]
 
-        found = digits(table)
+        n_digits = self.spec.n_digits
+        found = digits(table, n_digits)
         entries = {
-            "one": [sum(1 << n for n in range(DIGITS) if d[n] == 1) for d in found],
-            "two": [sum(1 << n for n in range(DIGITS) if d[n] == 2) for d in found],
-            "negative": [sum(1 << n for n in range(DIGITS - 1) if d[n] < 0) for d in found],
+            "one": [sum(1 << n for n in range(n_digits) if d[n] == 1) for d in found],
+            "two": [sum(1 << n for n in range(n_digits) if d[n] == 2) for d in found],
+            "negative": [sum(1 << n for n in range(n_digits - 1) if d[n] < 0) for d in found],
         }
         lines = {name: Signal.like(getattr(self, name), name=f"{name}_looked_up") for name in entries}
         with m.Switch(index):

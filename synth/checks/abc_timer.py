@@ -6,7 +6,6 @@ ABC times networks of gates: `abc_network` makes one of the design, and this mod
 from __future__ import annotations
 
 import re
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.libraries import Library
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.timing.report import Environment
-from hamming.synth.yosys.process import SynthesisError, abc_program
+from hamming.synth.yosys import SynthesisError, abc
 
 __all__ = ["AbcReport", "AbcStep", "time_with_abc"]
 
@@ -89,9 +88,7 @@ def time_with_abc(
         (folder / "design.blif").write_text(network.blif(), encoding="utf-8")
         constraint = f"set_driving_cell {environment.driving_cell}\nset_load 0.0\n"
         (folder / "design.constr").write_text(constraint, encoding="utf-8")
-        call = [str(abc_program()), "-c", "; ".join(commands)]
-        done = subprocess.run(call, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    log = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
+        log = abc("; ".join(commands), folder)
     return _report(log, network.ends)
 
 

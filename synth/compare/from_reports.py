@@ -18,16 +18,23 @@ __all__ = ["ENGINE_ROLES", "STANDARD_ROLES", "block_figures", "critical_path", "
 #: Roles of the engine's children and memories.
 ENGINE_ROLES = {
     "key_memory": "keys",
+    "key_requests": "keys",
+    "row_range": "scores",
     "fetch": "scores",
     "score": "scores",
     "selector": "selection",
+    "spare": "selection",
+    "locate": "selection",
     "replay": "selection",
+    "table_queue": "softmax",
     "softmax": "softmax",
     "value_memory": "values",
+    "value_requests": "values",
     "weighted_sum": "weighted sum",
     "normalizer": "division",
     "loader": "control",
     "fork": "control",
+    "range_fork": "control",
     "turns": "control",
     "(top)": "control",
 }

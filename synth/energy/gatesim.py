@@ -76,6 +76,7 @@ def simulate(
         raise ValueError(f"the workload must have {warm_queries + n_queries} queries, not {workload.n_queries}")
     run = GateSimulation(netlist, Gates.of(netlist), n_streams=workload.n_streams, memories=workload.memories)
     inputs = {name: _Channel(bits) for name, bits in workload.inputs.items()}
+    beforehand = {name: _Channel(bits) for name, bits in workload.beforehand.items()}
     expected = {name: _Channel(bits) for name, bits in workload.expected.items()}
     channels = workload.channels
     for channel in channels.values():
@@ -93,8 +94,9 @@ def simulate(
     n_seen = n_begun = quiet = 0
     counts = None
     while any(channel.left.any() for channel in expected.values()):
-        for name, channel in inputs.items():
-            run.drive(channels[name].valid, channel.left_words[None])
+        offered = beforehand if any(channel.left.any() for channel in beforehand.values()) else inputs
+        for name, channel in (beforehand | inputs).items():
+            run.drive(channels[name].valid, channel.left_words[None] if name in offered else False)
             run.drive(channels[name].payload, channel.words)
         run.settle()
         begun = query.place[0] - warm_queries
@@ -115,7 +117,7 @@ def simulate(
                 _check(channels[name], channel, run.values[netlist.outputs[channels[name].payload]], valid, run.cycle)
                 channel.advance(valid)
                 quiet = 0
-        for name, channel in inputs.items():
+        for name, channel in offered.items():
             ready = run.values[netlist.outputs[channels[name].ready][0]]
             channel.advance(ready & channel.left_words)
         if quiet > _PATIENCE:

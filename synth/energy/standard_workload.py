@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hamming.golden.checks import require_choice, require_int
-from hamming.golden.standard import CLIP, StandardSpec, attend_standard
+from hamming.golden.standard import StandardSpec, attend_standard, unit_of
 from hamming.golden.standard.bf16 import Bf16Spec, attend_bf16
 from hamming.golden.standard.bf16_arithmetic import to_patterns
 from hamming.rtl.standard.design import StandardDesign
@@ -22,7 +22,7 @@ __all__ = ["standard_vectors", "standard_workload"]
 def standard_vectors(
     spec: StandardSpec | Bf16Spec, *, vectors: str, n_queries: int, n_streams: int, seed: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return queries, keys and values, of 8 bits or as patterns of bfloat16, with a leading axis of streams.
+    """Return queries, keys and values, of `element_bits` or as patterns of bfloat16, with a leading axis of streams.
 
     See `standard_workload`.
     """
@@ -32,15 +32,17 @@ def standard_vectors(
         sizes = {"d_head": spec.d_head, "d_value": spec.d_value, "n_keys": spec.n_keys}
         signs = real_vectors(**sizes, n_queries=n_queries, n_streams=n_streams, value_bits=8)
         q, k = (np.where(bits == 1, 1, -1) * np.abs(rng.normal(size=bits.shape)) for bits in signs[:2])
-        v = signs[2] * (CLIP / 127)
+        v = signs[2] * unit_of(8)
     elif isinstance(spec, Bf16Spec):
         q, k, v = (rng.normal(size=shape) for shape in (*shapes, (n_streams, spec.n_keys, spec.d_value)))
     else:
-        q, k = (rng.integers(-128, 128, shape) * (CLIP / 127) for shape in shapes)
-        v = rng.integers(-128, 128, (n_streams, spec.n_keys, spec.d_value)) * (CLIP / 127)
+        half, unit = 2 ** (spec.element_bits - 1), unit_of(spec.element_bits)
+        shapes = (*shapes, (n_streams, spec.n_keys, spec.d_value))
+        q, k, v = (rng.integers(-half, half, shape) * unit for shape in shapes)
     if isinstance(spec, Bf16Spec):
         return to_patterns(q), to_patterns(k), to_patterns(v)
-    q, k, v = (np.clip(np.rint(x * (127 / CLIP)), -128, 127).astype(np.int64) for x in (q, k, v))
+    half, unit = 2 ** (spec.element_bits - 1), unit_of(spec.element_bits)
+    q, k, v = (np.clip(np.rint(x / unit), -half, half - 1).astype(np.int64) for x in (q, k, v))
     return q, k, v
 
 
@@ -57,7 +59,7 @@ def standard_workload(
 
     Real vectors have the transformer's values, and the signs of its queries and keys, which are all that the package
     holds of those; their magnitudes are drawn from a normal distribution, with `golden.standard.CLIP` standard
-    deviations at 127 for int8. Random ones are uniform integers, or normal numbers.
+    deviations at the largest integer. Random ones are uniform integers, or normal numbers.
 
     Parameters
     ----------
@@ -104,6 +106,6 @@ def _rows(design: StandardDesign, elements: NDArray[np.int64]) -> Bits:
     n_streams, n_keys, length = elements.shape
     n_bits = design.spec.element_bits
     padded = np.zeros((n_streams, design.n_rows * design.n_lanes, length), np.int64)
-    padded[:, :n_keys] = elements if isinstance(design.spec, Bf16Spec) else elements + 128
+    padded[:, :n_keys] = elements if isinstance(design.spec, Bf16Spec) else elements + (1 << (n_bits - 1))
     bits = (padded[..., None] >> np.arange(n_bits) & 1).astype(np.uint8)
     return bits.reshape(n_streams, design.n_rows, -1)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hamming.golden.attention import attend
 from hamming.golden.checks import require_choice, require_int
 from hamming.golden.fixture import MINILM_LAYERS, load_minilm
+from hamming.golden.spec import AttentionSpec
 from hamming.golden.values import quantize
 from hamming.rtl.design import Design
 from hamming.sim.payloads import Stream, read_streams
@@ -43,6 +44,8 @@ class Workload:
     inputs
         Payloads for input channels, in order, `(n_streams, n, bits)`; other input channels stay idle. Each is offered
         as soon as the one before is taken.
+    beforehand
+        The same for input channels of which all is taken before anything is offered at `inputs`: a table's entries.
     expected
         Payloads of output channels, likewise. Outputs are always taken; a channel that is not here is not looked at.
     query
@@ -56,6 +59,7 @@ class Workload:
     channels: Mapping[str, Stream]
     n_streams: int
     inputs: Mapping[str, Bits] = field(repr=False)
+    beforehand: Mapping[str, Bits] = field(repr=False, default_factory=dict)
     expected: Mapping[str, Bits] = field(repr=False)
     query: str = "i_query"
     memories: Mapping[str, Bits] = field(repr=False)
@@ -155,13 +159,28 @@ def engine_workload(
         query.append(to_bits(channels["i_query"].encode(**steps.queries()), channels["i_query"].bits))
         keys.append(to_bits(steps.key_rows(), design.dimensions.n_lanes * spec.d_head))
         values.append(to_bits(steps.value_slices(), design.dimensions.n_macs * spec.value_bits))
+    inputs, beforehand = {"i_query": np.stack(query)}, {}
+    if design.config.mask:  # of no key
+        n_rows = design.dimensions.n_rows
+        inputs["i_mask"] = np.zeros((n_streams, n_queries * n_rows, channels["i_mask"].bits), np.uint8)
+    if design.config.table == "loadable":
+        entries = _table_entries(spec, channels["i_weight"])
+        beforehand["i_weight"] = np.broadcast_to(entries, (n_streams, *entries.shape))
     value_memories = design.dimensions.value_memories
     banks = np.split(np.stack(values), np.cumsum(list(value_memories.values()))[:-1], axis=1)
     return Workload(
         channels=channels,
         n_streams=n_streams,
-        inputs={"i_query": np.stack(query)},
+        inputs=inputs,
+        beforehand=beforehand,
         expected={"o_out": np.stack(out)},
         memories={"key_memory": np.stack(keys)} | dict(zip(value_memories, banks, strict=True)),
         description=f"{vectors} vectors, seed {seed}" if vectors == "random" else "vectors of all-MiniLM-L6-v2",
     )
+
+
+def _table_entries(spec: AttentionSpec, channel: Stream) -> Bits:
+    """Return the payloads that load the spec's tables."""
+    table, index = np.divmod(np.arange(spec.n_tables * (spec.d_head + 1)), spec.d_head + 1)
+    beats = {"index": index, "weight": np.ravel(spec.tables)} | ({"table": table} if spec.n_tables > 1 else {})
+    return to_bits(channel.encode(**beats), channel.bits)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hamming.synth.equivalence.circuits import ONE, ZERO, Circuit
-from hamming.synth.yosys.process import SynthesisError, abc_program
+from hamming.synth.yosys import SynthesisError, abc
 
 __all__ = ["Difference", "Pair", "Side"]
 
@@ -156,15 +155,7 @@ class Pair:
             folder = Path(name)
             for side, file in enumerate(("verilog.blif", "netlist.blif")):
                 (folder / file).write_text(self._blif(side), encoding="ascii")
-            command = f"cec -C 1000000000 -T {seconds} verilog.blif netlist.blif"
-            done = subprocess.run(
-                [str(abc_program()), "-c", command],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                stdin=subprocess.DEVNULL,
-            )
-        log = done.stdout + done.stderr
+            log = abc(f"cec -C 1000000000 -T {seconds} verilog.blif netlist.blif", folder)
         if re.search(r"^Networks are equivalent", log, re.MULTILINE):
             return None
         if pattern := re.search(r"^Input pattern:(.*)$", log, re.MULTILINE):

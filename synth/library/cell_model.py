@@ -178,6 +178,13 @@ class Cell:
         """Capacitance of each input, fF."""
         return {name: self.pins[name].capacitance for name in self.inputs}
 
+    @property
+    def is_buffer(self) -> bool:
+        """Whether it is a gate whose one output is its one input."""
+        if self.kind != "gate" or len(self.inputs) != 1 or len(self.outputs) != 1:
+            return False
+        return self.functions[self.outputs[0]].over(self.inputs) == 0b10
+
 
 @dataclass(frozen=True, kw_only=True)
 class WireLoad:

@@ -200,10 +200,8 @@ def _buffers(cells: CellLibrary) -> list[Cell]:
     """Return the buffers of a library, weakest first; of equals the smallest."""
     found: dict[float, Cell] = {}
     for cell in sorted(cells.cells.values(), key=lambda cell: (cell.area, cell.name)):
-        if cell.kind == "gate" and len(cell.inputs) == len(cell.outputs) == 1:
-            function = cell.functions[cell.outputs[0]]
-            if function.over(cell.inputs) == 0b10 and _output(cell).max_capacitance:
-                found.setdefault(_output(cell).max_capacitance or 0.0, cell)
+        if cell.is_buffer and _output(cell).max_capacitance:
+            found.setdefault(_output(cell).max_capacitance or 0.0, cell)
     return [found[limit] for limit in sorted(found)]
 
 

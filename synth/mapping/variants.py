@@ -13,6 +13,7 @@ from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import Library
 from hamming.synth.mapping import flow
 from hamming.synth.mapping.buffers import with_buffers
+from hamming.synth.mapping.chains import without_chains
 from hamming.synth.mapping.report import AreaReport, Block, Figures, Memory
 from hamming.synth.memory.sram import memory_delays
 from hamming.synth.netlist.flattening import flatten
@@ -60,6 +61,7 @@ class Synthesis:
         self.cells: dict[str, dict[str, Counter[str]]] = {}  # by way to map, then module
         self.netlists: dict[str, dict[str, Any]] = {}
         self.chosen: dict[str, str] = {}  # way to map each module
+        self.has_chains = True  # of buffers: what they cost matters only where the clock is missed
         self.progress = progress
         self.work = self.work_done = 0.0
 
@@ -86,8 +88,11 @@ class Synthesis:
         if clock_ns is not None and not self._is_fast_enough():
             for choice in tried:
                 self._map(choice + _FAST)
-            while slow := self._slow_modules():
-                self.chosen |= {module: ways[0] for module in slow if (ways := self._larger(module))}
+            smallest = dict(self.chosen)
+            self._enlarge()
+            if not self._is_fast_enough():
+                self.has_chains, self.chosen = False, smallest
+                self._enlarge()
 
         final = self._counts(self.netlist()["modules"])
         flat_figures = None
@@ -95,7 +100,8 @@ class Synthesis:
         script = [*elaborate, *self.macros, *gates, "design -save gates"]
         script += self._map_cells("blocks.json", self.chosen)
         if flat:
-            flattened = ["flatten", "opt -full", *self._map_cells("flat.json", {})]
+            # `opt -full` may leave multiplexers of words again.
+            flattened = ["flatten", "opt -full", "simplemap", *self._map_cells("flat.json", {})]
             commands = ["read_rtlil design.il", *self.macros, *gates, *flattened, "write_json netlist.json"]
             self._run("flattening", _FLAT, commands)
             cells = self._counts({self.top: self._json("netlist.json")["modules"][self.top]})
@@ -117,9 +123,12 @@ class Synthesis:
 
     def netlist(self) -> dict[str, Any]:
         """Return the modules in cells, each as it was chosen, with buffers if there is a clock."""
+        cells = load_cells(self.library)
         modules = {module: self.netlists[choice]["modules"][module] for module, choice in self.chosen.items()}
         design = {"creator": next(iter(self.netlists.values()))["creator"], "modules": modules}
-        return design if self.settings["clock_ns"] is None else with_buffers(design, self.top, load_cells(self.library))
+        if self.settings["clock_ns"] is None:
+            return design
+        return with_buffers(design if self.has_chains else without_chains(design, cells), self.top, cells)
 
     def _map(self, choice: str) -> None:
         """Map all modules in one way."""
@@ -141,6 +150,11 @@ class Synthesis:
 
     def _is_fast_enough(self) -> bool:
         return self._timing().period <= self.settings["clock_ns"]
+
+    def _enlarge(self) -> None:
+        """Take larger ways to map where paths are too long, until none is, or there is nothing larger."""
+        while slow := self._slow_modules():
+            self.chosen |= {module: ways[0] for module in slow if (ways := self._larger(module))}
 
     def _slow_modules(self) -> set[str]:
         """Return modules to enlarge: of each path longer than the clock period, the one where most time goes."""

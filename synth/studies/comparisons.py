@@ -25,12 +25,13 @@ __all__ = ["COMPARISONS", "measure"]
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """What `hamming compare` would be given."""
+    """What `hamming compare` would be given, and whether variants of the engine are measured."""
 
     preset: str
     overrides: tuple[str, ...] = ()
     baseline: str = "int8"
     clock: float = 1.0
+    with_variants: bool = True
 
 
 #: By the name of their files.
@@ -38,6 +39,14 @@ COMPARISONS = {
     "bert": _Asked(preset="bert"),
     "bert256": _Asked(preset="bert", overrides=("spec.n_keys=256", "engine.n_lanes=4", "engine.name=bert256")),
     "flagship": _Asked(preset="flagship"),
+    "bert_int4": _Asked(preset="bert", baseline="int4", with_variants=False),
+    "bert256_int4": _Asked(
+        preset="bert",
+        overrides=("spec.n_keys=256", "engine.n_lanes=4", "engine.name=bert256"),
+        baseline="int4",
+        with_variants=False,
+    ),
+    "flagship_int4": _Asked(preset="flagship", baseline="int4", with_variants=False),
     "bert_bf16": _Asked(preset="bert", baseline="bf16", clock=0.3),
 }
 
@@ -46,7 +55,13 @@ def measure(name: str) -> Comparison:
     """Measure one of `COMPARISONS`."""
     asked = COMPARISONS[name]
     design = load_design(asked.preset, asked.overrides)
-    return compare(design, library=load_library("nangate45"), clock=asked.clock, baseline=asked.baseline)
+    return compare(
+        design,
+        library=load_library("nangate45"),
+        clock=asked.clock,
+        baseline=asked.baseline,
+        with_variants=asked.with_variants,
+    )
 
 
 @click.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from hamming.rtl.environment import environment, module_path
 
-__all__ = ["SynthesisError", "abc_program", "run", "version"]
+__all__ = ["SynthesisError", "run", "version"]
 
 _MARK = "@command "
 _WORKER = Path(__file__).with_name("worker.py")
@@ -44,21 +43,6 @@ def version() -> str:
         return importlib.metadata.version("pyosys")
     except importlib.metadata.PackageNotFoundError:
         raise SynthesisError("synthesis needs Yosys: pip install pyosys") from None
-
-
-def abc_program() -> Path:
-    """Return the ABC that pyosys brings, a program.
-
-    Raises
-    ------
-    SynthesisError
-        It is not installed.
-    """
-    found = importlib.util.find_spec("pyosys")
-    path = Path(found.origin).with_name("yosys-abc") if found is not None and found.origin else None
-    if path is None or not path.is_file():
-        raise SynthesisError("this needs the ABC in pyosys: pip install pyosys")
-    return path
 
 
 def run(commands: Sequence[str], folder: Path, *, progress: Callable[[int], None] | None = None) -> str:

@@ -9,7 +9,6 @@ import torch
 
 from hamming.golden.spec import AttentionSpec, exponential_table
 from hamming.golden.standard import (
-    WEIGHT_MAX,
     StandardSpec,
     attend_standard,
     digits,
@@ -62,40 +61,52 @@ def test_bias_by_hand():
     # 2 elements hold 2 * 511 * 85 = 86,870 at most, 17 bits.
     assert digits(np.array([3, -86])).tolist() == [[-1, 1, 0, 0], [2, 2, 2, -2]]
     assert score_bias(HAND, [3, -86]) == 128 * (3 - 86) + 255 * (1 + 128) + 2**17 - 1 - 86870
+    # Of 4 bits: -6 is 2 - 2*4, for 8. The rows of 2 digits of 2 elements hold 2 * 31 * 5 = 310 at most, 9 bits.
+    assert digits(np.array([3, -6]), 2).tolist() == [[-1, 1], [2, -2]]
+    four = spec_like(HAND, weights=[10, 1], element_bits=4)
+    assert score_bias(four, [3, -6]) == 8 * (3 - 6) + 15 * (1 + 8) + 2**9 - 1 - 310
 
 
-def test_digits_of_all_elements_and_weights():
-    x = np.arange(-128, 171)
-    found = digits(x)
-    assert np.array_equal(found @ 4 ** np.arange(4), x)
-    assert set(found[:, :3].ravel()) == {-1, 0, 1, 2}
-    assert set(found[:256, 3]) == {-2, -1, 0, 1, 2}
-    assert found[128:, 3].min() == 0
-    assert digits(WEIGHT_MAX).tolist() == [2, 2, 2, 2]
+@pytest.mark.parametrize(("bits", "most"), [(8, 170), (4, 10)])
+def test_digits_of_all_elements_and_weights(bits, most):
+    n, half = bits // 2, 2 ** (bits - 1)
+    x = np.arange(-half, most + 1)
+    found = digits(x, n)
+    assert np.array_equal(found @ 4 ** np.arange(n), x)
+    assert set(found[:, :-1].ravel()) == {-1, 0, 1, 2}
+    assert set(found[: 2 * half, -1]) == {-2, -1, 0, 1, 2}
+    assert found[half:, -1].min() == 0
+    assert digits(most, n).tolist() == n * [2]
+    assert spec_like(HAND, weights=[1], element_bits=bits).weight_max == most
 
 
-def test_biased_scores_fit_their_bits():
+@pytest.mark.parametrize(
+    ("bits", "elements"),
+    [(8, [-128, -127, -86, -43, -22, -1, 0, 85, 106, 127]), (4, list(range(-8, 8)))],
+)
+def test_biased_scores_fit_their_bits(bits, elements):
     """Of any query and key: partial products are 0 at least, and all ones at most."""
     rng = np.random.default_rng(0)
-    spec = StandardSpec(d_head=3, d_value=1, n_keys=1, score_shift=0, weights=(1,))
-    q = rng.choice([-128, -127, -86, -43, -22, -1, 0, 85, 106, 127], (4000, 3))
-    for extreme in (-128, 127):
+    spec = StandardSpec(d_head=3, d_value=1, n_keys=1, score_shift=0, weights=(1,), element_bits=bits)
+    q = rng.choice(elements, (4000, 3))
+    for extreme in (min(elements), max(elements)):
         score = extreme * q.sum(axis=-1) + score_bias(spec, q)
         assert 0 <= score.min() <= score.max() < 2**spec.score_bits
 
 
-@pytest.mark.parametrize("shift", [0, 5])
-def test_exact_fractions(shift):
+@pytest.mark.parametrize(("bits", "shift"), [(8, 0), (8, 5), (4, 0), (4, 2)])
+def test_exact_fractions(bits, shift):
     rng = np.random.default_rng(shift)
-    spec = StandardSpec(
-        d_head=5, d_value=3, n_keys=9, score_shift=shift, weights=(170, 120, 77, 31, 2), out_frac_bits=6
-    )
-    q, k = (rng.integers(-128, 128, (n, 5)) // 24 for n in (6, 9))
-    v = rng.integers(-128, 128, (9, 3))
+    weights = {8: (170, 120, 77, 31, 2), 4: (10, 7, 5, 2, 1)}[bits]
+    shape = {"d_head": 5, "d_value": 3, "n_keys": 9}
+    spec = StandardSpec(**shape, score_shift=shift, weights=weights, out_frac_bits=6, element_bits=bits)
+    half, offset, complement, score_bits, ones = {8: (128, 128, 255, 18, 511 * 85), 4: (8, 8, 15, 10, 31 * 5)}[bits]
+    q, k = (rng.integers(-half, half, (n, 5)) // (half // 5) for n in (6, 9))
+    v = rng.integers(-half, half, (9, 3))
     found = attend_standard(spec, q, k, v, n_valid=np.array([9, 7, 3, 2, 1, 0]))
     for row, n in enumerate([9, 7, 3, 2, 1]):
-        negative = [sum(-d * 4**i for i, d in enumerate(digits(x).tolist()) if d < 0) for x in q[row]]
-        bias = 128 * sum(map(int, q[row])) + 255 * sum(negative) + 2**18 - 1 - 5 * 511 * 85
+        negative = [sum(-d * 4**i for i, d in enumerate(digits(x, bits // 2).tolist()) if d < 0) for x in q[row]]
+        bias = offset * sum(map(int, q[row])) + complement * sum(negative) + 2**score_bits - 1 - 5 * ones
         levels = [(sum(int(a) * int(b) for a, b in zip(q[row], k[j], strict=True)) + bias) >> shift for j in range(n)]
         weights = [spec.weights[min(max(levels) - level, 4)] for level in levels]
         for i in range(3):
@@ -118,6 +129,16 @@ def test_pytorch(rng):
     cosine = (found * ideal).sum(-1) / np.linalg.norm(found, axis=-1) / np.linalg.norm(ideal, axis=-1)
     assert cosine.min() > 0.995
     assert cosine.mean() > 0.999
+
+
+def test_quantized_inputs_are_clipped_where_asked():
+    """One in nine is 3, the others 0: a root mean square of 1, of which 2.5 become 7."""
+    x = np.array([[3.0, *[0.0] * 8]])
+    inputs = quantize_inputs(x, x / 3, [[1.0]], element_bits=4, clip=2.5)
+    assert inputs.q.tolist() == inputs.k.tolist() == [[7, *[0] * 8]]
+    assert inputs.v.tolist() == [[7]]
+    assert inputs.logit_scale == pytest.approx((2.5 / 7) * (2.5 / 21) / 3)
+    assert quantize_inputs(x, x, [[1.0]], element_bits=4).logit_scale == pytest.approx((3 / 7) ** 2 / 3)
 
 
 def test_quantized_inputs_reach_their_extremes(rng):
@@ -162,6 +183,7 @@ def test_like():
         ({"weights": "170"}, TypeError, "weights must be a list of integers, not '170'"),
         ({"score_shift": 17}, ValueError, "score_shift must be 0 to 16"),
         ({"d_head": 0}, ValueError, "d_head must be 1 to 65536, not 0"),
+        ({"element_bits": 6}, ValueError, "element_bits must be 8 or 4, not 6"),
         ({"element": 8}, ValueError, "unknown spec key 'element'; known: d_head"),
     ],
 )

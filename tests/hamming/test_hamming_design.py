@@ -227,7 +227,7 @@ ENGINE_MISTAKES = {
         "lanes = 2",
         (
             "unknown key 'lanes' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, score_stages, "
-            "n_dividers, product, memory, key_memory, value_memory, read_latency, "
+            "spare_row, n_dividers, product, memory, key_memory, value_memory, read_latency, "
             "outstanding, value_banks, table, mask, expose_index, range, bus; did you mean 'n_lanes'?"
         ),
     ),

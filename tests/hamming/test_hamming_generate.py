@@ -43,6 +43,10 @@ def test_generate_with_memories_outside_writes_what_connects_them():
     assert f"out/{RAM}.v: left as it was\n" in call(*arguments).stdout
     assert Path(f"out/{RAM}.v").read_text() == "macros"
     assert "module tiny_memories(" in Path("out/tiny_memories.v").read_text()
+    # Nor is it taken away by an engine that has no use for it.
+    result = call("generate", "tiny", "-o", "out")
+    assert "Note: out/tiny_memories.v is of an engine with external memories; this one has none\n" in result.stderr
+    assert "module tiny_memories(" in Path("out/tiny_memories.v").read_text()
 
 
 def test_generate_gives_identical_bytes_for_identical_input():

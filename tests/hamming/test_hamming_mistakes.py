@@ -71,8 +71,8 @@ COMMANDS = {
             ["bad.toml"],
             (
                 "bad.toml: unknown key 'n_lane' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, "
-                "score_stages, n_dividers, product, memory, key_memory, value_memory, read_latency, outstanding, "
-                "value_banks, table, mask, expose_index, range, bus; did you mean 'n_lanes'?"
+                "score_stages, spare_row, n_dividers, product, memory, key_memory, value_memory, read_latency, "
+                "outstanding, value_banks, table, mask, expose_index, range, bus; did you mean 'n_lanes'?"
             ),
         ),
         (
@@ -218,6 +218,8 @@ def test_clock_that_no_gate_has(name, clock):
     ("changed", "sets", "message"),
     [
         ({"first": np.array(17)}, [], "vectors.npz: first must be 0 to 16, not 17"),
+        ({"first": np.array(-1)}, [], "vectors.npz: first must be 0 to 16, not -1"),
+        ({"base": np.array(16)}, ["spec.n_sinks=2", "engine.range=true"], "vectors.npz: base must be 0 to 15, not 16"),
         ({"table": np.array(1)}, [], "vectors.npz: table must be 0 to 0, not 1"),
         ({"table": np.array(3)}, ["spec.logit_scale=[1, 2, 3]"], "vectors.npz: table must be 0 to 2, not 3"),
         (

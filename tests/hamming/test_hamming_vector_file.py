@@ -50,7 +50,7 @@ def test_what_a_query_names_is_read_as_it_is(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("n_valid", 3), ("first", 3), ("base", 3), ("table", 1)],
+    [("n_valid", 3), ("first", 3), ("base", 2), ("table", 1)],
 )
 def test_more_than_there_is_is_refused(tmp_path, name, most):
     read_vectors(save(tmp_path, **GOOD, **{name: np.array([0, most])}), n_tables=2)

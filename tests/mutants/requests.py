@@ -9,12 +9,12 @@ QUEUE_SIZE = "tests/rtl/test_rtl_requests.py::test_a_queue_holds_as_many_as_it_s
 WORDS = "tests/rtl/test_rtl_requests.py::test_each_beat_meets_its_word"
 UNASKED = "tests/rtl/test_rtl_requests.py::test_a_response_that_nobody_asked_for_is_dropped"
 WRONG_UNASKED = "tests/rtl/test_rtl_requests.py::test_an_error_bit_of_a_dropped_response_is_not_one_of_an_answer"
-SENT = "tests/rtl/test_rtl_requests.py::test_a_row_is_transferred_with_its_last_write"
-GIVEN_UP = "tests/rtl/test_rtl_requests.py::test_a_row_given_up_harms_no_other"
-LATE = "tests/rtl/test_rtl_requests.py::test_answers_of_before_a_reset_are_dropped"
-QUIET = "tests/rtl/test_rtl_requests.py::test_nothing_moves_in_reset"
-KEY_WORDS = "tests/rtl/test_rtl_requests.py::test_keys_come_with_their_request"
-VALUE_WORDS = "tests/rtl/test_rtl_requests.py::test_values_are_asked_for_where_they_lie_and_where_they_count"
+SENT = "tests/rtl/test_rtl_sender.py::test_a_row_is_transferred_with_its_last_write"
+GIVEN_UP = "tests/rtl/test_rtl_sender.py::test_a_row_given_up_harms_no_other"
+LATE = "tests/rtl/test_rtl_request_engine.py::test_answers_of_before_a_reset_are_dropped"
+QUIET = "tests/rtl/test_rtl_request_engine.py::test_nothing_moves_in_reset"
+KEY_WORDS = "tests/rtl/test_rtl_request_engine.py::test_keys_come_with_their_request"
+VALUE_WORDS = "tests/rtl/test_rtl_request_engine.py::test_values_are_asked_for_where_they_lie_and_where_they_count"
 
 MUTANTS = [
     Mutant("a queue moves on while its payload waits", "fifo.py", "reads.eq(moves & (n_", "reads.eq((n_", QUEUE),

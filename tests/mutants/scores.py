@@ -11,8 +11,18 @@ ABOVE = "tests/rtl/test_rtl_bounds.py::test_n_valid_above_n_keys_is_n_keys"
 RESET = "tests/rtl/test_rtl_bounds.py::test_nothing_is_transferred_or_written_in_reset"
 CAUSES = "tests/rtl/test_rtl_bounds.py::test_error_has_a_bit_a_cause"
 FETCH_BENCH = "tests/sim/test_sim_components.py::test_component[fetch-odd]"
+SPARE = "tests/rtl/test_rtl_components.py::test_a_spare_place_keeps_the_order_and_one_word"
 
 MUTANTS = [
+    Mutant("what waits is overwritten", "spare.py", "m.Elif(self.i.valid & ~has_spare)", "m.Elif(self.i.valid)", SPARE),
+    Mutant("what comes overtakes what waits", "spare.py", "Mux(has_spare, spare, self.i.p)", "self.i.p", SPARE),
+    Mutant(
+        "what waits is not offered",
+        "spare.py",
+        "self.o.valid.eq(self.i.valid | has_spare)",
+        "self.o.valid.eq(self.i.valid)",
+        SPARE,
+    ),
     Mutant(
         "the carry of a full adder forgets a pair",
         "popcount.py",

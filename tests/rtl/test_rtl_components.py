@@ -20,6 +20,7 @@ from hamming.rtl.replay import Replay
 from hamming.rtl.score import ScoreArray
 from hamming.rtl.short_queue import ShortQueue
 from hamming.rtl.softmax import SoftmaxTable
+from hamming.rtl.spare import Spare
 from hamming.rtl.weighted_sum import WeightedSum
 from tests.rtl.harness import RHYTHMS, pack, run, whole_sums
 
@@ -302,6 +303,22 @@ def test_fifo_keeps_the_order_and_holds_as_many_as_it_says(depth) -> None:
         assert max(held) == depth if stall and not pause else max(held) <= depth
         if not pause and not stall:
             assert beats.cycles["o"] == [cycle + 1 for cycle in beats.cycles["i"]] == list(range(1, len(words) + 1))
+
+
+@pytest.mark.parametrize(("pause", "stall"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.8), (0.5, 0.5)])
+def test_a_spare_place_keeps_the_order_and_one_word(pause, stall) -> None:
+    words = list(range(1, 60))
+    beats = run(Spare(7), {"i": words}, {"o": len(words)}, pause=pause, stall=stall)
+    assert [int(word) for word in beats.payloads["o"]] == words
+    waited = [out - came for came, out in zip(beats.cycles["i"], beats.cycles["o"], strict=True)]
+    if stall:
+        assert max(waited) > 0
+        # While one waits no other comes, and the next comes a cycle after it has left.
+        pairs = zip(beats.cycles["o"], beats.cycles["i"][1:], waited, strict=False)
+        assert all(later > gone for gone, later, wait in pairs if wait)
+    else:
+        assert max(waited) == 0
+        assert pause or beats.cycles["i"] == list(range(len(words)))
 
 
 # --- forking ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from hamming.golden.standard import StandardSpec, digits, score_bias
 from hamming.golden.standard.bf16_arithmetic import from_patterns, to_patterns
 from hamming.rtl.design import load_design
 from hamming.rtl.standard.bf16 import Bf16Adder, Bf16Multiplier
-from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.design import ELEMENTS, StandardDesign
 from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.heap import addends, compress
 from hamming.rtl.standard.lane import ScoreLane
@@ -32,13 +32,14 @@ TINY = StandardDesign.like(load_design("tiny"))
 class Recoder(wiring.Component):
     """The digits of one number."""
 
-    def __init__(self):
-        super().__init__({"number": In(8), "lines": Out(12)})
+    def __init__(self, n_digits: int):
+        self.n_digits = n_digits
+        super().__init__({"number": In(2 * n_digits), "lines": Out(3 * n_digits)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
         found: Any = self
-        lines = digit_lines(m, [found.number], "x")
+        lines = digit_lines(m, [found.number], "x", self.n_digits)
         m.d.comb += found.lines.eq(Cat(*lines["one"], *lines["two"], *lines["negative"]))
         return m
 
@@ -80,16 +81,18 @@ def answers(dut: Any, cases: list[dict[str, int]], outputs: list[str], *, cycles
     return found
 
 
-def test_recoding_of_every_number() -> None:
-    numbers = np.arange(-128, 128)
-    found = answers(Recoder(), [{"number": int(x) & 0xFF} for x in numbers], ["lines"])
+@pytest.mark.parametrize("n_digits", [4, 2])
+def test_recoding_of_every_number(n_digits: int) -> None:
+    half = 2 ** (2 * n_digits - 1)
+    numbers = np.arange(-half, half)
+    found = answers(Recoder(n_digits), [{"number": int(x) % (2 * half)} for x in numbers], ["lines"])
     for number, (lines,) in zip(numbers, found, strict=True):
-        one, two, negative = (([lines >> shift + n & 1 for n in range(4)]) for shift in (0, 4, 8))
-        expected = digits(number)
-        # Of the lowest three digits -1 is its own line; of the highest, `negative` is the sign of one and two.
+        one, two, negative = ([lines >> part * n_digits + n & 1 for n in range(n_digits)] for part in range(3))
+        expected = digits(number, n_digits)
+        # Of all but the highest digit -1 is its own line; of the highest, `negative` is the sign of one and two.
         assert negative == [int(d < 0) for d in expected]
         assert two == [int(abs(d) == 2) for d in expected]
-        assert one == [int(d == 1) for d in expected[:3]] + [int(abs(expected[3]) == 1)]
+        assert one == [int(d == 1) for d in expected[:-1]] + [int(abs(expected[-1]) == 1)]
 
 
 @pytest.mark.parametrize("heights", [[3, 1], [7, 0, 2, 5, 1, 0], [20, 20, 20, 20, 20, 20, 1, 1]])
@@ -105,21 +108,23 @@ def test_heap(heights, rng) -> None:
         assert total == expected % 2 ** len(heights)
 
 
-def test_score_lane(rng) -> None:
-    spec = StandardSpec(d_head=5, d_value=1, n_keys=1, score_shift=2, weights=(1,))
-    q, k = (rng.choice([-128, -127, -1, 0, 1, 85, 127], (40, 5)) for _ in range(2))
-    q[20:], k[20:] = rng.integers(-128, 128, (2, 20, 5))
+@pytest.mark.parametrize(("bits", "extremes"), [(8, [-128, -127, -1, 0, 1, 85, 127]), (4, [-8, -7, -1, 0, 1, 5, 7])])
+def test_score_lane(bits: int, extremes: list[int], rng) -> None:
+    spec = StandardSpec(d_head=5, d_value=1, n_keys=1, score_shift=2, weights=(1,), element_bits=bits)
+    half = 2 ** (bits - 1)
+    q, k = (rng.choice(extremes, (40, 5)) for _ in range(2))
+    q[20:], k[20:] = rng.integers(-half, half, (2, 20, 5))
     cases = []
     for query, key in zip(q, k, strict=True):
-        of_digit = digits(query).T  # (digit, element)
-        bits = [
-            [(d == 1) if n < 3 else abs(d) == 1 for n, row in enumerate(of_digit) for d in row],
+        of_digit = digits(query, spec.n_digits).T  # (digit, element)
+        lines = [
+            [(d == 1) if n < spec.n_digits - 1 else abs(d) == 1 for n, row in enumerate(of_digit) for d in row],
             [abs(d) == 2 for row in of_digit for d in row],
             [d < 0 for row in of_digit for d in row],
-            [d >= 0 for d in of_digit[3]],
+            [d >= 0 for d in of_digit[-1]],
         ]
-        words = [sum(int(bit) << n for n, bit in enumerate(word)) for word in bits]
-        offset = sum(int(x + 128) << 8 * i for i, x in enumerate(key))
+        words = [sum(int(bit) << n for n, bit in enumerate(word)) for word in lines]
+        offset = sum(int(x + half) << bits * i for i, x in enumerate(key))
         names = ("one", "two", "negative", "positive")
         cases.append({"key": offset, "enable": 7, **dict(zip(names, words, strict=True))})
     found = answers(ScoreLane(spec), cases, ["level"], cycles=ScoreLane.latency)
@@ -155,7 +160,7 @@ def test_bf16(kind, operation, rng) -> None:
     assert found == to_patterns(operation(from_patterns(a), from_patterns(b))).tolist()
 
 
-@pytest.mark.parametrize("element", ["int8", "bf16"])
+@pytest.mark.parametrize("element", ELEMENTS)
 def test_repeated_modules_stand_once(element) -> None:
     design = StandardDesign.like(load_design("tiny", ["engine.n_lanes=4"]), element=element)
     text = emit_standard(StandardEngine(design))
@@ -180,7 +185,7 @@ def test_manifest_describes_the_verilog() -> None:
     assert StandardDesign.from_dict(manifest["design"]) == TINY
 
 
-@pytest.mark.parametrize("element", ["int8", "bf16"])
+@pytest.mark.parametrize("element", ELEMENTS)
 def test_design_round_trip(element) -> None:
     design = StandardDesign.like(load_design("minilm"), element=element)
     assert StandardDesign.from_dict(design.to_dict()) == design
@@ -200,7 +205,7 @@ def test_wrong_designs() -> None:
         StandardDesign(spec=TINY.spec, n_lanes=17)
     with pytest.raises(ValueError, match="memory must be one of internal, external, not 'none'"):
         StandardDesign(spec=TINY.spec, memory="none")
-    with pytest.raises(ValueError, match="element must be one of int8, bf16, not 'fp32'"):
+    with pytest.raises(ValueError, match="element must be one of int8, int4, bf16, not 'fp32'"):
         StandardDesign.like(load_design("tiny"), element="fp32")
     bf16 = StandardDesign.like(load_design("tiny"), element="bf16")
     with pytest.raises(ValueError, match="n_lanes must be the spec's, 1, by which it sums, not 2"):

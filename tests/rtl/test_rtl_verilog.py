@@ -34,6 +34,7 @@ VARIANTS = {
     "selector": ({"selector": "insertion"}, r"is_old_3"),
     "scan_rows": ({"n_lanes": 2, "scan_rows": 4}, r"stored_7"),
     "score_stages": ({"score_stages": 2}, r"takes_part_2"),
+    "spare_row": ({"spare_row": True}, r"spare_row"),
     "n_dividers": ({"n_dividers": 4}, r"quotient_3_15"),
     "product": ({"product": "shift"}, r"coarse_shifted_0"),
     "memory": ({"memory": "external"}, r"output key_read__en"),
@@ -129,6 +130,21 @@ def test_manifest_says_what_a_memory_of_requests_owes() -> None:
     facts = manifest(engine_of(n_lanes=4, key_memory="request"), "")
     assert facts["memory_streams"]["key"]["write_bits"] == 8
     assert "memory_streams" not in manifest(engine_of(), "")
+
+
+def test_queues_of_many_queries_are_memories_that_the_manifest_lists() -> None:
+    spec = AttentionSpec(d_head=3, d_value=2, n_keys=64, top_k=3, weights=((9, 4, 1, 0),) * 3, n_sinks=2)
+    for outstanding, names in ((4, set()), (64, {"locate.places.words", "table_queue.tables.words"})):
+        config = EngineConfig(range=True, key_memory="request", outstanding=outstanding)
+        engine = Engine(spec, config)
+        text = emit(engine, "engine")
+        memories = {one["name"]: one for one in manifest(engine, text)["memories"]}
+        assert {name for name in memories if name.startswith(("locate", "table"))} == names
+        for name in names:
+            module = re.search(rf"module \\engine\.{re.escape(name)} .*?endmodule", text, re.DOTALL)
+            high, last = memories[name]["bits_a_word"] - 1, memories[name]["depth"] - 1
+            assert module
+            assert re.search(rf"reg \[{high}:0\] memory \[{last}:0\]|reg \[{high}:0\] memory \[0:{last}\]", module[0])
 
 
 def test_text_is_plain_verilog_2005(default_text: str) -> None:

@@ -56,6 +56,19 @@ def test_icarus_has_no_objection():
     assert regress(design_of("both"), 120, seed=3, simulator="icarus").passed
 
 
+def test_a_slow_memory_is_no_hang():
+    """A query's words, four at a time and each after 800 cycles, take longer than a bench waits for a fast engine."""
+    design = load_design("tiny", ["engine.memory=request", "engine.outstanding=4", "engine.n_lanes=1"])
+    vectors = random_vectors(
+        design.spec, np.random.default_rng(2), n_heads=1, n_queries=3, has_mask=False, all_valid=True
+    )
+    [result] = EngineTestbench(design).run(
+        [Traffic(vectors=vectors, memory={"latency_least": 800, "latency_most": 800})]
+    )
+    assert result.failures == []
+    assert result.arrays["cycles"].min() >= 3000  # 16 keys
+
+
 def cycles_a_query(design, memory):
     vectors = random_vectors(
         design.spec, np.random.default_rng(0), n_heads=1, n_queries=200, has_mask=False, all_valid=True

@@ -1,14 +1,24 @@
 """Building and running: the cache, and one clear line for whatever is missing or broken."""
 
+import os
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 
 from hamming.rtl.cache import cache_folder
-from hamming.sim import runner
 from hamming.sim.harness import library
-from hamming.sim.runner import SimulationFailed, SimulatorMissing, build, simulator_version
+from hamming.sim.runner import (
+    SimulationFailed,
+    SimulatorMissing,
+    build,
+    builds,
+    compilers,
+    run,
+    simulator_version,
+    simulators,
+)
 
 INVERTER = "module inverter(input a, output b); assign b = ~a; endmodule\n"
 
@@ -39,7 +49,7 @@ def test_missing_compiler_says_what_to_install(nothing_installed, monkeypatch):
 
 def test_old_verilator_is_refused(nothing_installed, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name, *_: name)
-    monkeypatch.setattr(runner.importlib.metadata, "version", lambda _: "5.6.0")
+    monkeypatch.setattr(simulators.importlib.metadata, "version", lambda _: "5.6.0")
     with pytest.raises(SimulatorMissing, match=r"Verilator 5\.6\.0 is too old, 5\.036 is needed"):
         simulator_version("verilator")
 
@@ -72,7 +82,7 @@ def test_user_without_a_home_is_told_what_to_set(monkeypatch):
 
     for name in ("HAMMING_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(runner.Path, "home", no_home)
+    monkeypatch.setattr(Path, "home", no_home)
     with pytest.raises(SimulationFailed, match=r"^the user has no home folder for the cache; set HAMMING_CACHE to a "):
         build(sources(), "hamming_harness")
 
@@ -136,18 +146,18 @@ def test_bench_that_breaks_down_is_one_line_with_the_reason_and_the_log(tmp_path
     with pytest.raises(
         SimulationFailed, match=r"ended without a result of case_0\.json: .*Error.* \(log: .*simulation\.log\)"
     ):
-        runner.run(build(sources(), "hamming_harness"), "hamming.sim.no_such_bench", tmp_path)
+        run(build(sources(), "hamming_harness"), "hamming.sim.no_such_bench", tmp_path)
 
 
 def test_oldest_builds_are_forgotten(monkeypatch, tmp_path):
     monkeypatch.setenv("HAMMING_CACHE", str(tmp_path))
-    monkeypatch.setattr(runner, "MAX_CACHED_BUILDS", 2)
+    monkeypatch.setattr(builds, "MAX_CACHED_BUILDS", 2)
     for age, name in enumerate("cba"):
         folder = tmp_path / (name * 24)
         folder.mkdir()
-        runner.os.utime(folder, (1000 - age, 1000 - age))
+        os.utime(folder, (1000 - age, 1000 - age))
     (tmp_path / "runtime-x").mkdir()
-    runner._forget_old_builds()
+    builds._forget_old_builds()
     assert sorted(path.name[0] for path in tmp_path.iterdir()) == ["b", "c", "r"]
 
 
@@ -169,4 +179,4 @@ def test_oldest_builds_are_forgotten(monkeypatch, tmp_path):
 )
 def test_reason_of_a_failed_build_is_its_cause_and_not_its_first_line(tmp_path, log, reason):
     (tmp_path / "build.log").write_text(log)
-    assert runner._first_error(tmp_path / "build.log") == reason
+    assert compilers._first_error(tmp_path / "build.log") == reason

@@ -20,7 +20,8 @@ ODD = StandardDesign(
 )
 TINY = StandardDesign.like(load_design("tiny"))
 BF16 = StandardDesign.like(load_design("tiny", ["engine.n_lanes=4", "spec.d_head=5", "spec.n_keys=11"]), element="bf16")
-DESIGNS = {"tiny": TINY, "odd": ODD, "bf16": BF16}
+INT4 = StandardDesign.like(load_design("tiny", ["engine.n_lanes=4", "spec.d_head=5", "spec.n_keys=11"]), element="int4")
+DESIGNS = {"tiny": TINY, "odd": ODD, "int4": INT4, "bf16": BF16}
 
 
 @pytest.fixture(scope="module", params=sorted(DESIGNS))
@@ -100,14 +101,15 @@ def test_vectors_are_checked_before_anything_is_built():
         simulate_standard(TINY, [[200] * 8], np.zeros((2, 8), int), np.zeros((2, 8), int))
 
 
-def test_extremes():
+@pytest.mark.parametrize(("design", "low", "high"), [(TINY, -128, 127), (INT4, -8, 7)])
+def test_extremes(design, low, high):
     """The largest sums: all keys alike, every weight the largest, every value an extreme."""
-    spec = TINY.spec
+    spec = design.spec
     shape = (3, spec.n_keys, spec.d_value)
-    v = np.broadcast_to(np.array([-128, 127, 0])[:, None, None], shape)
-    q = np.full((3, 2, spec.d_head), -128)
-    k = np.broadcast_to(np.array([-128, 127, -1])[:, None, None], (3, spec.n_keys, spec.d_head))
+    v = np.broadcast_to(np.array([low, high, 0])[:, None, None], shape)
+    q = np.full((3, 2, spec.d_head), low)
+    k = np.broadcast_to(np.array([low, high, -1])[:, None, None], (3, spec.n_keys, spec.d_head))
     vectors = StandardVectors(q=q, k=k, v=v, n_valid=np.full((3, 2), spec.n_keys))
-    [result] = StandardTestbench(TINY).run([vectors])
+    [result] = StandardTestbench(design).run([vectors])
     check([result])
-    assert result.arrays["out"][:, 0, 0].tolist() == [-128 * 256, 127 * 256, 0]
+    assert result.arrays["out"][:, 0, 0].tolist() == [low * 256, high * 256, 0]

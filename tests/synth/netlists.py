@@ -41,9 +41,9 @@ def mapped(verilog: str, top: str, cells: CellLibrary, **options: Any) -> Netlis
     return flatten(map_design(verilog, top=top, library=load_library(), **options).netlist, top, cells)
 
 
-def engine(name: str) -> tuple[Design, dict[str, Any], dict[str, Any]]:
-    """A preset: design, manifest, and modules in cells of nangate45."""
-    design = load_design(name)
+def engine(name: str, changes: Sequence[str] = ()) -> tuple[Design, dict[str, Any], dict[str, Any]]:
+    """A preset, changed: design, manifest, and modules in cells of nangate45."""
+    design = load_design(name, changes)
     component = Engine(design.spec, design.config)
     verilog = emit(component, design.config.name)
     json = map_design(verilog, top=design.config.name, library=load_library(), mapping="abc").netlist

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hamming.synth.library.libraries import Library, load_library
-from tests.synth.verilog_samples import REGISTERED, THREE_CELLS, TREE, area, ram
+from tests.synth.verilog_samples import EITHER, REGISTERED, THREE_CELLS, TREE, area, ram
 
 
 def test_three_known_cells_have_the_sum_of_their_areas(toy: Library):
@@ -42,6 +42,13 @@ def test_the_flat_figure_shares_what_the_hierarchy_does_not(toy: Library):
     # The two inverters of `a` become one.
     assert report.flat.cells_by_type == {"FLOP": 4, "NOT": 1}
     assert area(TREE, "top", toy, flat=False).flat is None
+
+
+def test_what_flattening_merges_is_mapped_again(toy: Library):
+    report = area(EITHER, "top", toy)
+    assert report.flat is not None
+    # `s ? a & b : a & c` becomes `a & (s ? b : c)`.
+    assert report.flat.area < report.total.area
 
 
 def test_a_registered_memory_is_bits_and_its_neighbours_stay(toy: Library):

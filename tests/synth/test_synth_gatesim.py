@@ -206,12 +206,27 @@ def test_too_few_queries_are_refused(cells: CellLibrary, tiny):
         simulate(flatten(modules, "tiny", cells), workload)
 
 
+def test_every_input_is_served(cells: CellLibrary):
+    """A table that is loaded, masks, ranges, and several tables: what comes in beside queries."""
+    changes = ["engine.table=loadable", "engine.mask=true", "engine.range=true", "engine.n_lanes=2"]
+    design, manifest, modules = engine("tiny", [*changes, "spec.logit_scale=[0.3,0.1]", "spec.n_sinks=2"])
+    netlist = flatten(modules, "tiny", cells)
+    workload = engine_workload(design, manifest, n_queries=ENGINE_QUERIES)
+    assert simulate(netlist, workload).cycles_a_query == max(design.dimensions.cycle_terms().values())
+    wrong = {name: bits.copy() for name, bits in workload.beforehand.items()}
+    wrong["i_weight"][:, 0] ^= 1
+    with pytest.raises(SimulationError, match="o_out, stream"):
+        simulate(netlist, dataclasses.replace(workload, beforehand=wrong))
+
+
 # --- the baseline
 
 
-@pytest.fixture(scope="module")
-def baseline(cells: CellLibrary) -> tuple[StandardDesign, dict[str, Any], Netlist]:
-    spec = StandardSpec.from_logit_scale(d_head=4, d_value=4, n_keys=10, logit_scale=0.001)
+@pytest.fixture(scope="module", params=[8, 4])
+def baseline(request, cells: CellLibrary) -> tuple[StandardDesign, dict[str, Any], Netlist]:
+    spec = StandardSpec.from_logit_scale(
+        d_head=4, d_value=4, n_keys=10, logit_scale=0.08 / request.param**2, element_bits=request.param
+    )
     design = StandardDesign(spec=spec, name="baseline", n_lanes=2)
     component = StandardEngine(design)
     verilog = emit_standard(component)
@@ -227,7 +242,7 @@ def test_the_mapped_baseline_gives_the_golden_answers_at_its_rate(baseline, vect
     reads = {name: seen.reads for name, seen in trace.accesses.items()}
     assert reads == dict.fromkeys(("key_memory", "value_memory", "score_memory"), design.n_rows)
     wrong = {name: bits.copy() for name, bits in workload.memories.items()}
-    wrong["value_memory"][9, 2, 7] ^= 1
+    wrong["value_memory"][9, 2, design.spec.element_bits - 1] ^= 1
     with pytest.raises(SimulationError, match="o_out, stream 9,"):
         simulate(netlist, dataclasses.replace(workload, memories=wrong))
 

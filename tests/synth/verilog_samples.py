@@ -31,6 +31,19 @@ module top(input clk, a, output x, y, z);
 endmodule
 """
 
+#: One gate in either of two modules, of which the top takes one result.
+EITHER = """
+module both(input a, b, output y);
+  assign y = a & b;
+endmodule
+module top(input a, b, c, s, output y);
+  wire one, other;
+  both first(.a(a), .b(b), .y(one));
+  both second(.a(a), .b(c), .y(other));
+  assign y = s ? one : other;
+endmodule
+"""
+
 SUM = """
 module total(input [3:0] a, b, c, d, output [5:0] y);
   assign y = a + b + c + d;
