@@ -15,6 +15,7 @@ _HOMES = {
     "evaluate": "hamming.cli.models",
     "export": "hamming.cli.models",
     "fpga": "hamming.cli.fpga",
+    "fusesoc": "hamming.cli.engines",
     "generate": "hamming.cli.engines",
     "presets": "hamming.cli.engines",
     "run": "hamming.cli.engines",
