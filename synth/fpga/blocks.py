@@ -13,6 +13,10 @@ __all__ = ["TOP_BLOCK", "Source", "cell_blocks", "source_names"]
 TOP_BLOCK = "(top)"
 
 
+#: Instance of an engine in what is around it (AXI, memories), whose children are blocks too.
+ENGINE = "engine"
+
+
 @dataclass(frozen=True, order=True)
 class Source:
     """A bit of the source: the path of the instance that drives it (names, from the top), and a name of it."""
@@ -83,7 +87,7 @@ def _names(
 
 
 def cell_blocks(netlist: Mapping[str, Any], names: Mapping[int, Source], instance: str) -> dict[str, str]:
-    """Return the block of each cell of an instance in the flat netlist: a child of it, or `TOP_BLOCK`.
+    """Return the block of each cell of an instance in the flat netlist: a child of it or of `ENGINE`, or `TOP_BLOCK`.
 
     A cell whose output has a name of the source is of the block that drives it there. Another is of the block that most
     of the cells that it drives are of.
@@ -129,4 +133,5 @@ def _block(owner: tuple[str, ...], instance: str) -> str:
     """Return the block of an owner, "" outside the instance."""
     if owner[:1] != (instance,):
         return ""
-    return owner[1] if len(owner) > 1 else TOP_BLOCK
+    inside = [part for part in owner[1:2] if part != ENGINE] + list(owner[2:])
+    return inside[0] if inside else TOP_BLOCK

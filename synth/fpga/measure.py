@@ -12,6 +12,7 @@ from hamming.golden.checks import require_choice, require_int
 from hamming.pool import Pool
 from hamming.rtl.design import Design
 from hamming.rtl.manifest import manifest
+from hamming.rtl.memory_wrapper import memory_wrapper, ram_verilog, wrapper_name, wrapper_ports
 from hamming.rtl.standard.design import StandardDesign
 from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.manifest import standard_manifest
@@ -114,14 +115,18 @@ def _name(design: Design | StandardDesign) -> str:
 
 
 def _emitted(design: Design | StandardDesign) -> tuple[str, dict[str, Any]]:
-    """Return a design's Verilog and manifest."""
+    """Return a design's Verilog, with memories at the ports for them, and its manifest."""
     if isinstance(design, StandardDesign):
         engine = StandardEngine(design)
         verilog = emit_standard(engine)
         return verilog, standard_manifest(engine, verilog)
     engine = top(design.spec, design.config)
     verilog = emit(engine, design.config.name)
-    return verilog, manifest(engine, verilog)
+    facts = manifest(engine, verilog)
+    if not facts["memory_ports"]:
+        return verilog, facts
+    whole = "\n".join((verilog, memory_wrapper(facts), ram_verilog()))
+    return whole, facts | {"name": wrapper_name(facts), "ports": wrapper_ports(facts)}
 
 
 def _placed(

@@ -97,10 +97,9 @@ def synthesize(
 
 
 def _small(manifest: Mapping[str, Any], words: int) -> list[str]:
-    """Name memories of at most so many words, as Yosys selects them."""
-    name = manifest["name"]
+    """Name memories of at most so many words, as Yosys selects them, whatever is around the engine."""
     return [
-        f"{name}.{memory['name']}/m:*"
+        f"*.{memory['name']}/m:*"
         for memory in manifest["memories"]
         if memory["location"] == "internal" and memory["depth"] <= words
     ]

@@ -8,10 +8,12 @@ import json
 
 import pytest
 
+from hamming.rtl.design import load_design
 from hamming.synth.fpga import place as placing
 from hamming.synth.fpga.blocks import cell_blocks, source_names
 from hamming.synth.fpga.devices import DEVICES, RESOURCES
 from hamming.synth.fpga.harness import harness
+from hamming.synth.fpga.measure import implement
 from hamming.synth.fpga.place import place
 from hamming.synth.fpga.report import Implementation, Run, Step
 from hamming.synth.fpga.synthesis import synthesize
@@ -171,6 +173,16 @@ endmodule
     assert "DP16KD" not in all_words.cells
     assert all_words.cells["TRELLIS_DPR16X4"] == 64 // 16 * 32 // 4
     assert all_words.blocks["inside"]["lut"] >= 4 * 32
+
+
+def test_memories_outside_are_block_ram_with_registers_behind() -> None:
+    """An engine in a wrapper has the blocks that it has by itself."""
+    design = load_design("tiny", ["spec.n_keys=64", "engine.memory=external", "engine.read_latency=2"])
+    (found,) = implement([design], "ecp5-25k", seeds=())
+    assert found.blocks["value_memory"]["ram"] == 1  # 128 words of 32 bits
+    assert found.blocks["value_memory"]["ff"] == 32
+    assert {"weighted_sum", "normalizer", "selector"} <= set(found.blocks)
+    assert "engine" not in found.blocks
 
 
 def test_multipliers_are_used_where_they_may_be() -> None:
