@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["BUS_BITS", "PAGE_BYTES", "BusWord"]
+__all__ = ["BURST_BEATS", "BUS_BITS", "PAGE_BYTES", "BusWord"]
 
 #: Fewest and most data bits of a master, both powers of two.
 BUS_BITS = (32, 1024)
 
 #: No burst crosses a multiple of it (AMBA AXI4, A3.4.1). Base addresses are multiples of it, too.
 PAGE_BYTES = 4096
+
+#: Beats of a burst of several words at most: as many as AXI3 allows, too.
+BURST_BEATS = 16
 
 _MAX_BEATS = 256
 
@@ -75,6 +78,19 @@ class BusWord:
     def beats(self) -> int:
         """Beats of a word."""
         return 8 * self.word_bytes // self.data_bits
+
+    @property
+    def most_words(self) -> int:
+        """Words of a burst, at most."""
+        return max(1, BURST_BEATS // self.beats)
+
+    @property
+    def latency(self) -> int:
+        """Cycles by which a word comes later, at most, than from a memory without a master between.
+
+        Two registers; the words behind it in its burst, which it waits for; and the beats of its own.
+        """
+        return 2 + (self.most_words - 1) + (self.beats - 1)
 
 
 def _power(number: int) -> int:

@@ -32,6 +32,22 @@ MAX_INTERNAL_WORDS = 2**17
 MAX_OUTSTANDING = 4096
 MAX_ENGINES = 256
 
+#: Options that a description leaves out where they have their default.
+_UNSAID = frozenset(
+    (
+        "range",
+        "bus",
+        "bus_bits",
+        "key_memory",
+        "value_memory",
+        "outstanding",
+        "spare_row",
+        "output",
+        "n_engines",
+        "chain",
+    )
+)
+
 #: Fewest words under way, so that a memory that answers in the next cycle limits nothing.
 MIN_OUTSTANDING = 4
 
@@ -222,11 +238,8 @@ class EngineConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types, without the options that are left out; `from_dict` is the inverse."""
-        options = {"range": False, "bus": "stream"} | dict.fromkeys(
-            ("key_memory", "value_memory", "outstanding", "bus_bits", "spare_row")
-        )
-        options |= {"output": "quotient", "n_engines": 1, "chain": False}
-        return {name: value for name, value in dataclasses.asdict(self).items() if value != options.get(name, "")}
+        unsaid = {field.name: field.default for field in dataclasses.fields(self) if field.name in _UNSAID}
+        return {name: value for name, value in dataclasses.asdict(self).items() if value != unsaid.get(name, "")}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> EngineConfig:
@@ -343,6 +356,7 @@ class Dimensions:
         self.outstanding = config.outstanding or OUTSTANDING
         self.bus_words = self._bus_words()
         self.key_latency = KEY_LATENCY + self.key_read_latency - 1 + self.value_read_latency - 1
+        self.key_latency += sum(word.latency for word in self.bus_words.values())
         self.key_latency += (KEY_REQUEST if keys == "request" else 0) + (VALUE_REQUEST if values == "request" else 0)
         self.is_partial = config.n_engines > 1 or config.output == "partial"
         self.period = max(self.n_rows, spec.top_k * self.fold)

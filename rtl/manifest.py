@@ -198,9 +198,9 @@ def _memory_ports(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
 
 def _memory_streams(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     """Return the entry that says of each memory of any latency what its streams mean; none where there is none."""
-    dims = engine.dims.part
     if isinstance(engine, AxiEngine):
         return {}
+    dims = engine.dims.part
     keys, values = key_read_port(dims), value_read_port(dims)
     layouts = {
         "key": (keys, f"key j is bits (j % {dims.n_lanes}) * {dims.spec.d_head} and up of word j // {dims.n_lanes}"),

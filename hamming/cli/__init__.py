@@ -15,6 +15,7 @@ _HOMES = {
     "evaluate": "hamming.cli.models",
     "export": "hamming.cli.models",
     "generate": "hamming.cli.engines",
+    "generate-text": "hamming.cli.language",
     "presets": "hamming.cli.engines",
     "run": "hamming.cli.engines",
     "sample-vectors": "hamming.cli.vectors",

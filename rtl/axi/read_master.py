@@ -12,13 +12,10 @@ from amaranth.lib.wiring import In, Out
 from hamming.rtl.axi.buffer import Buffer
 from hamming.rtl.bus_word import PAGE_BYTES, BusWord
 
-__all__ = ["ADDRESS_BITS", "BURST_BEATS", "PAGE_BITS", "ReadMaster", "read_channels"]
+__all__ = ["ADDRESS_BITS", "PAGE_BITS", "ReadMaster", "read_channels"]
 
 ADDRESS_BITS = 64
 PAGE_BITS = (PAGE_BYTES - 1).bit_length()
-
-#: Beats of a burst of several words at most: as many as AXI3 allows, too.
-BURST_BEATS = 16
 
 
 def read_channels(data_bits: int) -> dict[str, wiring.Member]:
@@ -51,7 +48,7 @@ class ReadMaster(wiring.Component):
 
     The whole is not to be reset with who asks: what was asked for comes all the same, and `is_idle` is 0 until then.
 
-    * **Latency**: 2 cycles from a request to `arvalid`; none from a word's last beat to `response`.
+    * **Latency**: 2 cycles from a burst's last request to `arvalid`; none from a word's last beat to `response`.
     * **Throughput**: a request a cycle; a word in as many cycles as it has beats.
 
     Parameters
@@ -85,7 +82,7 @@ class ReadMaster(wiring.Component):
         self.word = word
         self.address_bits = address_bits
         self.outstanding = outstanding
-        self.most_words = max(1, BURST_BEATS // word.beats)
+        self.most_words = word.most_words
         data = Out(8 * word.word_bytes)
         super().__init__(
             {

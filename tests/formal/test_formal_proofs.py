@@ -138,6 +138,24 @@ FAULTS = [
         "engine.reset",
         "o_out.valid is 0 in reset",
     ),
+    Fault(
+        "axi.buffer",
+        "valid.eq(has_spare | is_taken)",
+        "valid.eq(is_taken)",
+        "hamming.formal.axi",
+        "Buffer",
+        "axi.buffer_of_two",
+        IN_ORDER,
+    ),
+    Fault(
+        "axi.write_master",
+        "self.bready.eq(waits & ~self.awvalid & ~self.wvalid)",
+        "self.bready.eq(waits)",
+        "hamming.formal.axi",
+        "WriteMaster",
+        "axi.writes",
+        "one address a write",
+    ),
 ]
 
 

@@ -16,8 +16,10 @@ from hamming.rtl import payload
 from hamming.rtl.axi.buffer import Buffer
 from hamming.rtl.axi.engine import AxiEngine
 from hamming.rtl.axi.layout import bytes_of, n_bytes
+from hamming.rtl.axi.read_master import ReadMaster
 from hamming.rtl.axi.register_file import OKAY, SLVERR, RegisterFile
 from hamming.rtl.axi.registers import registers, table
+from hamming.rtl.bus_word import BusWord
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
@@ -258,6 +260,39 @@ def test_plain_streams_are_left_out_of_a_manifest() -> None:
     facts = manifest(Engine(SPEC, EngineConfig()), "")
     assert "registers" not in facts
     assert facts["errors"][0]["port"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "bursts"),
+    [
+        ([3, 4, 5], [(0x5_00C, 3)]),
+        ([3, 5, 6, 7, 2], [(0x5_00C, 1), (0x5_014, 3), (0x5_008, 1)]),
+        ([*range(1021, 1027)], [(0x5_FF4, 3), (0x6_000, 3)]),  # over a page
+        ([*range(8, 28)], [(0x5_020, 16), (0x5_060, 4)]),  # more than a burst
+        ([7, None, 8], [(0x5_01C, 1), (0x5_020, 1)]),  # a cycle without a request
+    ],
+)
+def test_bursts_of_words_that_follow_each_other(addresses: list[int | None], bursts: list[tuple[int, int]]) -> None:
+    """Words of 4 bytes, from page 5 on."""
+    word = BusWord.of("value", n_elements=4, element_bits=8, is_array=False)
+    master: Any = ReadMaster(word, address_bits=11, outstanding=32)
+    found = []
+
+    async def testbench(ctx: Any) -> None:
+        ctx.set(master.page, 5)
+        ctx.set(master.arready, 1)
+        for address in [*addresses, *[None] * 6]:
+            ctx.set(master.request.valid, address is not None)
+            ctx.set(master.request.payload, address or 0)
+            *_, valid, at, length = await ctx.tick().sample(master.arvalid, master.araddr, master.arlen)
+            if valid:
+                found.append((at, length + 1))
+
+    simulator = Simulator(master)
+    simulator.add_clock(1e-9)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    assert found == bursts
 
 
 def test_bad_bus() -> None:

@@ -82,6 +82,7 @@ def test_words_by_hand():
     assert (key.element_bytes, key.word_bytes, key.data_bits, key.beats) == (4, 8, 64, 1)
     values = BusWord.of("value", n_elements=3, element_bits=11, is_array=False, bus_bits=32)
     assert (values.element_bytes, values.word_bytes, values.data_bits, values.beats) == (2, 8, 32, 2)
+    assert (values.most_words, values.latency) == (8, 2 + 7 + 1)
     assert BusWord.of("key", n_elements=2, element_bits=8, is_array=True).element_bytes == 2
     assert BusWord.of("value", n_elements=1, element_bits=8, is_array=False).word_bytes == 4
 

@@ -1,4 +1,4 @@
-"""Engines in a chain, and partial results: the emitted Verilog against golden over all keys, in all traffic."""
+"""Engines in a chain, and partial results: the Verilog against golden over all keys, in every kind of traffic."""
 
 from __future__ import annotations
 
