@@ -217,13 +217,14 @@ class OutsideChain(InlineChain):
 
     def instance(self, m: Module, number: int) -> Any:
         config = dataclasses.replace(self.engine.config, key_memory="external", value_memory="request", outstanding=5)
-        m.submodules[f"engine_{number}"] = engine = Engine(self.spec, config)
-        dims = engine.dims.part
-        m.submodules[f"keys_{number}"] = keys = DualPortMemory(key_write_port(dims))
-        wiring.connect(m, engine.key_read, keys.read)  # type: ignore[attr-defined]
-        wiring.connect(m, engine.key_write, keys.write)  # type: ignore[attr-defined]
-        m.submodules[f"values_{number}"] = values = DualPortMemory(value_write_port(dims))
-        request, response, write = engine.value_request, engine.value_response, engine.value_write  # type: ignore[attr-defined]
+        engine: Any = Engine(self.spec, config)
+        keys: Any = DualPortMemory(key_write_port(engine.dims.part))
+        values: Any = DualPortMemory(value_write_port(engine.dims.part))
+        for name, part in (("engine", engine), ("keys", keys), ("values", values)):
+            m.submodules[f"{name}_{number}"] = part
+        wiring.connect(m, engine.key_read, keys.read)
+        wiring.connect(m, engine.key_write, keys.write)
+        request, response, write = engine.value_request, engine.value_response, engine.value_write
         m.d.comb += [
             request.ready.eq(1),
             values.read.en.eq(request.valid),
@@ -238,7 +239,7 @@ class OutsideChain(InlineChain):
         return engine
 
 
-SHAPES = [
+SHAPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"d_head": 6, "d_value": 4, "n_keys": 12, "top_k": 4}, {"n_engines": 2, "n_macs": 2}),
     ({"d_head": 3, "d_value": 2, "n_keys": 15, "top_k": 9}, {"n_engines": 3, "n_lanes": 2, "mask": True}),
     ({"d_head": 4, "d_value": 1, "n_keys": 4, "top_k": 1}, {"n_engines": 4, "expose_index": False}),
@@ -255,14 +256,15 @@ def test_a_chain_equals_golden(
 
 def test_scores_wait_for_their_scan(rng: np.random.Generator) -> None:
     """Outputs that are hardly ever taken, and two engines that store two queries each."""
-    shape = {"d_head": 2, "d_value": 8, "n_keys": 128, "top_k": 8}
-    config = {"n_engines": 2, "expose_index": False}
+    shape: dict[str, Any] = {"d_head": 2, "d_value": 8, "n_keys": 128, "top_k": 8}
+    config: dict[str, Any] = {"n_engines": 2, "expose_index": False}
     assert EngineConfig(**config).dimensions(AttentionSpec.from_logit_scale(logit_scale=0.2, **shape)).n_stored == 2
     check(shape, config, rng, n=16, all_valid=True, pause=0.0, stall=0.96)
 
 
 def test_engines_of_a_chain_have_memories_of_any_kind(rng: np.random.Generator) -> None:
-    check(*SHAPES[0], rng, n=20, pause=0.1, stall=0.3, component=OutsideChain)
+    spec_fields, engine_fields = SHAPES[0]
+    check(spec_fields, engine_fields, rng, n=20, pause=0.1, stall=0.3, component=OutsideChain)
 
 
 def check(
