@@ -17,7 +17,7 @@ POOL     = --workers $(WORKERS) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint verilog sim synth bench regression fuzz mutants coverage mutation prove areas compare sweep distill docs tutorials clean
+.PHONY: help demo test lint verilog sim synth bench regression fuzz protocol mutants coverage mutation prove areas compare sweep distill docs tutorials clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ regression: $(VENV)/base.stamp ## 100,000 random queries through 40 random engin
 fuzz: $(VENV)/base.stamp ## anything on every port of 20 random engines, a million cycles each
 	@$(BIN)/python -m hamming.sim.fuzz --cycles 1000000 --configurations 20 --seed 0 $(POOL) \
 	  --output $(BUILD)/fuzz.json
+
+protocol: $(VENV)/test.stamp ## 1,000,000 transfers of engines behind AXI, every port watched
+	@$(BIN)/python -m hamming.sim.protocol --transfers 1000000 --output $(BUILD)/protocol.json
 
 mutants: $(VENV)/test.stamp ## break the hardware in known ways; each time a test must fail
 	@$(BIN)/python -m tests.mutants $(POOL)

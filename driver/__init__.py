@@ -1,1 +1,1 @@
-"""The driver of an engine behind AXI, bare-metal C99: `hamming.h`, `hamming.c`."""
+"""The driver of an engine behind AXI, bare-metal C99: `hamming.h`; over a DMA: `hamming_dma.h`."""

@@ -22,6 +22,8 @@ enum {
     N_TABLES = 0x64,
     N_LANES = 0x80,
     FEATURES = 0x9C,
+    KEY_BASE = 0xA0,
+    VALUE_BASE = 0xA8,
     ROW_BYTES = 0xC0,
     ROW_KEY = 0xC4,
     ROW_VALUE = 0xC8,
@@ -32,12 +34,15 @@ enum {
     OUT_BEATS = 0xE8,
     SELECTED_BYTES = 0xEC,
     TABLE_OFFSET = 0xF0,
-    TABLE_WORDS = 0xF4
+    TABLE_WORDS = 0xF4,
+    KEY_BYTES = 0xF8,
+    VALUE_BYTES = 0xFC
 };
 
 enum { CONTROL_ENABLE = 1, CONTROL_RESET = 2, CONTROL_DRAIN = 4 };
 enum { STATUS_RESETTING = 2 };
-enum { FEATURE_LOADABLE = 1, FEATURE_MASK = 2, FEATURE_SELECTED = 4 };
+enum { FEATURE_LOADABLE = 1, FEATURE_MASK = 2, FEATURE_SELECTED = 4, FEATURE_KEYS = 0x100, FEATURE_VALUES = 0x200 };
+enum { PAGE = 0x1000 };
 
 static uint32_t read_register(const struct hamming_core *core, uint32_t offset) {
     return core->bus.read(core->bus.context, offset);
@@ -105,6 +110,8 @@ int hamming_open(struct hamming_core *core, const struct hamming_bus *bus, uint8
     core->selected_bytes = read_register(core, SELECTED_BYTES);
     core->table_offset = read_register(core, TABLE_OFFSET);
     core->table_words = read_register(core, TABLE_WORDS);
+    core->key_bytes = read_register(core, KEY_BYTES);
+    core->value_bytes = read_register(core, VALUE_BYTES);
     if (core->out_bits > 32) return HAMMING_UNSUPPORTED;
     const uint32_t needed[] = {core->row_bytes, core->query_bytes, core->mask_bytes, core->out_bytes * core->out_beats,
                                core->selected_bytes * core->top_k};
@@ -140,6 +147,28 @@ int hamming_load_table(struct hamming_core *core, uint32_t table, const uint32_t
     for (uint32_t n = 0; n <= core->d_head; n++)
         if (core->weight_bits < 32 && weights[n] >> core->weight_bits) return HAMMING_OUT_OF_RANGE;
     for (uint32_t n = 0; n <= core->d_head; n++) write_register(core, core->table_offset + 4 * (first + n), weights[n]);
+    return HAMMING_OK;
+}
+
+int hamming_read_table(struct hamming_core *core, uint32_t table, uint32_t *weights) {
+    const uint32_t first = table << bits_of(core->d_head);
+    if (!(core->features & FEATURE_LOADABLE)) return HAMMING_UNSUPPORTED;
+    if (table >= core->n_tables) return HAMMING_OUT_OF_RANGE;
+    for (uint32_t n = 0; n <= core->d_head; n++) weights[n] = read_register(core, core->table_offset + 4 * (first + n));
+    return HAMMING_OK;
+}
+
+static void write_address(const struct hamming_core *core, uint32_t offset, uint64_t address) {
+    write_register(core, offset, (uint32_t)(address & 0xFFFFFFFFu));
+    write_register(core, offset + 4, (uint32_t)(address >> 32));
+}
+
+int hamming_place(struct hamming_core *core, uint64_t keys, uint64_t values) {
+    if ((keys && !(core->features & FEATURE_KEYS)) || (values && !(core->features & FEATURE_VALUES)))
+        return HAMMING_UNSUPPORTED;
+    if (keys % PAGE || values % PAGE) return HAMMING_OUT_OF_RANGE;
+    if (core->features & FEATURE_KEYS) write_address(core, KEY_BASE, keys);
+    if (core->features & FEATURE_VALUES) write_address(core, VALUE_BASE, values);
     return HAMMING_OK;
 }
 

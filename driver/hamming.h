@@ -14,7 +14,7 @@ enum hamming_status {
     HAMMING_OK = 0,
     HAMMING_NOT_FOUND = -1,   /* no engine answers, or one of another major version */
     HAMMING_TOO_SMALL = -2,   /* the scratch memory; core.scratch_bytes says what is needed */
-    HAMMING_OUT_OF_RANGE = -3, /* an index, a count or an entry that this engine does not have; nothing was sent */
+    HAMMING_OUT_OF_RANGE = -3, /* an index, a count, an entry or a place that cannot be; nothing was sent */
     HAMMING_UNSUPPORTED = -4, /* an option that this engine does not have */
     HAMMING_BUS = -5,         /* a stream did not move, or a packet had another length */
     HAMMING_TIMEOUT = -6      /* a reset did not end */
@@ -35,9 +35,10 @@ struct hamming_core {
     struct hamming_bus bus;
     uint8_t *scratch;
     size_t scratch_bytes;
-    uint32_t d_head, d_value, n_keys, top_k, value_bits, weight_bits, out_frac_bits, out_bits, n_tables, n_lanes, features;
+    uint32_t d_head, d_value, n_keys, top_k, value_bits, weight_bits, out_frac_bits, out_bits, n_tables, n_lanes;
+    uint32_t features;
     uint32_t row_bytes, row_key, row_value, query_bytes, query_n_valid, mask_bytes, out_bytes, out_beats;
-    uint32_t selected_bytes, table_offset, table_words;
+    uint32_t selected_bytes, table_offset, table_words, key_bytes, value_bytes;
 };
 
 /* Find an engine and read what it is. scratch must outlive core; scratch_bytes is what it has. */
@@ -54,6 +55,14 @@ uint32_t hamming_errors(struct hamming_core *core);
 
 /* Write table number `table` of d_head + 1 weights, before the first query that uses it. */
 int hamming_load_table(struct hamming_core *core, uint32_t table, const uint32_t *weights);
+
+/* Read table number `table` back. */
+int hamming_read_table(struct hamming_core *core, uint32_t table, uint32_t *weights);
+
+/* Where keys and values lie that the engine reads by itself: addresses of its bus, multiples of 4096. keys has
+ * core.key_bytes a key, bits lowest first; values as the manifest says, where nothing is padded d_value numbers a key, of
+ * 1 byte up to 8 bits, else of 2. The address of what lies inside is to be 0. To be called while nothing is in flight. */
+int hamming_place(struct hamming_core *core, uint64_t keys, uint64_t values);
 
 /* Write a key, of d_head bits, lowest first, and its d_value values at index. */
 int hamming_write_row(struct hamming_core *core, uint32_t index, const uint8_t *key, const int32_t *values);

@@ -57,7 +57,8 @@ class Harness:
         if component is not None:
             m.submodules.component = fragment = Fragment.get(component, None)
             for statements in fragment.statements.values():
-                self._signals |= {signal.name: signal for signal in statements._lhs_signals()}
+                driven = (signal for signal in statements._lhs_signals() if isinstance(signal, Signal))
+                self._signals |= {signal.name: signal for signal in driven}
 
     def within(self, name: str) -> Signal:
         """Return the component's own signal of that name, where a claim is about what does not show outside."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hamming.formal import (
     arithmetic,
+    axi,
+    chain,
     engine,
     fetch,
     fork,
@@ -15,6 +17,7 @@ from hamming.formal import (
     score,
     selectors,
     sender,
+    shared_rows,
     softmax,
     spare,
     turns,
@@ -34,13 +37,16 @@ PROOFS: tuple[Proof, ...] = (
     *score.PROOFS,
     *spare.PROOFS,
     *selectors.PROOFS,
+    *shared_rows.PROOFS,
     *fork.PROOFS,
     *replay.PROOFS,
     *requests.PROOFS,
     *softmax.PROOFS,
     *weighted_sum.PROOFS,
     *normalizer.PROOFS,
+    *chain.PROOFS,
     *engine.PROOFS,
+    *axi.PROOFS,
 )
 
 

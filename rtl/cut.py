@@ -10,7 +10,7 @@ from hamming.rtl.bit_sliced import numbers, select
 from hamming.rtl.config import Dimensions
 from hamming.rtl.popcount import count_ones, thermometer
 
-__all__ = ["count_levels", "find_cut"]
+__all__ = ["count_levels", "find_cut", "take_from_room"]
 
 
 def count_levels(m: Module, dims: Dimensions, row: Value, enables: Sequence[Signal]) -> list[Signal]:
@@ -33,10 +33,10 @@ def count_levels(m: Module, dims: Dimensions, row: Value, enables: Sequence[Sign
     return counts
 
 
-def find_cut(
+def take_from_room(
     m: Module, dims: Dimensions, counts: Sequence[Signal], enable: Signal, is_last: Signal
-) -> dict[str, Signal]:
-    """Take the counts from each level's room; return the cut that follows, each value once a query is complete."""
+) -> tuple[list[Signal], Signal]:
+    """Take the counts from each level's room; return it, bit by bit, and which levels are full."""
     n_levels, top_k = dims.spec.d_head + 1, dims.spec.top_k
     room_bits = (top_k - 1).bit_length()
     room = [Signal(n_levels, name=f"room_{b}", reset_less=True) for b in range(room_bits)]
@@ -57,6 +57,13 @@ def find_cut(
         borrow = next_borrow
     with m.If(enable):
         m.d.sync += [is_full.eq(Mux(is_first, 0, is_full) | borrow), is_first.eq(is_last)]
+    return room, is_full
+
+
+def find_cut(m: Module, dims: Dimensions, room: Sequence[Signal], is_full: Signal) -> dict[str, Signal]:
+    """Return the cut that follows from the room that is left, each value once a query is complete."""
+    n_levels, top_k = dims.spec.d_head + 1, dims.spec.top_k
+    room_bits = len(room)
 
     # Both are thermometer codes, since a key at or above a level is at or above every lower one.
     has_key = Signal(n_levels)

@@ -11,9 +11,12 @@ from amaranth.lib.wiring import In, Out
 
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl import payload
+from hamming.rtl.agreement import agreement_members
 from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.division import Division
 from hamming.rtl.fetch import KeyFetch
 from hamming.rtl.fork import Fork
+from hamming.rtl.kept_keys import KeptKeys
 from hamming.rtl.key_requests import KeyRequests
 from hamming.rtl.loader import RowLoader
 from hamming.rtl.locate import Locate
@@ -27,15 +30,20 @@ from hamming.rtl.memory import (
     value_read_port,
     value_write_port,
 )
+from hamming.rtl.merge import PartialAdder
 from hamming.rtl.normalizer import Normalizer
 from hamming.rtl.replay import Replay
 from hamming.rtl.row_range import RowRange
 from hamming.rtl.score import ScoreArray
 from hamming.rtl.selector import selector as selector_of
 from hamming.rtl.sender import RowSender
-from hamming.rtl.softmax import SoftmaxTable
+from hamming.rtl.share import QueryShare, RowShare
+from hamming.rtl.shared_rows import SharedRows
+from hamming.rtl.softmax import SoftmaxTable, table_read
 from hamming.rtl.spare import Spare
+from hamming.rtl.stage import Stage
 from hamming.rtl.table_queue import TableQueue
+from hamming.rtl.totals import Totals
 from hamming.rtl.turns import Turns
 from hamming.rtl.value_requests import ValueRequests
 from hamming.rtl.weighted_sum import WeightedSum
@@ -97,14 +105,20 @@ class Engine(wiring.Component):
         above is dropped.
     i_weight : In(stream of payload.weight_entry), if the table is loadable
         The softmax table, complete before the first query. An entry above `d_head` is dropped.
+    table_read : In(rtl.softmax.table_read), if the table is loadable and behind AXI
+        Reads the softmax table.
     i_query : In(stream of payload.query)
         A query and the number of keys that it sees, `n_keys` if it is above; transferred as its first keys are read.
         With a range also the first of them, and where its sinks begin; transferred before its first keys are read. Of
-        several tables also its own.
-    i_mask : In(stream of n_lanes bits), if the configuration has a mask
-        For each row of `n_lanes` keys of each query that is read, a 1 for each key to leave out.
+        several tables also its own. With `n_queries_a_row` above 1 it is a group of as many, each with all of this; a
+        group that is not full is filled with queries whose `n_valid` is 0.
+    i_mask : In(stream of payload.mask_row), if the configuration has a mask
+        For each row of `n_lanes` keys of each query that is read, a 1 for each key to leave out; of a group, for each
+        row that is read for any of its queries.
     o_out : Out(stream of payload.out_beat)
-        `d_value / n_dividers` beats a query.
+        `d_value / n_dividers` beats a query, the queries of a group in their order.
+    o_partial : Out(stream of payload.partial), in place of `o_out` if the output is partial
+        As many beats.
     o_selected : Out(stream of payload.kept_key), if the configuration exposes the index
         The kept keys, in the selector's order. Must be drained, or the engine waits.
     error : Out(one bit a cause)
@@ -114,6 +128,14 @@ class Engine(wiring.Component):
     key_response, value_response : In(stream of payload.read_response)
         If the memory is one of requests. A response for each request, in order, in a later cycle. A write is done when
         it is transferred: whatever is asked for from the next cycle on has it.
+
+    start : In(index_bits), if it is an engine of a chain
+        The index of the first key that the engine holds; constant. Rows and queries name keys of all engines, and each
+        takes its part: all are offered the same ones.
+    i_counts, o_counts, i_totals, o_totals : In, Out(streams), if it is an engine of a chain
+        By which engines agree on the cut (`rtl.agreement`).
+    i_partial, i_selected : In(streams of payload.partial, payload.kept_key), if it is an engine of a chain
+        Of the engine before it, of which its own are added, or put behind.
 
     Raises
     ------
@@ -125,10 +147,15 @@ class Engine(wiring.Component):
 
     i_row: stream.Interface
     i_weight: stream.Interface
+    table_read: wiring.PureInterface
     i_query: stream.Interface
     i_mask: stream.Interface
     o_out: stream.Interface
     o_selected: stream.Interface
+    o_partial: stream.Interface
+    start: Signal
+    i_partial: stream.Interface
+    i_selected: stream.Interface
     error: Signal
     key_request: stream.Interface
     key_response: stream.Interface
@@ -136,6 +163,10 @@ class Engine(wiring.Component):
     value_response: stream.Interface
 
     def __init__(self, spec: AttentionSpec, config: EngineConfig):
+        if config.n_engines > 1 and not config.chain:
+            raise ValueError(
+                f"n_engines = {config.n_engines} where one is asked for; leave it out, or add chain = true"
+            )
         self.spec = spec
         self.config = config
         self.dims = dims = config.dimensions(spec)
@@ -143,42 +174,56 @@ class Engine(wiring.Component):
         members = {"i_row": In(stream.Signature(payload.key_row(dims)))}
         if config.table == "loadable":
             members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))
+            if config.bus == "axi":
+                members["table_read"] = In(table_read(dims))
         members["i_query"] = In(stream.Signature(payload.query(dims)))
         if config.mask:
-            members["i_mask"] = In(stream.Signature(dims.n_lanes))
-        members["o_out"] = Out(stream.Signature(payload.out_beat(dims)))
+            members["i_mask"] = In(stream.Signature(payload.mask_row(dims)))
+        if config.output == "quotient":
+            members["o_out"] = Out(stream.Signature(payload.out_beat(dims)))
+        else:
+            members["o_partial"] = Out(stream.Signature(payload.partial(dims)))
         if config.expose_index:
             members["o_selected"] = Out(stream.Signature(payload.kept_key(dims)))
+        if config.n_engines > 1:
+            members |= {"start": In(spec.index_bits), **agreement_members(dims)}
+            members["i_partial"] = In(stream.Signature(payload.partial(dims)))
+            if config.expose_index:
+                members["i_selected"] = In(stream.Signature(payload.kept_key(dims)))
         members["error"] = Out(len(errors(dims)))
         keys, values = config.memories
         if keys != "internal":
-            members |= _memory_members("key", keys, key_read_port(dims), key_write_port(dims), payload.write_key(dims))
+            own = dims.part
+            members |= _memory_members("key", keys, key_read_port(own), key_write_port(own), payload.write_key(own))
         if values != "internal":
-            write = payload.write_values(dims)
-            members |= _memory_members("value", values, value_read_port(dims), value_write_port(dims), write)
+            own = dims.part
+            write = payload.write_values(own)
+            members |= _memory_members("value", values, value_read_port(own), value_write_port(own), write)
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        dims = self.dims
+        dims = self.dims.part
         keys, values = self.config.memories
         m.submodules.loader = loader = (RowSender if "request" in (keys, values) else RowLoader)(dims)
         m.submodules.fetch = fetch = KeyFetch(dims)
         if keys != "request":
             m.submodules.turns = turns = Turns(addr_bits=len(fetch.keys.addr))
-        m.submodules.score = score = ScoreArray(dims)
-        m.submodules.selector = selector = selector_of(dims)
+        score, selector = self._scores(m)
         m.submodules.replay = replay = Replay(dims)
         m.submodules.softmax = softmax = SoftmaxTable(dims)
         m.submodules.weighted_sum = weighted_sum = WeightedSum(dims)
-        m.submodules.normalizer = normalizer = Normalizer(dims)
+        if not dims.is_partial:
+            m.submodules.normalizer = normalizer = Normalizer(dims)
 
-        _connect(m, wiring.flipped(self.i_row), loader.i)
+        row_error = self._connect_rows(m, loader)
         locate, query_errors = self._connect_query(m, fetch, softmax)
         if self.config.mask:
             _connect(m, wiring.flipped(self.i_mask), fetch.i_mask)
         if self.config.table == "loadable":
             _connect(m, wiring.flipped(self.i_weight), softmax.i_weight)
+            if self.config.bus == "axi":
+                wiring.connect(m, wiring.flipped(self.table_read), softmax.read)
 
         if keys == "request":
             m.submodules.key_requests = key_requests = KeyRequests(dims)
@@ -196,7 +241,7 @@ class Engine(wiring.Component):
         m.d.comb += self.error.eq(
             Cat(
                 query_errors[0],
-                loader.error,
+                row_error,
                 softmax.errors if self.config.table == "loadable" else (),
                 query_errors[1],
                 key_requests.errors if keys == "request" else (),
@@ -211,23 +256,34 @@ class Engine(wiring.Component):
         else:
             _connect(m, fetch.o, score.i)
             m.d.comb += score.keys.eq(fetch.keys.data)
-        if dims.spare_row:
-            m.submodules.spare_row = spare = Spare(payload.levels(dims))
-            _connect(m, score.o, spare.i)
-            _connect(m, spare.o, selector.i)
-        else:
-            _connect(m, score.o, selector.i)
+        kept = selector
+        if selector is not score:
+            self._connect_levels(m, score.o, selector)
+            if dims.spare_places:
+                m.submodules.spare_key = kept = Spare(payload.kept_key(dims))
+                _connect(m, selector.o, kept.i)
         if locate:
-            _connect(m, selector.o, locate.i)
-        self._connect_selected(m, locate or selector, replay)
-        _connect(m, replay.o, softmax.i)
+            m.submodules.located = located = Stage(payload.kept_key(dims))
+            _connect(m, kept.o, locate.i)
+            _connect(m, locate.o, located.i)
+            kept = located
+        self._connect_selected(m, kept, replay)
+        if self.spec.n_tables > 1:
+            m.submodules.before_tables = stage = Stage(payload.replayed_key(dims))
+            _connect(m, replay.o, stage.i)
+            _connect(m, stage.o, softmax.i)
+        else:
+            _connect(m, replay.o, softmax.i)
         if values == "request":
             _connect(m, softmax.o, value_requests.i)
             _connect(m, value_requests.o, weighted_sum.i)
         else:
             _connect(m, softmax.o, weighted_sum.i)
-        _connect(m, weighted_sum.o, normalizer.i)
-        _connect(m, normalizer.o, wiring.flipped(self.o_out))
+        if dims.is_partial:
+            self._connect_partial(m, selector, weighted_sum)
+        else:
+            _connect(m, weighted_sum.o, normalizer.i)
+            _connect(m, normalizer.o, wiring.flipped(self.o_out))
 
         memories = self._memories(m)
         if keys == "request":
@@ -244,6 +300,55 @@ class Engine(wiring.Component):
             wiring.connect(m, loader.values, memories["value"][1])
         return m
 
+    def _scores(self, m: Module) -> tuple[Any, Any]:
+        """Return what takes requests and keys, and what puts out kept keys: scores and selector, or both in one."""
+        dims = self.dims.part
+        if dims.n_queries_a_row > 1:
+            m.submodules.shared_rows = shared = SharedRows(dims)
+            return shared, shared
+        m.submodules.score = score = ScoreArray(dims)
+        m.submodules.selector = selector = selector_of(self.dims)
+        return score, selector
+
+    def _connect_levels(self, m: Module, levels, selector) -> None:
+        """Rows of levels go to the selector, past a spare place if there is one."""
+        if self.dims.spare_places:
+            m.submodules.spare_row = spare = Spare(payload.levels(self.dims))
+            _connect(m, levels, spare.i)
+            levels = spare.o
+        _connect(m, levels, selector.i)
+
+    def _connect_rows(self, m: Module, loader: RowLoader | RowSender) -> Value:
+        """Rows go to the loader, of several engines the own ones alone; return the bit of `error`."""
+        if self.config.n_engines == 1:
+            _connect(m, wiring.flipped(self.i_row), loader.i)
+            return loader.error
+        m.submodules.row_share = share = RowShare(self.dims)
+        _connect(m, wiring.flipped(self.i_row), share.i)
+        _connect(m, share.o, loader.i)
+        m.d.comb += share.start.eq(self.start)
+        return share.error
+
+    def _connect_partial(self, m: Module, selector: Any, weighted_sum: WeightedSum) -> None:
+        """Sums are put together, added to those of the engines before, and put out, or divided."""
+        m.submodules.totals = totals = Totals(self.dims.part)
+        _connect(m, weighted_sum.o, totals.i)
+        _connect(m, selector.o_max_level, totals.i_max_level)
+        result = totals.o
+        if self.config.n_engines > 1:
+            for name in agreement_members(self.dims):
+                wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(selector, name))
+            m.submodules.adder = adder = PartialAdder(self.dims, self.dims.part)
+            _connect(m, wiring.flipped(self.i_partial), adder.i_before)
+            _connect(m, totals.o, adder.i)
+            result = adder.o
+        if self.config.output == "partial":
+            _connect(m, result, wiring.flipped(self.o_partial))
+            return
+        m.submodules.division = division = Division(self.dims)
+        _connect(m, result, division.i)
+        _connect(m, division.o, wiring.flipped(self.o_out))
+
     def _connect_query(
         self, m: Module, fetch: KeyFetch, softmax: SoftmaxTable
     ) -> tuple[Locate | None, tuple[Value, Value]]:
@@ -251,17 +356,27 @@ class Engine(wiring.Component):
 
         Returned are the last, if there is such a thing, and the bits of `error` for `n_valid` and for all else.
         """
+        dims = self.dims.part
         query, others = wiring.flipped(self.i_query), Cat()
+        if self.config.n_engines > 1:
+            m.submodules.query_share = share = QueryShare(self.dims)
+            _connect(m, query, share.i)
+            m.d.comb += share.start.eq(self.start)
+            query = share.o
         if self.spec.n_tables > 1:
-            m.submodules.table_queue = tables = TableQueue(self.dims)
+            m.submodules.table_queue = tables = TableQueue(dims)
             _connect(m, query, tables.i)
             _connect(m, tables.o_table, softmax.i_table)
             query, others = tables.o, tables.error
-        if not self.config.range:
+        if not self.dims.has_row_range:
             _connect(m, query, fetch.i)
-            return None, (fetch.error, others)
-        m.submodules.row_range = row_range = RowRange(self.dims)
-        m.submodules.locate = locate = Locate(self.dims)
+            return None, (fetch.error if self.config.n_engines == 1 else share.errors, others)
+        m.submodules.row_range = row_range = RowRange(dims)
+        if not self.config.range:
+            _connect(m, query, row_range.i)
+            _connect(m, row_range.o, fetch.i)
+            return None, (row_range.errors, others)
+        m.submodules.locate = locate = Locate(dims)
         m.submodules.range_fork = fork = Fork()
         _connect(m, query, row_range.i)
         ranged, place = row_range.o, locate.i_place
@@ -269,16 +384,17 @@ class Engine(wiring.Component):
         m.d.comb += place.p.begin_row.eq(ranged.p.begin_row)
         if self.spec.n_sinks:
             m.d.comb += [
-                place.p.first_row.eq(ranged.p.first >> self.dims.lane_bits),
+                place.p.first_row.eq(ranged.p.first >> dims.lane_bits),
                 place.p.n_before.eq(ranged.p.n_before),
                 place.p.jumps.eq(ranged.p.jumps),
             ]
         _connect_fork(m, fork, fetch.i, place)
-        return locate, (row_range.errors[0], Cat(row_range.errors[1:], others))
+        bits = row_range.errors if self.config.n_engines == 1 else share.errors
+        return locate, (bits[0], Cat(bits[1:], others))
 
     def _memories(self, m: Module) -> dict[str, tuple[Any, Any]]:
         """Return the read port and the write port of each memory that has them, inside or outside."""
-        dims, found = self.dims, {}
+        dims, found = self.dims.part, {}
         for kind, memory in zip(("key", "value"), self.config.memories, strict=True):
             if memory == "external":
                 found[kind] = tuple(wiring.flipped(getattr(self, f"{kind}_{way}")) for way in ("read", "write"))
@@ -301,13 +417,20 @@ class Engine(wiring.Component):
         if not self.config.expose_index:
             _connect(m, selector.o, replay.i)
             return
-        m.d.comb += [replay.i.p.eq(selector.o.p), self.o_selected.p.eq(selector.o.p)]
+        selected = self.o_selected
+        if self.config.n_engines > 1:
+            m.submodules.kept_keys = kept_keys = KeptKeys(self.dims)
+            _connect(m, wiring.flipped(self.i_selected), kept_keys.i_before)
+            _connect(m, kept_keys.o, wiring.flipped(self.o_selected))
+            m.d.comb += kept_keys.start.eq(self.start)
+            selected = kept_keys.i
+        m.d.comb += [replay.i.p.eq(selector.o.p), selected.p.eq(selector.o.p)]
         m.submodules.fork = fork = Fork()
         m.d.comb += [
             fork.i_valid.eq(selector.o.valid),
             selector.o.ready.eq(fork.i_ready),
         ]
-        _connect_fork(m, fork, replay.i, self.o_selected)
+        _connect_fork(m, fork, replay.i, selected)
 
 
 def _connect_fork(m: Module, fork: Fork, *branches) -> None:

@@ -1,4 +1,4 @@
-"""Fork: one stream's handshake offered to two."""
+"""Fork: one stream's handshake offered to several."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ __all__ = ["Fork"]
 
 
 class Fork(wiring.Component):
-    """Handshake of one stream offered to two: each takes the payload once, when it is ready.
+    """Handshake of one stream offered to several: each takes the payload once, when it is ready.
 
-    Neither branch's `valid` depends on the other's `ready`, so each is a stream in its own right. Nothing is offered in
-    reset.
+    No branch's `valid` depends on another's `ready`, so each is a stream in its own right. Nothing is offered in reset.
+
+    Parameters
+    ----------
+    n_branches
+        Branches, 2 or more.
     """
 
     i_valid: Signal
@@ -21,15 +25,16 @@ class Fork(wiring.Component):
     o_valid: Signal
     o_ready: Signal
 
-    def __init__(self):
-        super().__init__({"i_valid": In(1), "i_ready": Out(1), "o_valid": Out(2), "o_ready": In(2)})
+    def __init__(self, n_branches: int = 2):
+        self.n_branches = n = n_branches
+        super().__init__({"i_valid": In(1), "i_ready": Out(1), "o_valid": Out(n), "o_ready": In(n)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        has_taken = Signal(2)
-        taken = Signal(2)
+        has_taken = Signal(self.n_branches)
+        taken = Signal(self.n_branches)
         m.d.comb += [
-            self.o_valid.eq((self.i_valid & ~ResetSignal()).replicate(2) & ~has_taken),
+            self.o_valid.eq((self.i_valid & ~ResetSignal()).replicate(self.n_branches) & ~has_taken),
             taken.eq(has_taken | self.o_ready),
             self.i_ready.eq(taken.all()),
         ]

@@ -37,7 +37,7 @@ module hamming_ram_1r1w #(
   input [WIDTH-1:0] write_data
 );
   reg [WIDTH-1:0] words [0:DEPTH-1];
-  (* mem2reg *) reg [WIDTH-1:0] stages [0:LATENCY-1];  // registers, or Yosys would infer no block RAM before them
+  reg [WIDTH-1:0] stages [0:LATENCY-1];
   integer lane, stage;
 
   assign read_data = stages[LATENCY-1];

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
+from hamming.rtl.agreement import Agreement, agreement_members
 from hamming.rtl.config import Dimensions
-from hamming.rtl.cut import count_levels, find_cut
+from hamming.rtl.cut import count_levels, find_cut, take_from_room
 from hamming.rtl.memory import DualPortMemory, WritePort
 from hamming.rtl.scan import scan_levels
 
@@ -40,43 +41,56 @@ class HistogramSelector(wiring.Component):
     * A stall at the output holds the scan; rows are held when the next query is counted and the scan of the one before
       is not over.
 
+    One of several engines does not find the cut from its own counts: it is told by all of them (`Agreement`). The
+    scores of `Dimensions.n_stored` queries are held meanwhile, and rows of another one wait.
+
     Parameters
     ----------
     dims
-        Sizes of the engine.
+        Sizes of the engine, of one of several as of all together.
 
     Members
     -------
     i : In(stream of payload.levels)
     o : Out(stream of payload.kept_key)
+    i_counts, o_counts, i_totals, o_totals : In, Out(streams), of several engines
+        As of `Agreement`.
+    o_max_level : Out(stream of level_bits), if the engine's results are partial
+        Of each query, before its first key.
 
     Equals `golden.topk`.
     """
 
     i: stream.Interface
     o: stream.Interface
+    o_max_level: stream.Interface
 
     def __init__(self, dims: Dimensions):
-        self.dims = dims
+        self.whole = dims
+        self.dims = dims = dims.part
         self.n_groups = dims.scan_groups(dims.spec.n_keys)
-        super().__init__(
-            {
-                "i": In(stream.Signature(payload.levels(dims))),
-                "o": Out(stream.Signature(payload.kept_key(dims))),
-            }
-        )
+        members = {
+            "i": In(stream.Signature(payload.levels(dims))),
+            "o": Out(stream.Signature(payload.kept_key(dims))),
+        }
+        if dims.config.n_engines > 1:
+            members |= agreement_members(self.whole)
+        if dims.is_partial:
+            members["o_max_level"] = Out(stream.Signature(dims.level_bits))
+        super().__init__(members)
 
     def elaborate(self, platform) -> Module:
         m = Module()
         dims = self.dims
         row_width = dims.n_lanes * dims.level_bits
-        # Two banks of stored levels: one is filled, the other scanned.
+        # Two banks of stored levels: one is filled, the other scanned; of several engines more, which wait.
         m.submodules.scores = scores = DualPortMemory(
-            WritePort(depth=2 * self.n_groups, width=dims.scan_rows * row_width, granularity=row_width)
+            WritePort(depth=dims.n_stored * self.n_groups, width=dims.scan_rows * row_width, granularity=row_width)
         )
         is_complete = Signal()  # a counted query waits for the scan
         handed_over = Signal()
-        scan_bank = Signal(init=1)
+        bank_bits = dims.n_stored.bit_length() - 1
+        scan_bank = Signal(bank_bits, init=dims.n_stored - 1)
         next_group = Signal(range(self.n_groups + 1), init=self.n_groups)  # the next that the scan reads
 
         # A row arrives, goes with its count, and is stored as it moves on to the room. No more than a query's first row
@@ -91,12 +105,15 @@ class HistogramSelector(wiring.Component):
         counts_are_here = Signal()
         counts_are_last = Signal(reset_less=True)
         row = Signal(range(max(2, dims.n_rows)))
-        bank = Signal()
+        bank = Signal(bank_bits)
         scan_bits = dims.scan_rows.bit_length() - 1
         group = row >> scan_bits
+        is_alone = dims.config.n_engines == 1
+        n_free = Signal(range(dims.n_stored + 1), init=dims.n_stored)  # banks of no query, of several engines
+        has_bank = ~(handed_over & (bank != scan_bank)) if is_alone else (row != 0) | (n_free != 0)
         m.d.comb += [
             self.i.ready.eq(~here[0] | moves[0]),
-            row_moves.eq(here[-1] & (~counts_are_here | counts_move) & ~(handed_over & (bank != scan_bank))),
+            row_moves.eq(here[-1] & (~counts_are_here | counts_move) & has_bank),
             counts_move.eq(counts_are_here & (~is_complete | handed_over)),
             scores.write.addr.eq(Cat(bank, group)),
             scores.write.data.eq(counted.level.as_value().replicate(dims.scan_rows)),
@@ -116,7 +133,7 @@ class HistogramSelector(wiring.Component):
         with m.If(row_moves):
             m.d.sync += [
                 row.eq(Mux(counted.last, 0, row + 1)),
-                bank.eq(bank ^ counted.last),
+                bank.eq(bank ^ counted.last if is_alone else bank + counted.last),
                 counts_are_last.eq(counted.last),
             ]
         with m.If(row_moves | counts_move):
@@ -127,6 +144,38 @@ class HistogramSelector(wiring.Component):
             m.d.sync += is_complete.eq(0)
 
         counts = count_levels(m, dims, rows[0], moves)
-        cut = find_cut(m, dims, counts, counts_move, counts_are_last)
-        scan_levels(m, dims, self.o, scores, cut, is_complete, handed_over, scan_bank, next_group)
+        room, is_full = take_from_room(m, dims, counts, counts_move, counts_are_last)
+        if is_alone:
+            cut = find_cut(m, dims, room, is_full)
+            has_cut, scan_starts = is_complete, handed_over
+        else:
+            cut, has_cut, scan_starts = self._agree(m, Cat(*room, is_full), is_complete, handed_over)
+        may_scan = has_cut & self.o_max_level.ready if dims.is_partial else has_cut
+        is_over = scan_levels(m, dims, self.o, scores, cut, may_scan, scan_starts, scan_bank, next_group)
+        if dims.is_partial:
+            m.d.comb += [
+                self.o_max_level.valid.eq(has_cut & is_over),
+                self.o_max_level.payload.eq(cut["max_level"]),
+            ]
+        if not is_alone:
+            is_scanning = Signal()
+            m.d.sync += n_free.eq(n_free + (is_scanning & is_over) - (row_moves & (row == 0)))
+            with m.If(scan_starts | is_over):
+                m.d.sync += is_scanning.eq(scan_starts)
         return m
+
+    def _agree(
+        self, m: Module, counts: Value, is_complete: Signal, handed_over: Signal
+    ) -> tuple[dict[str, Value], Value, Signal]:
+        """Hand the counts over to the agreement; return the cut, whether it is there, and what says that it is used."""
+        m.submodules.agreement = agreement = Agreement(self.whole)
+        for name in agreement_members(self.whole):
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(agreement, name))
+        scan_starts = Signal()
+        m.d.comb += [
+            agreement.i.valid.eq(is_complete),
+            agreement.i.payload.eq(counts),
+            handed_over.eq(is_complete & agreement.i.ready),
+            agreement.o.ready.eq(scan_starts),
+        ]
+        return {name: agreement.o.p[name] for name in payload.cut(self.whole).members}, agreement.o.valid, scan_starts

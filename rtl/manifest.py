@@ -16,10 +16,13 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In
 
 from hamming.rtl import payload
-from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_streams
-from hamming.rtl.axi.registers import description
-from hamming.rtl.config import BUFFER_LATENCY
+from hamming.rtl.agreement import own_places
+from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_masters, axi_streams
+from hamming.rtl.axi.registers import causes, description
+from hamming.rtl.chain import Chain
+from hamming.rtl.config import BUFFER_LATENCY, HOP_LATENCY
 from hamming.rtl.engine import Engine, errors
+from hamming.rtl.kept_keys import waiting_keys
 from hamming.rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
 from hamming.rtl.short_queue import MOST_IN_REGISTERS
 
@@ -81,7 +84,7 @@ def _field(name: str, offset: int, shape: Any) -> dict[str, Any]:
     return {"name": name, "offset": offset, "bits": shape.width, "length": length, "signed": shape.signed}
 
 
-def manifest(engine: Engine | AxiEngine, verilog: str) -> dict[str, Any]:
+def manifest(engine: Engine | AxiEngine | Chain, verilog: str) -> dict[str, Any]:
     """Return the manifest of `engine`, whose Verilog is `verilog`."""
     dims, config = engine.dims, engine.config
     is_axi = isinstance(engine, AxiEngine)
@@ -107,6 +110,7 @@ def manifest(engine: Engine | AxiEngine, verilog: str) -> dict[str, Any]:
         "memories": _memories(engine),
         "memory_ports": _memory_ports(engine),
         **_memory_streams(engine),
+        **({"masters": axi_masters(engine)} if is_axi and dims.bus_words else {}),
         "cycles": _cycles(engine),
         "versions": {
             "hamming": _version("hamming-attention"),
@@ -124,14 +128,14 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _memories(engine: Engine | AxiEngine) -> list[dict[str, Any]]:
-    dims, config = engine.dims, engine.config
+def _memories(engine: Engine | AxiEngine | Chain) -> list[dict[str, Any]]:
+    dims, config = engine.dims.part, engine.config
     keys, values = key_read_port(dims), value_read_port(dims)
     key_location, value_location = config.memories
     sizes = [("key_memory", keys.depth, keys.width, key_location)]
     sizes += [(name, depth, values.width, value_location) for name, depth in dims.value_memories.items()]
     for kind, layout, port, location in (
-        ("key", payload.score_request(dims), keys, key_location),
+        ("key", payload.row_request(dims), keys, key_location),
         ("value", payload.placeless_key(dims), values, value_location),
     ):
         if location == "request":
@@ -141,10 +145,20 @@ def _memories(engine: Engine | AxiEngine) -> list[dict[str, Any]]:
     if dims.queries_in_flight > MOST_IN_REGISTERS:
         queues = {"locate.places": payload.place(dims).size if config.range else 0}
         queues |= {"table_queue.tables": dims.spec.table_bits}
+        queues |= {"totals.max_levels": dims.level_bits if dims.is_partial else 0}
         sizes += [(f"{name}.words", dims.queries_in_flight, bits, "internal") for name, bits in queues.items() if bits]
     if config.selector == "histogram":
-        groups = dims.scan_groups(dims.spec.n_keys)
-        sizes.append(("selector.scores", 2 * groups, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))
+        depth = dims.n_stored * dims.scan_groups(dims.spec.n_keys)
+        n_queries = dims.n_queries_a_row
+        for name in ["selector"] if n_queries == 1 else [f"shared_rows.selector_{n}" for n in range(n_queries)]:
+            sizes.append((f"{name}.scores", depth, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))
+    if config.n_engines > 1:
+        count_bits = dims.spec.top_k.bit_length()
+        sizes.append(("selector.agreement.own.words", own_places(dims), count_bits, "internal"))
+        if config.expose_index:
+            sizes.append(("kept_keys.waiting.words", waiting_keys(dims), payload.kept_key(dims).size, "internal"))
+    if isinstance(engine, Chain):
+        sizes = [(f"engine_{n}.{name}", *size) for n in range(config.n_engines) for name, *size in sizes]
     inside = "engine." if isinstance(engine, AxiEngine) else ""
     return [
         {"name": inside + name, "depth": depth, "bits_a_word": width, "bits": depth * width, "location": location}
@@ -152,11 +166,11 @@ def _memories(engine: Engine | AxiEngine) -> list[dict[str, Any]]:
     ]
 
 
-def _errors(engine: Engine | AxiEngine) -> list[dict[str, Any]]:
-    port = "register ERROR" if isinstance(engine, AxiEngine) else "error"
+def _errors(engine: Engine | AxiEngine | Chain) -> list[dict[str, Any]]:
+    port, found = ("register ERROR", causes) if isinstance(engine, AxiEngine) else ("error", errors)
     return [
         {"port": port, "bit": bit, "name": name, "meaning": meaning}
-        for bit, (name, meaning) in enumerate(errors(engine.dims).items())
+        for bit, (name, meaning) in enumerate(found(engine.dims).items())
     ]
 
 
@@ -167,7 +181,7 @@ _READ_ENABLES = [
 ]
 
 
-def _memory_ports(engine: Engine | AxiEngine) -> dict[str, Any]:
+def _memory_ports(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, member in engine.signature.members.items():
         if member.is_signature and isinstance(member.signature, (ReadPort, WritePort)):
@@ -184,9 +198,11 @@ def _memory_ports(engine: Engine | AxiEngine) -> dict[str, Any]:
     return result
 
 
-def _memory_streams(engine: Engine | AxiEngine) -> dict[str, Any]:
+def _memory_streams(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     """Return the entry that says of each memory of any latency what its streams mean; none where there is none."""
-    dims = engine.dims
+    if isinstance(engine, AxiEngine):
+        return {}
+    dims = engine.dims.part
     keys, values = key_read_port(dims), value_read_port(dims)
     layouts = {
         "key": (keys, f"key j is bits (j % {dims.n_lanes}) * {dims.spec.d_head} and up of word j // {dims.n_lanes}"),
@@ -217,42 +233,55 @@ _ORDER = [
 ]
 
 
-def _cycles(engine: Engine | AxiEngine) -> dict[str, Any]:
+def _cycles(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     dims = engine.dims
-    kept, seen, rows = "max(1, min(top_k, n_valid))", "n_valid", "max(1, ceil(n_valid / n_lanes))"
-    groups = "max(1, ceil(n_valid / (n_lanes * scan_rows)))"
-    take, give, before = "score", "top_k", ""
+    n_engines, n_queries = engine.config.n_engines, dims.n_queries_a_row
+    seen = "n_valid" if n_engines == 1 else f"min(n_valid, {dims.part.spec.n_keys})"  # of the engine that sees the most
+    kept, rows = f"max(1, min(top_k, {seen}))", f"max(1, ceil({seen} / n_lanes))"
+    groups = f"max(1, ceil({seen} / (n_lanes * scan_rows)))"
+    times, more = (f"{n_queries} * ", f" + {n_queries - 1} * top_k") if n_queries > 1 else ("", "")
+    take, give, before = "score", "top_k", "1 + " if dims.has_row_range else ""
     if engine.config.range:
-        kept, seen, before = "max(1, min(top_k, n_seen))", "n_seen", "1 + "
+        kept, seen = "max(1, min(top_k, n_seen))", "n_seen"
         rows = "max(1, rows that hold a key that is seen)"
         groups = "ceil(score / scan_rows)"
     if engine.config.selector == "histogram":
         give = f"{4 + dims.count_stages} + {groups} + {kept}"
-        select = f"{groups} + max(1, fold - 1) * {kept}, at most"
+        select = f"{groups} + max(1, fold - 1) * {kept}"
+        select = f"{times}({select}), at most" if times else f"{select}, at most"
     elif dims.n_lanes == 1:
-        select = f"max({seen}, top_k)"
+        select = f"max({seen}, top_k){more}"
     else:
         take = "score * n_lanes"
-        select = f"max({seen}, top_k) at most: a cycle a key that ranks among the kept when it comes"
+        taken = "score * n_lanes" if times else seen
+        select = f"max({taken}, top_k){more} at most: a cycle a key that ranks among the kept when it comes"
     terms = dims.cycle_terms()
-    in_buffers = f" + {BUFFER_LATENCY}" if isinstance(engine, AxiEngine) else ""
+    others = f" + {BUFFER_LATENCY}" if isinstance(engine, AxiEngine) else ""
+    others += f" + {n_queries - 1} * max(select, sum, divide) / {n_queries}" if times else ""
+    d_value = f"divide / {n_queries}" if times else "divide"
+    agree = {}
+    if n_engines > 1:
+        agree = {"agree": {"formula": "d_head + 1", "cycles": terms["agree"]}}
+        others += f" + {dims.agreement} + {HOP_LATENCY} * n_engines"
+    for_each = f" for each {n_queries} queries" if times else ""
     return {
-        "formula": "max(score, select, sum, divide), back to back; score and sum alone are the bound",
+        "formula": f"max({', '.join(terms)}){for_each}, back to back; score and sum alone are the bound",
         "terms": {
             "score": {"formula": rows, "cycles": terms["score"]},
             "select": {"formula": select, "cycles": terms["select"]},
-            "sum": {"formula": f"fold * {kept}", "cycles": terms["sum"]},
+            "sum": {"formula": f"{times}fold * {kept}", "cycles": terms["sum"]},
             "divide": {
-                "formula": "d_value / n_dividers",
+                "formula": f"{times}d_value / n_dividers",
                 "cycles": terms["divide"],
             },
+            **agree,
         },
-        "a_query": max(terms.values()),
-        "bound": dims.bound(),
+        "a_query": -(-max(terms.values()) // n_queries),
+        "bound": -(-dims.bound() // n_queries),
         "latency": {
             "formula": f"{before}{take} + score_stages + {give} "
-            f"+ (fold - 1) * max(kept, D) + {dims.key_latency} + D + {dims.division_latency}{in_buffers}, at most; "
-            "D = divide / fold",
+            f"+ (fold - 1) * max(kept, D) + {dims.key_latency} + D + {dims.division_latency}{others}, at most; "
+            f"D = {d_value} / fold",
             "cycles": dims.latency(),
         },
     }

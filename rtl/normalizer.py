@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
-
-from amaranth.hdl import C, Cat, Module, Mux, ResetSignal, Signal, Value
+from amaranth.hdl import Cat, Module, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
+from hamming.rtl.addition import Stages, add_parts, corrections, hold_slice, select_word, sum_word
 from hamming.rtl.config import Dimensions
 from hamming.rtl.quotient import carry_select_difference, quotient_stages
 
@@ -57,68 +55,35 @@ class Normalizer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         dims, spec = self.dims, self.dims.spec
-        n_beats = dims.n_macs // dims.n_dividers
         n_adds = len(dims.addition_places)
 
-        # A slice is held until its last elements are selected.
         go = Signal()
-        ends = Signal()
-        is_busy = Signal()
-        beat = Signal(range(n_beats))
-        held = Signal(payload.sum_parts(dims), reset_less=True)
-        m.d.comb += [
-            go.eq(~self.o.valid | self.o.ready),
-            ends.eq(beat == n_beats - 1),
-            self.i.ready.eq(~is_busy | (go & ends)),
-        ]
-        with m.If(is_busy & go):
-            m.d.sync += [beat.eq(Mux(ends, 0, beat + 1)), is_busy.eq(~ends)]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [is_busy.eq(1), held.eq(self.i.payload)]
+        m.d.comb += go.eq(~self.o.valid | self.o.ready)
+        is_busy, beat, ends, held = hold_slice(m, dims, self.i, go)
 
         # Flags that travel: whether a stage's registers hold something, and are the first to hold this slice's.
-        def travel(name: str, flag: Value, n: int, **kwargs) -> list[Value]:
-            stages: list[Value] = [flag]
-            for stage in range(1, n + 1):
-                register = Signal(name=f"{name}_{stage}", **kwargs)
-                with m.If(go):
-                    m.d.sync += register.eq(stages[-1])
-                stages.append(register)
-            return stages
-
+        stages = Stages(m, go)
         n_stages = dims.division_latency - 1
-        valid = travel("valid", is_busy, n_stages)
-        is_first = travel("is_first", is_busy & (beat == 0), n_stages - 2, reset_less=True)
-        last = travel("last", held.last & ends, n_stages, reset_less=True)
-        is_empty = travel("is_empty", held.is_empty, n_stages, reset_less=True)
+        valid = stages.travel("valid", is_busy, n_stages)
+        is_first = stages.travel("is_first", is_busy & (beat == 0), n_stages - 2, reset_less=True)
+        last = stages.travel("last", held.last & ends, n_stages, reset_less=True)
+        is_empty = stages.travel("is_empty", held.is_empty, n_stages, reset_less=True)
         enables = [go & flag for flag in valid]
 
         # What all elements of a slice share moves on with its first.
-        def follow(name: str, word: Value, width: int, stages: range) -> list[Value]:
-            words: list[Value] = []
-            for stage in stages:
-                register = Signal(width, name=f"{name}_{stage}", reset_less=True)
-                with m.If(go & is_first[stage]):
-                    m.d.sync += register.eq(words[-1] if words else word)
-                words.append(register)
-            return words
-
         halves = held.offset + held.offset_carry - held.negated
-        divisors = follow("divisor", Cat(held.low, halves), spec.weight_sum_bits, range(n_stages - 1))
+        divisors = stages.follow("divisor", Cat(held.low, halves), spec.weight_sum_bits, is_first[: n_stages - 1])
         correction = Signal(spec.acc_bits)
         m.d.comb += correction.eq(held.offset + held.offset_carry - (held.negated << spec.value_bits))
-        corrections = [
-            follow(f"correction_{place}", correction[part], part.stop - part.start, range(stage + 1))[-1]
-            for stage, (place, part) in enumerate(self._parts())
-        ]
+        added = corrections(dims, stages, correction, is_first)
 
         for n in range(dims.n_dividers):
             elements = range(n, dims.n_macs, dims.n_dividers)
-            words = [self._word(held, element) for element in elements]
+            words = [sum_word(dims, held, element) for element in elements]
             selected = Signal(len(words[0]), name=f"selected_{n}", reset_less=True)
             with m.If(enables[0]):
-                m.d.sync += selected.eq(_select(words, beat))
-            numerator = self._numerator(m, n, selected, corrections, enables[1:])
+                m.d.sync += selected.eq(select_word(words, beat))
+            numerator = add_parts(m, dims, n, selected, added, enables[1:])
             quotient = quotient_stages(
                 m,
                 spec,
@@ -135,51 +100,3 @@ class Normalizer(wiring.Component):
             self.o.p.is_empty.eq(is_empty[-1]),
         ]
         return m
-
-    def _parts(self) -> list[tuple[int, slice]]:
-        """Return the bits that each stage of the addition adds."""
-        places = [*self.dims.addition_places, self.dims.spec.acc_bits]
-        return [(low, slice(low, high)) for low, high in itertools.pairwise(places)]
-
-    def _word(self, held, element: int) -> Value:
-        """Return an element's sum, and above it its carries."""
-        return Cat(held.acc[element], held.carry[element]) if self.dims.kept_carries else held.acc[element]
-
-    def _numerator(
-        self, m: Module, n: int, selected: Signal, corrections: Sequence[Value], enables: Sequence[Value]
-    ) -> Value:
-        """Add sum, carries and correction, a part of the bits in each stage."""
-        acc_bits = self.dims.spec.acc_bits
-        places = {column: acc_bits + i for i, column in enumerate(self.dims.kept_carries)}
-        acc = selected[:acc_bits]
-        carries = Cat(selected[places[column]] if column in places else C(0, 1) for column in range(acc_bits))
-        done: Value = C(0, 0)
-        carry: Value = C(0, 1)
-        for (place, part), correction, enable in zip(self._parts(), corrections, enables, strict=False):
-            width = part.stop - part.start
-            total = Signal(width + 2, name=f"total_{n}_{place}", reset_less=True)
-            below = Signal(place, name=f"below_{n}_{place}", reset_less=True)
-            above = Signal(2 * (acc_bits - part.stop), name=f"above_{n}_{place}", reset_less=True)
-            with m.If(enable):
-                m.d.sync += [
-                    total.eq(acc[:width] + carries[:width] + correction + carry),
-                    below.eq(done),
-                    above.eq(Cat(acc[width:], carries[width:])),
-                ]
-            done, carry = Cat(below, total[:width]), total[width:]
-            acc, carries = above[: acc_bits - part.stop], above[acc_bits - part.stop :]
-        return done
-
-
-def _select(words: Sequence[Value], number: Value) -> Value:
-    """Return `words[number]`.
-
-    The number's highest bit, which changes least often, selects first, so that of the many words at the leaves of the
-    tree few ever move.
-    """
-    if len(words) == 1:
-        return words[0]
-    half = 1 << ((len(words) - 1).bit_length() - 1)
-    bit = number[half.bit_length() - 1]
-    pairs = [Mux(bit, words[i + half], words[i]) if i + half < len(words) else words[i] for i in range(half)]
-    return _select(pairs, number)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
@@ -10,7 +12,17 @@ from amaranth.lib.wiring import In, Out
 from hamming.rtl import payload
 from hamming.rtl.config import Dimensions
 
-__all__ = ["SoftmaxTable"]
+__all__ = ["SoftmaxTable", "table_read"]
+
+
+def table_read(dims: Dimensions) -> wiring.Signature:
+    """Return the port by which a loadable table is read back, as the reader sees it.
+
+    `data` is the entry at `index`, of several tables of `table`, in a cycle in which `is_free`; 0 where there is none.
+    """
+    entry = payload.weight_entry(dims)
+    members = {name: Out(field.shape) for name, field in entry if name != "weight"}
+    return wiring.Signature(members | {"data": In(dims.spec.weight_bits), "is_free": In(1)})
 
 
 class SoftmaxTable(wiring.Component):
@@ -46,6 +58,7 @@ class SoftmaxTable(wiring.Component):
     i_weight : In(stream of payload.weight_entry), if the table is loadable
         Entries, in any order, all of a table before the first query that uses it. Always ready.
     o : Out(stream of payload.weighted_key)
+    read : In(table_read), if the table is loadable and behind AXI
     errors : Out(2), if the table is loadable
         Since the last reset: an entry above `d_head`, or of no table, was written; a table was no softmax table. The
         latter shows at most `d_head + 2` cycles after the first key that uses it.
@@ -57,6 +70,7 @@ class SoftmaxTable(wiring.Component):
     i_table: stream.Interface
     i_weight: stream.Interface
     o: stream.Interface
+    read: wiring.PureInterface
     errors: Signal
 
     def __init__(self, dims: Dimensions):
@@ -70,6 +84,8 @@ class SoftmaxTable(wiring.Component):
         if dims.config.table == "loadable":
             members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))
             members["errors"] = Out(2)
+            if dims.config.bus == "axi":
+                members["read"] = In(table_read(dims))
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
@@ -149,14 +165,30 @@ class SoftmaxTable(wiring.Component):
             ]
             with m.If(is_used):
                 m.d.comb += weight.eq(read.data)
-            self._check(m, table, is_used=self.i.valid & self.i.ready & is_used, is_written=write.en)
+            checks = self._check(m, table, is_used=self.i.valid & self.i.ready & is_used, is_written=write.en)
+            if self.dims.config.bus == "axi":
+                self._read_back(m, checks, n)
         with m.If(is_taken & is_outside):
             m.d.sync += self.errors[0].eq(1)
         with m.If(is_taken & ~is_outside & (stored != entry.weight)):
             m.d.sync += self.errors[1].eq(1)
 
-    def _check(self, m: Module, table: Memory, *, is_used: Value, is_written: Value) -> None:
-        """Go through a table once it is used, and see whether it rises, or begins with 0."""
+    def _read_back(self, m: Module, checks: tuple[Any, Signal], number: int) -> None:
+        """Lend a table's port of the check, while there is none."""
+        port, is_checking = checks
+        wanted = self.read.table == number if self.dims.spec.n_tables > 1 else 1
+        with m.If(~is_checking):
+            m.d.comb += port.addr.eq(self.read.index)
+        with m.If(wanted):
+            m.d.comb += self.read.is_free.eq(~is_checking)
+            with m.If(self.read.index <= self.dims.spec.d_head):
+                m.d.comb += self.read.data.eq(port.data)
+
+    def _check(self, m: Module, table: Memory, *, is_used: Value, is_written: Value) -> tuple[Any, Signal]:
+        """Go through a table once it is used, and see whether it rises, or begins with 0.
+
+        Returned are the port by which it is read, and whether it is.
+        """
         port = table.read_port(domain="comb")
         is_new = Signal(init=1)  # written, and not used since
         is_checking = Signal()
@@ -171,6 +203,7 @@ class SoftmaxTable(wiring.Component):
             with m.If(Mux(place == 0, port.data == 0, port.data > before)):
                 m.d.sync += self.errors[1].eq(1)
         m.d.comb += port.addr.eq(place)
+        return port, is_checking
 
 
 def _highest(word: Value) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -19,15 +20,17 @@ from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import streams
 from hamming.sim.bench import RESET_CYCLES, Bench
 from hamming.sim.exchange import End, Hang, Stepped
-from hamming.sim.harness import monitor
+from hamming.sim.harness import AXI_WAYS, axi_monitor, monitor
 from hamming.sim.payloads import Stream, read_streams
 from hamming.sim.streams import Gate
 
 # cocotbext.axi 0.1.28 is written for an older cocotb.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"cocotbext\.axi|cocotb_bus")
 from cocotbext.axi import (  # noqa: E402
+    AxiBus,
     AxiLiteBus,
     AxiLiteMaster,
+    AxiRam,
     AxiStreamBus,
     AxiStreamFrame,
     AxiStreamSink,
@@ -39,12 +42,30 @@ __all__ = ["AxiBench", "AxiPorts"]
 #: Steps of simulated time in a cycle.
 _CYCLE_STEPS = 2
 
+#: More than a RAM of cocotbext.axi can have no length for.
+_RAM_ADDRESS_BITS = 62
+
+#: Cycles after the last access.
+_SETTLING_CYCLES = 2
+
 #: Frames that wait in a source at most: enough that it never idles.
 _QUEUED = 4
 
 
+#: Codes of `sim/verilog/hamming_axi_read_monitor.v` and of the write monitor.
+_VIOLATIONS = {
+    1: "a burst that is none",
+    2: "a burst crosses 4 kB",
+    3: "an answer that nobody asked for",
+    4: "the last beat is another",
+    5: "EXOKAY",
+    6: "valid is 1 in a reset",
+    7: "too much is under way",
+}
+
+
 class AxiPorts:
-    """Sources, sinks and the master of registers, made once a run.
+    """Sources, sinks, the master of registers, and a RAM for each master of the engine's, made once a run.
 
     Parameters
     ----------
@@ -52,9 +73,15 @@ class AxiPorts:
         Handle of the harness, in reset.
     names
         Streams and their directions.
+    masters
+        As a manifest lists them.
+    memory
+        What all RAMs are; None: each has its own. It has a length, and slices to be read and set.
     """
 
-    def __init__(self, dut: Any, names: dict[str, Stream]) -> None:
+    def __init__(
+        self, dut: Any, names: dict[str, Stream], masters: dict[str, Any] | None = None, *, memory: Any = None
+    ) -> None:
         logging.getLogger("cocotb.hamming_harness").setLevel(logging.WARNING)
         self.sources: dict[str, Any] = {}
         self.sinks: dict[str, Any] = {}
@@ -66,16 +93,21 @@ class AxiPorts:
             else:
                 self.sinks[name] = AxiStreamSink(bus, dut.clk, dut.rst, byte_lanes=1)
         self.registers: Any = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.clk, dut.rst)
+        self.rams: dict[str, Any] = {
+            kind: AxiRam(
+                AxiBus.from_prefix(dut, master["prefix"]), dut.clk, dut.rst, size=1 << _RAM_ADDRESS_BITS, mem=memory
+            )
+            for kind, master in (masters or {}).items()
+        }
 
     def channels(self) -> list[tuple[str, Any]]:
-        """Return what pauses in the master of registers, by the channels' names."""
-        write, read = self.registers.write_if, self.registers.read_if
+        """Return what pauses in the master of registers and in RAMs, by the channels' names."""
+        ends = {"s_axi": self.registers} | {f"m_axi_{kind}": ram for kind, ram in self.rams.items()}
         return [
-            ("s_axi_aw", write.aw_channel),
-            ("s_axi_w", write.w_channel),
-            ("s_axi_b", write.b_channel),
-            ("s_axi_ar", read.ar_channel),
-            ("s_axi_r", read.r_channel),
+            (f"{prefix}_{name}", getattr(part, f"{name}_channel"))
+            for prefix, end in ends.items()
+            for part, names in ((end.write_if, ("aw", "w", "b")), (end.read_if, ("ar", "r")))
+            for name in names
         ]
 
     def clear(self) -> None:
@@ -338,15 +370,48 @@ class AxiBench(Bench):
             await super()._play(others)
             if self.fields.get("last_cycle") is None:
                 await self._hold_registers()
+                for _ in range(_SETTLING_CYCLES):  # monitors count the last answer
+                    await self.dut.clk.rising_edge
         finally:
             beside.cancel()
             self._ports.clear()
 
     async def _beside(self) -> None:
+        for kind in self._ports.rams:
+            base = self._map[f"{kind.upper()}_BASE"]["offset"]
+            await self._ports.registers.write_qword(
+                base, random.Random(kind).randrange(1 << _RAM_ADDRESS_BITS - 13) << 12
+            )
         await self._ports.registers.write_dword(self._map["CONTROL"]["offset"], 1)
         for part in self._axi:
             if isinstance(part, _TableSource):
                 await part.run()
+                await self._hold_table()
+
+    async def _hold_table(self) -> None:
+        """Read the softmax table back, while queries are on their way; nothing is above its last entry."""
+        offset, bits = self.fields["registers"]["table"]["offset"], self.streams["i_weight"].field("index").bits
+        for number, table in enumerate(AttentionSpec.from_dict(self.fields["spec"]).tables):
+            for deficit in range(1 << bits):
+                want = table[deficit] if deficit < len(table) else 0
+                place = offset + 4 * (number << bits | deficit)
+                if (got := await self._ports.registers.read_dword(place)) != want:
+                    self.fail(f"table {number}: entry {deficit} reads as {got}, not {want}")
+
+    def report(self) -> dict[str, Any]:
+        """Return what happened, as `Bench` does, with what is wrong of whole AXI ports; transfers count, too."""
+        report = super().report()
+        n_transfers = sum(int(getattr(self.dut, monitor(name)).n_transfers.value) for name in self._watched)
+        for prefix in dict.fromkeys(channel.rpartition("_")[0] for channel in self.channels):
+            for way in AXI_WAYS:
+                seen = getattr(self.dut, axi_monitor(prefix, way))
+                if violation := int(seen.violation.value):
+                    cycle = int(seen.violation_cycle.value) + 1
+                    report["violations"].append(f"{prefix} {way}: {_VIOLATIONS[violation]} (cycle {cycle})")
+                elif self.fields.get("last_cycle") is None and (n_due := int(seen.n_due.value)):
+                    report["violations"].append(f"{prefix} {way}: {n_due} answers did not come")
+        report["coverage"]["axi_transfers"] = n_transfers
+        return report
 
     async def _hold_registers(self) -> None:
         """Hold the registers against what was sent and received."""

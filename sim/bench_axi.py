@@ -20,5 +20,5 @@ async def engine(dut) -> None:
     """Play the cases of this run."""
     fields, _ = case.load(Path(os.environ["HAMMING_CASE"]), "case_0")
     dut.rst.value = 1
-    ports = AxiPorts(dut, read_streams(fields["streams"]))
+    ports = AxiPorts(dut, read_streams(fields["streams"]), fields["masters"])
     await play_cases(dut, play, functools.partial(AxiBench, ports))

@@ -84,6 +84,8 @@ def fuzz(design: Design, n_cycles: int, seed: int = 0) -> FuzzReport:
 
     Raises
     ------
+    ValueError
+        The engine is behind AXI: its ports are watched by `sim.protocol`, and what they owe is proved.
     SimulatorMissing, SimulationFailed
         As of `sim.runner`.
 
@@ -107,6 +109,8 @@ def fuzz(design: Design, n_cycles: int, seed: int = 0) -> FuzzReport:
 
 def play(design: Design, n_cycles: int, seed: int = 0) -> tuple[dict[str, Any], Log]:
     """Drive an engine, and return its manifest and what its harness wrote down; arguments as of `fuzz`."""
+    if design.config.bus != "stream":
+        raise ValueError(f"anything is sent to engines of bus 'stream', not {design.config.bus!r}; see sim.protocol")
     engine = Engine(design.spec, design.config)
     name = design.config.name
     verilog = emit(engine, name)

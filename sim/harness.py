@@ -8,7 +8,19 @@ from typing import Any, TypedDict
 
 from hamming.sim.payloads import Stream
 
-__all__ = ["MEMORY", "MEMORY_CONTROLS", "TOP", "Port", "harness", "instance", "library", "request_memory"]
+__all__ = [
+    "AXI_WAYS",
+    "MEMORY",
+    "MEMORY_CONTROLS",
+    "TOP",
+    "Port",
+    "axi_monitor",
+    "harness",
+    "instance",
+    "library",
+    "monitor",
+    "request_memory",
+]
 
 #: Name of the harness's module.
 TOP = "hamming_harness"
@@ -27,6 +39,16 @@ MEMORY_CONTROLS = {
 }
 
 
+#: What the monitors of AXI ports look at (`sim/verilog/hamming_axi_*_monitor.v`).
+AXI_WAYS = {
+    "read": ("arvalid", "arready", "araddr", "arlen", "arsize", "arburst", "rvalid", "rready", "rresp", "rlast"),
+    "write": (
+        *("awvalid", "awready", "awaddr", "awlen", "awsize", "awburst"),
+        *("wvalid", "wready", "wlast", "bvalid", "bready", "bresp"),
+    ),
+}
+
+
 class Port(TypedDict):
     """A port of a module, as a manifest lists it."""
 
@@ -41,6 +63,11 @@ def library() -> dict[str, str]:
     return {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".v")}
 
 
+def axi_monitor(prefix: str, way: str) -> str:
+    """Return the name of the monitor of a port's reads or writes in the harness."""
+    return f"{prefix}_{way}_monitor"
+
+
 def monitor(stream: str) -> str:
     """Return the name of a stream's monitor in the harness."""
     return f"{stream}_monitor"
@@ -51,6 +78,7 @@ def harness(
     ports: Sequence[Port],
     streams: Mapping[str, Stream],
     memories: Mapping[str, Any] | None = None,
+    axi: Sequence[str] = (),
 ) -> str:
     """Return the harness of a module: Verilog-2005, to be compiled beside the module and `library`.
 
@@ -68,6 +96,8 @@ def harness(
         Its streams, by name.
     memories
         `memory_streams` of its manifest.
+    axi
+        Prefixes of its ports of AXI4 and AXI4-Lite, each of which is watched as a whole.
     """
     clocks = {"clk": "clk", "rst": "rst", "aclk": "clk", "aresetn": "~rst"}
     memories = memories or {}
@@ -98,6 +128,7 @@ def harness(
             "payload": stream.payload,
         }
         lines += [instance("hamming_stream_monitor", monitor(name), connections, {"BITS": stream.bits})]
+    lines += [_axi_monitor(prefix, way, ports) for prefix in axi for way in AXI_WAYS]
     return "\n".join([*lines, "endmodule", ""])
 
 
@@ -132,6 +163,20 @@ def request_memory(
         "PART_ADDR_BITS": write.field("address").bits,
     }
     return instance(MEMORY, name, wires, parameters)
+
+
+def _axi_monitor(prefix: str, way: str, ports: Sequence[Port]) -> str:
+    """Return an instance that watches the reads or the writes of a port; what AXI4-Lite does not have is one beat."""
+    bits = {port["name"].removeprefix(f"{prefix}_"): port["bits"] for port in ports}
+    n_bytes = bits["rdata"] // 8
+    channel = "ar" if way == "read" else "aw"
+    lite = {f"{channel}len": "8'd0", f"{channel}size": f"3'd{n_bytes.bit_length() - 1}", f"{channel}burst": "2'd1"}
+    lite |= {"rlast": "1'd1", "wlast": "1'd1"}
+    wires = {name: f"{prefix}_{name}" if name in bits else lite[name] for name in AXI_WAYS[way]}
+    parameters = {"ADDR_BITS": bits[f"{channel}addr"], "BYTES": n_bytes}
+    return instance(
+        f"hamming_axi_{way}_monitor", axi_monitor(prefix, way), {"clk": "clk", "rst": "rst", **wires}, parameters
+    )
 
 
 def _range(bits: int) -> str:

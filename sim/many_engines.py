@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,14 +11,23 @@ import numpy as np
 
 from hamming import pool
 from hamming.rtl.design import Design
-from hamming.sim.stimulus import random_design
+from hamming.sim.stimulus import random_chain, random_design
 
 __all__ = ["engine_of", "parsed"]
 
 
-def engine_of(number: int, seed: int) -> Design:
-    """Return the random design of a number."""
-    return random_design(np.random.default_rng([seed, number]))
+def engine_of(number: int, seed: int, *, chains: bool = False) -> Design:
+    """Return the random design of a number.
+
+    With `chains` every fourth is several engines in a chain, and of the others some have partial results.
+    """
+    rng = np.random.default_rng([seed, number])
+    design = random_design(rng)
+    if chains and number % 4 == 3:
+        return random_chain(design, rng)
+    if chains and number % 4 == 1 and design.config.selector == "histogram":
+        return Design(design.spec, dataclasses.replace(design.config, output="partial"))
+    return design
 
 
 def parsed(

@@ -172,7 +172,7 @@ def _traffic(
 
 def run_random(number: int, n_queries: int, seed: int, simulator: str, power_up: str) -> RegressionReport:
     """Run a random design, the one of this number: a job of `main`."""
-    return regress(engine_of(number, seed), n_queries, seed, simulator=simulator, power_up=power_up)
+    return regress(engine_of(number, seed, chains=True), n_queries, seed, simulator=simulator, power_up=power_up)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -201,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"#{number}": (number, n_queries, options.seed, options.simulator, options.power_up)
         for number in range(options.configurations)
     }
-    designs = [engine_of(number, options.seed) for number in range(options.configurations)]
+    designs = [engine_of(number, options.seed, chains=True) for number in range(options.configurations)]
     console = Console()
     began = time.monotonic()
     found: dict[str, RegressionReport | str] = {}
@@ -278,6 +278,7 @@ def _table(designs: Sequence[Design], results: Sequence[RegressionReport | str])
         ]
         options = {"mask": config.mask, "index": config.expose_index, "range": config.range}
         engine += [name for name, is_there in options.items() if is_there]
+        engine += [f"{config.n_engines} engines"] * (config.n_engines > 1)
         engine += [f"{spec.n_tables} tables"] * (spec.n_tables > 1) + [f"{spec.n_sinks} sinks"] * (spec.n_sinks > 0)
         row = [str(number), f"d {spec.d_head}, {spec.d_value} n {spec.n_keys} k {spec.top_k}", " ".join(engine)]
         if isinstance(result, RegressionReport):

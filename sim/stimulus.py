@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hamming.golden.spec import AttentionSpec, exponential_table, power_of_two_table
-from hamming.rtl.config import MEMORIES, PRODUCTS, SELECTORS, TABLES, EngineConfig, bank_numbers
+from hamming.rtl.config import MEMORIES, OUTPUTS, PRODUCTS, SELECTORS, TABLES, EngineConfig, bank_numbers
 from hamming.rtl.design import Design
 
-__all__ = ["Vectors", "random_design", "random_vectors"]
+__all__ = ["Vectors", "random_chain", "random_design", "random_vectors"]
 
 #: Widest row of keys of a random design.
 _MAX_LANE_BITS = 2048
@@ -177,6 +177,32 @@ def random_design(rng: np.random.Generator) -> Design:
             continue
 
 
+def random_chain(design: Design, rng: np.random.Generator) -> Design:
+    """Divide a design's keys among several engines; what they cannot have yet is left out."""
+    n_lanes = design.config.n_lanes
+    n_engines = int(rng.choice([2, 2, 3, 4, 7]))
+    most = max(n_lanes, design.spec.n_keys // n_engines)
+    n_own = int(rng.integers(n_lanes, most + 1)) if rng.integers(2) else most
+    spec = dataclasses.replace(
+        design.spec, n_keys=n_own * n_engines, top_k=min(design.spec.top_k, n_own * n_engines), n_sinks=0
+    )
+    config = dataclasses.replace(
+        design.config,
+        selector="histogram",
+        scan_rows=None,
+        memory="internal",
+        key_memory=None,
+        value_memory=None,
+        read_latency=1,
+        outstanding=None,
+        value_banks=1,
+        output=str(rng.choice(OUTPUTS, p=[0.75, 0.25])),
+        n_engines=n_engines,
+        n_queries_a_row=1,
+    )
+    return Design(spec, config)
+
+
 def _draw(rng: np.random.Generator) -> Design:
     def flip() -> bool:
         return bool(rng.integers(2))
@@ -237,7 +263,10 @@ def _draw(rng: np.random.Generator) -> Design:
         n_words = spec.n_keys * config.dimensions(spec).fold
         allowed = [n for n in bank_numbers(n_words) if n <= 16]
         config = dataclasses.replace(config, value_banks=pick(*allowed))
-    config = dataclasses.replace(config, spare_row=flip())
+    n_queries_a_row = 1 if spec.n_sinks else pick(1, 1, 2, 3, 4)
+    if n_queries_a_row * n_lanes * d_head > _MAX_LANE_BITS:
+        raise ValueError("compiling it would take longer than simulating it")
+    config = dataclasses.replace(config, spare_places=flip(), n_queries_a_row=n_queries_a_row)
     return Design(spec, config)
 
 

@@ -126,7 +126,8 @@ class Testbench:
         declared_ports = [Port(**port) for port in ports if port["name"] in declared]
         channels = description.get("registers", {}).get("channels", {})
         watched = read_streams({**description["streams"], **channels})
-        top = harness(name, declared_ports, watched, description.get("memory_streams"))
+        axi = dict.fromkeys(channel.rpartition("_")[0] for channel in channels)
+        top = harness(name, declared_ports, watched, description.get("memory_streams"), list(axi))
         sources |= {f"{TOP}.v": top, **library()}
         self.build = runner.build(sources, TOP, simulator=simulator, waves=waves, coverage=coverage)
 
@@ -165,7 +166,7 @@ class Testbench:
         folder = Path(tempfile.mkdtemp(prefix="hamming-"))
         try:
             for number, one in enumerate(cases):
-                names = ("streams", "memory_streams", "registers")
+                names = ("streams", "memory_streams", "registers", "masters")
                 described = {name: self.description.get(name, {}) for name in names}
                 fields = {**described, **one.fields}
                 case.save(folder, f"case_{number}", fields, one.arrays)

@@ -21,12 +21,12 @@ PAGE = ROOT / "docs" / "licences.md"
 HEADING = "## Packages"
 
 #: Extras that a user's work needs; the others are for work on this package.
-EXTRAS = ("distill", "plots", "cluster", "axi", "fpga", "fusesoc", "verilog-lint")
+EXTRAS = ("distill", "plots", "cluster", "axi", "huggingface", "fpga", "fusesoc", "verilog-lint")
 
 #: SPDX identifiers, and groups of them, of licences that ask for no more than their notice.
 PERMISSIVE = frozenset(
-    "0BSD Apache-2.0 BSD BSD-2-Clause BSD-3-Clause BSL-1.0 CC0-1.0 ISC MIT MIT-CMU PSF PSF-2.0 Unlicense Zlib "
-    "LLVM-exception".split()
+    "0BSD Apache-2.0 BSD BSD-2-Clause BSD-3-Clause BSL-1.0 CC0-1.0 CNRI-Python ISC MIT MIT-CMU PSF PSF-2.0 Unlicense "
+    "Zlib LLVM-exception".split()
 )
 
 #: Copyleft, and why it binds nobody who uses or ships this package.
@@ -52,10 +52,12 @@ KNOWN = {
 #: How metadata that know no SPDX identifiers call licences.
 NAMES = {
     "Apache 2.0": "Apache-2.0",
+    "Apache 2.0 License": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD",
     "BSD 3-Clause": "BSD-3-Clause",
     "BSD-2-clause": "BSD-2-Clause",
+    "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "Python Software Foundation License": "PSF",
 }

@@ -49,6 +49,7 @@ RUN_ELSEWHERE = {
     "python -m hamming.synth.studies.references": "bench",
     "python -m hamming.audit.lint": "bench",
     "python -m hamming.sim.regression": "regression",
+    "python -m hamming.sim.protocol": "protocol",
     "dask scheduler": "test",  # tests/hamming/test_hamming_pool.py
     "dask worker": "test",
     "python3 -m venv .venv": "$(BIN)/python",
@@ -69,8 +70,8 @@ static uint8_t scratch[4096];
 
 
 def compiles(code: str) -> None:
-    """Compile lines of C that use the driver, as a function's body."""
-    Path("reader.c").write_text(C_READER % code, encoding="utf-8")
+    """Compile C that uses the driver: a file if it has an include, else a function's body."""
+    Path("reader.c").write_text(code if code.startswith("#include") else C_READER % code, encoding="utf-8")
     command = ["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'driver'}", "reader.c"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

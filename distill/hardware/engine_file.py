@@ -14,7 +14,9 @@ from hamming.rtl.config import EngineConfig
 __all__ = ["engine_settings", "write_design"]
 
 
-def engine_settings(specs: Sequence[AttentionSpec], *, name: str, mask: bool) -> dict[str, Any]:
+def engine_settings(
+    specs: Sequence[AttentionSpec], *, name: str, mask: bool = False, has_range: bool = False
+) -> dict[str, Any]:
     """Choose the engine of some heads as the presets are chosen: scoring takes about as many cycles as summing.
 
     Half of the value elements are multiplied each cycle (all, if their number is odd), and the number of lanes is the
@@ -27,8 +29,8 @@ def engine_settings(specs: Sequence[AttentionSpec], *, name: str, mask: bool) ->
         Of the heads, alike in everything but their tables.
     name
         Of the engine.
-    mask
-        Whether queries bring masks.
+    mask, has_range
+        Whether queries bring masks, and where their keys begin.
 
     Returns
     -------
@@ -53,6 +55,8 @@ def engine_settings(specs: Sequence[AttentionSpec], *, name: str, mask: bool) ->
         settings["product"] = "shift"
     if mask:
         settings["mask"] = True
+    if has_range:
+        settings["range"] = True
     EngineConfig.from_dict(settings).dimensions(spec)  # the hardware's own checks
     return settings
 

@@ -5,9 +5,10 @@
     FOLDER/export.json              what is here: model, layers, heads, widths, versions
     FOLDER/engine.toml              the engine that serves every head
     FOLDER/LAYER/head_0.toml        a head's spec, with its own softmax table, and the engine, which is the same for all
-    FOLDER/LAYER/head_0.npz         its bits q, k and integers v, n_valid or mask, one leading axis of items
+    FOLDER/LAYER/head_0.npz         its bits q, k and integers v, first, n_valid, mask, table; one leading axis of items
     FOLDER/LAYER/outputs.npz        out, what its heads then gave in the model, (n_heads, n_items, n_queries, d_value)
-    FOLDER/LAYER/projections.npz    the layer's matrices, with centring of keys and scales of values folded in
+    FOLDER/LAYER/projections.npz    the layer's matrices, with centring of keys and scales of values folded in; not of a
+                                    model of `transformers`, which may turn queries and keys between them and the signs
 
 `hamming generate`, `run`, `simulate` and `synthesize` take any of the TOML files. The engines of all of them are the
 same Verilog, since `table = "loadable"`: a head's entries go in through the stream `i_weight`.
@@ -35,8 +36,10 @@ from hamming.distill.hardware.integer import HeadInputs, integer_attention, valu
 from hamming.distill.hardware.projections import projections
 from hamming.distill.method.attention import HammingAttention
 from hamming.distill.method.convert import hamming_layers
+from hamming.distill.method.heads import HammingHeads
 from hamming.distill.method.quantize import Widths, head_spec
-from hamming.distill.models.encoder import TextEncoder
+from hamming.distill.tasks.language import Language
+from hamming.distill.tasks.text import TextTask
 from hamming.distill.training.runs import Run, versions
 from hamming.golden.checks import require_int
 
@@ -105,7 +108,7 @@ def export_run(
             scales=scales,
             widths=widths,
             name=re.sub(r"^(?=\d)|\W", "_", f"{run.config.name}_engine", flags=re.ASCII) if name is None else name,
-            n_keys=run.config.task.n_tokens if isinstance(run.model, TextEncoder) else None,
+            n_keys=run.config.task.n_tokens if isinstance(run.task, (TextTask, Language)) else None,
             title=f"{run.config.name}, seed {run.config.seed}",
         )
     moved = {key: [folder / path.relative_to(temporary) for path in paths] for key, paths in found.heads.items()}
@@ -187,6 +190,7 @@ def export_model(
         [spec for row in specs.values() for spec in row],
         name=name,
         mask=any(inputs.mask is not None for inputs in given.values()),
+        has_range=any(inputs.first is not None for inputs in given.values()),
     )
 
     heads = {}
@@ -197,11 +201,12 @@ def export_model(
         place = folder / key
         place.mkdir(parents=True, exist_ok=True)
         _save(place / "outputs.npz", {"out": outputs[key].swapaxes(0, 1)})
-        _save(place / "projections.npz", projections(layer, scales[key], widths))
+        if isinstance(layer, HammingAttention):
+            _save(place / "projections.npz", projections(layer, scales[key], widths))
         heads[key] = []
         for head, spec in enumerate(specs[key]):
-            scale = float(layer.logit_scale[head])
-            about = f"{key} of {title}, head {head} of {layer.n_heads}, logit scale {scale:.6g}."
+            tables = ", ".join(f"{scale:.6g}" for scale in layer.logit_scales[head].tolist())
+            about = f"{key} of {title}, head {head} of {layer.n_heads}, logit scale {tables}."
             heads[key].append(place / f"head_{head}.toml")
             write_design(heads[key][-1], about, spec, engine)
             _save(place / f"head_{head}.npz", _vectors(given[key], head))
@@ -212,11 +217,7 @@ def export_model(
 
 def _vectors(given: HeadInputs, head: int) -> dict[str, NDArray]:
     arrays: dict[str, NDArray] = {"q": given.q[:, head], "k": given.k[:, head], "v": given.v[:, head]}
-    if given.n_valid is not None:
-        arrays["n_valid"] = given.n_valid
-    if given.mask is not None:
-        arrays["mask"] = given.mask
-    return arrays
+    return arrays | given.limits(head)
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray]) -> None:
@@ -224,7 +225,7 @@ def _save(path: Path, arrays: Mapping[str, NDArray]) -> None:
 
 
 def _write_index(
-    found: Export, layers: Mapping[str, HammingAttention], scales: Mapping[str, Tensor], widths: Widths, title: str
+    found: Export, layers: Mapping[str, HammingHeads], scales: Mapping[str, Tensor], widths: Widths, title: str
 ) -> None:
     facts = {
         "format": 1,

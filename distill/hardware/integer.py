@@ -12,13 +12,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hamming.distill.method.attention import HammingAttention
 from hamming.distill.method.convert import cores, hamming_layers
+from hamming.distill.method.heads import HammingHeads
 from hamming.distill.method.quantize import Widths, head_spec, quantize_values, value_scale
 from hamming.golden.attention import attend
 from hamming.golden.score import binarize
 
-__all__ = ["HeadInputs", "attend_heads", "collect_values", "head_inputs", "integer_attention", "value_scales"]
+__all__ = [
+    "HeadInputs",
+    "attend_heads",
+    "collect_values",
+    "head_inputs",
+    "integer_attention",
+    "limits_of",
+    "value_scales",
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +42,10 @@ class HeadInputs:
     n_valid
         Keys that a query sees, `(batch, 1)` or `(batch, n_queries)`; None where it sees all, or where it takes a mask
         to say which.
+    first
+        Where its keys begin, shaped like `n_valid`, if that is not 0 of every query: a window, or padding in front.
+    table
+        Which of a head's tables a query takes, `(batch, n_heads, n_queries)`, or None where there is one.
     mask
         True where a query does not see a key, `(batch, 1, n_keys)` or `(batch, n_queries, n_keys)`, or None.
     """
@@ -42,11 +54,19 @@ class HeadInputs:
     k: NDArray[np.uint8]
     v: NDArray[np.int16]
     n_valid: NDArray[np.int64] | None = None
+    first: NDArray[np.int64] | None = None
     mask: NDArray[np.bool_] | None = None
+    table: NDArray[np.int64] | None = None
+
+    def limits(self, head: int) -> dict[str, NDArray]:
+        """Return what there is of `first`, `n_valid`, `mask` and `table` of a head, by name."""
+        named = {name: getattr(self, name) for name in ("first", "n_valid", "mask")}
+        named["table"] = None if self.table is None else self.table[:, head]
+        return {name: array for name, array in named.items() if array is not None}
 
 
 def head_inputs(
-    layer: HammingAttention,
+    layer: HammingHeads,
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -58,48 +78,51 @@ def head_inputs(
     """Turn projected queries, keys and values into the hardware's integers.
 
     `q = sign(q)`, `k = sign(k - key_mean)`, `v = round(v / scale)`, clipped; padding at the end becomes `n_valid`, as
-    does a causal mask, and any other pattern a mask.
+    does a causal mask; a window, or padding in front, `first` and `n_valid`; any other pattern a mask.
 
     Parameters
     ----------
     layer
         Whose they are.
     q, k, v, visible
-        As a `core` of `distill.method.attention.HammingAttention` gets them.
+        As a `core` of `distill.method.attention.HammingHeads` gets them.
     scale
         Of each value element, `(n_heads, d_value)`.
     value_bits
         Bits of the integers.
     """
-    n_valid, mask = _seen(visible)
     return HeadInputs(
         q=binarize(q.numpy()),
         k=binarize((k - layer.key_mean[:, None]).numpy()),
         v=quantize_values(v, scale[:, None], value_bits).to(torch.int16).numpy(),
-        n_valid=n_valid,
-        mask=mask,
+        table=None if (table := layer.table(q)) is None else table.numpy(),
+        **limits_of(visible),
     )
 
 
-def _seen(visible: Tensor | None) -> tuple[NDArray[np.int64] | None, NDArray[np.bool_] | None]:
+def limits_of(visible: Tensor | None) -> dict[str, Any]:
+    """Return `first`, `n_valid` or `mask` of `HeadInputs`, whichever say what is visible."""
     if visible is None:
-        return None, None
+        return {}
     seen = visible.numpy()
     if seen.ndim == 2:
         seen = seen[:, None]
-    n_valid = seen.sum(axis=-1)
-    if np.array_equal(seen, np.arange(seen.shape[-1]) < n_valid[..., None]):
-        return n_valid, None
-    return None, ~seen
+    n_keys = seen.shape[-1]
+    count, place = seen.sum(axis=-1), np.arange(n_keys)
+    first = np.where(count > 0, seen.argmax(axis=-1), 0)
+    n_valid = first + count
+    if not np.array_equal(seen, (first[..., None] <= place) & (place < n_valid[..., None])):
+        return {"mask": ~seen}
+    return {"n_valid": n_valid, "first": first} if first.any() else {"n_valid": n_valid}
 
 
-def attend_heads(layer: HammingAttention, given: HeadInputs, widths: Widths) -> NDArray[np.int64]:
-    """`golden.attention.attend` of each head with its own table: `(batch, n_heads, n_queries, d_value)`, integers."""
+def attend_heads(layer: HammingHeads, given: HeadInputs, widths: Widths) -> NDArray[np.int64]:
+    """`golden.attention.attend` of each head with its own tables: `(batch, n_heads, n_queries, d_value)`, integers."""
     out = np.empty((*given.q.shape[:-1], layer.d_value), np.int64)
     for head in range(layer.n_heads):
         spec = head_spec(layer, head, given.k.shape[-2], widths)
         q, k, v = given.q[:, head], given.k[:, head], given.v[:, head]
-        out[:, head] = attend(spec, q, k, v, n_valid=given.n_valid, mask=given.mask).out
+        out[:, head] = attend(spec, q, k, v, **given.limits(head)).out
     return out
 
 
@@ -130,7 +153,7 @@ def integer_attention(
     Raises
     ------
     ValueError
-        The model has no `HammingAttention`, one that is not in mode `sign`, or one without scales.
+        The model has no `HammingHeads`, one that is not in mode `sign`, or one without scales.
     """
     layers = hamming_layers(model)
     if not layers:
@@ -144,7 +167,7 @@ def integer_attention(
         if name not in scales:
             raise ValueError(f"scales must have {name!r}, not only {', '.join(scales) or 'none'}")
 
-    def core(layer: HammingAttention, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
+    def core(layer: HammingHeads, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
         scale = scales[name_of[layer]]
         given = head_inputs(layer, q, k, v, visible, scale=scale, value_bits=widths.value_bits)
         out = attend_heads(layer, given, widths)
@@ -179,9 +202,9 @@ def collect_values(
     ValueError
         There is no batch.
     """
-    found: dict[HammingAttention, list[Tensor]] = {layer: [] for layer in hamming_layers(model).values()}
+    found: dict[HammingHeads, list[Tensor]] = {layer: [] for layer in hamming_layers(model).values()}
 
-    def record(layer: HammingAttention, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
+    def record(layer: HammingHeads, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
         tokens = v.transpose(1, 2)
         if visible is not None:
             tokens = tokens[visible.any(dim=1) if visible.ndim == 3 else visible]

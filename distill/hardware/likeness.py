@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hamming.distill.hardware.integer import HeadInputs, attend_heads, head_inputs, integer_attention
-from hamming.distill.method.attention import HammingAttention
 from hamming.distill.method.convert import cores, hamming_layers
+from hamming.distill.method.heads import HammingHeads
 from hamming.distill.method.quantize import Widths
 from hamming.distill.tasks.task import Task
 from hamming.golden.score import binarize
@@ -47,7 +47,7 @@ def attention_cosine(
     name_of = {layer: name for name, layer in hamming_layers(model).items()}
     found = []
 
-    def core(layer: HammingAttention, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
+    def core(layer: HammingHeads, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
         scale = scales[name_of[layer]]
         exact = layer.weights(q, k, visible)[0] @ v
         given = head_inputs(layer, q, k, v, visible, scale=scale, value_bits=widths.value_bits)
@@ -77,7 +77,7 @@ def flipped_bits(
     exact: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]] = {}
     flipped, count = dict.fromkeys(name_of.values(), 0), dict.fromkeys(name_of.values(), 0)
 
-    def keep(layer: HammingAttention, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
+    def keep(layer: HammingHeads, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
         counts = torch.ones(q.shape[0], q.shape[2], dtype=torch.bool)
         if visible is not None:
             counts = visible if visible.ndim == 2 else visible.any(dim=1)

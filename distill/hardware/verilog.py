@@ -105,14 +105,17 @@ def _simulate_head(path: Path, out: NDArray[np.int64], simulator: str) -> tuple[
     with np.load(path.with_suffix(".npz")) as stored:
         arrays = {key: stored[key] for key in stored.files}
     q, k, v, mask = arrays["q"], arrays["k"], arrays["v"].astype(np.int64), arrays.get("mask")
+    first, table = arrays.get("first"), arrays.get("table")
     shape = q.shape[:-1]
     n_valid = np.broadcast_to(arrays.get("n_valid", np.int64(k.shape[-2])), shape)
-    expected = attend(design.spec, q, k, v, n_valid=n_valid, mask=mask)
+    expected = attend(design.spec, q, k, v, first=first, n_valid=n_valid, mask=mask, table=table)
     if not np.array_equal(expected.out, out):
         raise ValueError(f"{path.with_suffix('.npz')} does not give the outputs that were exported with it")
     if mask is not None:
         mask = np.broadcast_to(mask, (*shape, k.shape[-2]))
-    vectors = Vectors(q=q, k=k, v=v, n_valid=n_valid, mask=mask)
+    if first is not None:
+        first = np.broadcast_to(first, shape)
+    vectors = Vectors(q=q, k=k, v=v, n_valid=n_valid, mask=mask, first=first, table=table)
     bench = EngineTestbench(design, simulator=simulator)
     [result] = bench.run([Traffic(vectors=vectors, expected=expected)])
     report = Report(simulator=bench.version)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from hamming.distill.method.attention import HammingAttention
+from hamming.distill.method.heads import HammingHeads
 
-__all__ = ["DropInAttention", "calibrate", "configure", "convert", "hamming_layers"]
+__all__ = ["DropInAttention", "calibrate", "configure", "convert", "hamming_layers", "set_tables"]
 
 
 class DropInAttention(HammingAttention):
@@ -73,9 +74,9 @@ def _seen(mask: Tensor) -> Tensor:
     return mask == 0
 
 
-def hamming_layers(model: nn.Module) -> dict[str, HammingAttention]:
+def hamming_layers(model: nn.Module) -> dict[str, HammingHeads]:
     """Return a model's attention modules by their names in it, in its order."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, HammingAttention)}
+    return {name: module for name, module in model.named_modules() if isinstance(module, HammingHeads)}
 
 
 def convert(model: nn.Module) -> nn.Module:
@@ -121,6 +122,12 @@ def configure(model: nn.Module, **settings: Any) -> None:
         module.configure(**settings)
 
 
+def set_tables(model: nn.Module, n_tables: int) -> None:
+    """Give every head of `model` as many softmax tables (`HammingHeads.set_tables`)."""
+    for module in hamming_layers(model).values():
+        module.set_tables(n_tables)
+
+
 @contextlib.contextmanager
 def cores(model: nn.Module, core: Callable[..., Tensor] | None) -> Iterator[None]:
     """Give every attention module of `model` the same `core`, for a while."""
@@ -145,7 +152,9 @@ def calibrate(
         sigma = mean over batches of the standard deviation over a head's elements and a batch's tokens
 
     (HAD, arXiv 2502.01770, which takes 100 batches.) Tokens that no query sees, being padding, do not count. Keys are
-    measured about `key_mean`, the mean over batches of each of their elements, if they are centred.
+    measured about `key_mean`, the mean over batches of each of their elements, if they are centred. Of several tables
+    the bounds are quantiles of the norms of all batches' queries, and a table's share is the root mean square of its
+    queries' norms, in that of all.
 
     Parameters
     ----------
@@ -171,11 +180,15 @@ def calibrate(
         module: [torch.zeros_like(t) for t in (module.sigma_q, module.sigma_k, module.key_mean)] for module in layers
     }
 
-    def measure(module: HammingAttention, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
+    norms: dict[HammingHeads, list[Tensor]] = {module: [] for module in layers}
+
+    def measure(module: HammingHeads, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
         counted = torch.ones(q.shape[0], q.shape[2], dtype=torch.bool) if visible is None else visible
         if counted.ndim == 3:
             counted = counted.any(1)
         q_seen, k_seen = (x.transpose(1, 2)[counted].transpose(0, 1) for x in (q, k))  # (n_heads, tokens, d_head)
+        if module.n_tables > 1:
+            norms[module].append(q_seen.norm(dim=-1))
         sigma_q, sigma_k, mean = sums[module]
         sigma_q += q_seen.flatten(1).std(1)
         sigma_k += (k_seen - module.key_mean[:, None]).flatten(1).std(1)
@@ -197,3 +210,19 @@ def calibrate(
                     module.key_mean.copy_(mean / len(batches))
                 for total in (sigma_q, sigma_k, mean):
                     total.zero_()
+        for module in layers:
+            if module.norm_bounds is not None and module.norm_shares is not None:
+                _share_out(torch.cat(norms[module], 1), module.norm_bounds, module.norm_shares)
+
+
+def _share_out(norms: Tensor, bounds: Tensor, shares: Tensor) -> None:
+    """Set bounds and shares of tables by the norms of queries, `(n_heads, n_queries)`."""
+    n_tables = shares.shape[1]
+    places = torch.arange(1, n_tables) * norms.shape[1] // n_tables
+    bounds.copy_(norms.sort(1).values[:, places])
+    table = (norms[..., None] >= bounds[:, None]).sum(-1)
+    whole = norms.square().mean(1).sqrt()
+    for number in range(n_tables):
+        its = table == number
+        mean = (norms.square() * its).sum(1) / its.sum(1).clamp(min=1)
+        shares[:, number] = torch.where(its.any(1), mean.sqrt() / whole, torch.ones_like(whole))

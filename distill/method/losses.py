@@ -24,7 +24,7 @@ def attention_divergence(teacher: Tensor, student: Tensor, visible: Tensor | Non
     teacher, student
         Scores of all keys, `(batch, n_heads, n_queries, n_keys)`.
     visible
-        True where a key takes part, as `HammingAttention.forward` takes it. In a mask of keys alone, `(batch,
+        True where a key takes part, as `HammingHeads.attend` takes it. In a mask of keys alone, `(batch,
         n_keys)`, a token that is no key is no query either: padding.
     """
     mask = spread(visible)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hamming.distill.method.attention import HammingAttention
+from hamming.distill.method.heads import HammingHeads
 from hamming.golden.checks import require_choice, require_int
 from hamming.golden.spec import WEIGHT_FORMS, AttentionSpec
 
@@ -51,10 +51,11 @@ class Widths:
             require_choice("weight_form", self.weight_form, WEIGHT_FORMS)
 
 
-def head_spec(layer: HammingAttention, head: int, n_keys: int, widths: Widths) -> AttentionSpec:
-    """Return what the hardware computes for one head: its own softmax table, everything else shared.
+def head_spec(layer: HammingHeads, head: int, n_keys: int, widths: Widths) -> AttentionSpec:
+    """Return what the hardware computes for one head: its own softmax tables, everything else shared.
 
-    `logit_scale = sigma_q * sigma_k / sqrt(d_head)` of that head (HAD, arXiv 2502.01770). A layer that keeps more
+    `logit_scale = sigma_q * sigma_k / sqrt(d_head)` of that head (HAD, arXiv 2502.01770), times a share for each of
+    several tables. A layer that keeps more
     keys than there are, or all of them, keeps `n_keys`.
 
     Parameters
@@ -69,12 +70,13 @@ def head_spec(layer: HammingAttention, head: int, n_keys: int, widths: Widths) -
         Of the integers.
     """
     head = require_int("head", head, 0, layer.n_heads - 1)
+    scales = layer.logit_scales[head].tolist()
     return AttentionSpec.from_logit_scale(
         d_head=layer.d_head,
         d_value=layer.d_value,
         n_keys=n_keys,
         top_k=n_keys if layer.top_n is None else min(layer.top_n, n_keys),
-        logit_scale=float(layer.logit_scale[head]),
+        logit_scale=scales[0] if len(scales) == 1 else scales,
         weight_bits=widths.weight_bits,
         weight_form=layer.weight_form if widths.weight_form is None else widths.weight_form,
         value_bits=widths.value_bits,

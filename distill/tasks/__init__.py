@@ -7,7 +7,7 @@ from hamming.distill.tasks.task import Task, TaskConfig
 __all__ = ["TASKS", "Task", "TaskConfig", "load_task"]
 
 #: Names of tasks in run files.
-TASKS = ("fashion_mnist", "fashion_mnist_sample", "reviews", "novels")
+TASKS = ("fashion_mnist", "fashion_mnist_sample", "reviews", "novels", "language")
 
 
 def load_task(config: TaskConfig) -> Task:
@@ -28,6 +28,10 @@ def load_task(config: TaskConfig) -> Task:
         from hamming.distill.tasks.reviews import Reviews
 
         return Reviews(config)
+    if config.name == "language":
+        from hamming.distill.tasks.language import Language
+
+        return Language(config)
     from hamming.distill.tasks.novels import Novels
 
     return Novels(config)

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hamming.distill.models.encoder import Encoder
 from hamming.golden.checks import require_bool, require_choice, require_int, require_number
 
 __all__ = ["Batch", "MissingData", "Task", "TaskConfig", "debian_file", "taken"]
@@ -36,12 +35,17 @@ class TaskConfig:
     n_train, n_test
         Items taken, from the first on; None: all there are.
     n_tokens
-        Most tokens of a text, its two markers included; longer ones are cut. Images have as many as they have.
+        Most tokens of a text, its two markers included; longer ones are cut. Images have as many as they have. Of
+        `language`, the tokens of a window.
     augment
         Whether training images are flipped and shifted at random.
     drop_words
         Share of the tokens of a training text, but its two markers, that are left out at random, anew each time. A
         student that learns from its teacher's outputs needs no labels for what is left.
+    text
+        Of `language`: `novels`, or the path of a text, or of a folder with some (`*.txt`).
+    tokenizer
+        Of `language`: `bytes`, or the folder of a tokenizer (`tokenizer.json`).
     """
 
     name: str
@@ -50,6 +54,8 @@ class TaskConfig:
     n_tokens: int = 64
     augment: bool = True
     drop_words: float = 0.0
+    text: str = "novels"
+    tokenizer: str = "bytes"
 
     def __post_init__(self) -> None:
         from hamming.distill.tasks import TASKS
@@ -58,7 +64,10 @@ class TaskConfig:
         for name in ("n_train", "n_test"):
             if getattr(self, name) is not None:
                 require_int(name, getattr(self, name), 1)
-        require_int("n_tokens", self.n_tokens, 4, 512)
+        require_int("n_tokens", self.n_tokens, 4, 2048 if self.name == "language" else 512)
+        for name in ("text", "tokenizer"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} must be a word or a path, not {getattr(self, name)!r}")
         require_bool("augment", self.augment)
         object.__setattr__(self, "drop_words", require_number("drop_words", self.drop_words, 0, 0.9))
 
@@ -82,7 +91,7 @@ class Task(ABC):
     test_batch_size = 250
 
     @abstractmethod
-    def build(self, **shape: Any) -> Encoder:
+    def build(self, **shape: Any) -> nn.Module:
         """Return a new model in the mode `float`; its random weights come from torch's global generator.
 
         `shape` are the keys of section `[model]`.
@@ -111,7 +120,7 @@ class Task(ABC):
         for start in range(0, count, self.test_batch_size):
             yield self.test_batch(slice(start, min(start + self.test_batch_size, count)))
 
-    def forward(self, model: Encoder, inputs: dict[str, Tensor]) -> Tensor:
+    def forward(self, model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
         """Return a model's logits, `(batch, n_classes)`."""
         return model(**inputs)[0]
 

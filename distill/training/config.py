@@ -13,7 +13,7 @@ from typing import Any
 from hamming.distill.method.schedule import STAGES
 from hamming.distill.tasks.task import TaskConfig
 from hamming.golden.checks import require_bool, require_choice, require_int, require_number
-from hamming.golden.spec import WEIGHT_FORMS
+from hamming.golden.spec import MAX_TABLES, WEIGHT_FORMS
 
 __all__ = ["LossConfig", "RunConfig", "StudentConfig", "TrainConfig", "nearest"]
 
@@ -44,6 +44,8 @@ class StudentConfig:
         One of `golden.spec.WEIGHT_FORMS`.
     centre_keys
         Whether each element of the keys is centred before its sign.
+    n_tables
+        Softmax tables of a head, of which a query takes one by its norm (`HammingHeads.set_tables`).
     calibration_batches
         Batches over which standard deviations are measured.
     """
@@ -54,6 +56,7 @@ class StudentConfig:
     train_top_n: int = 0
     weight_form: str = "exponential"
     centre_keys: bool = False
+    n_tables: int = 1
     calibration_batches: int = 100
 
     def __post_init__(self) -> None:
@@ -66,6 +69,7 @@ class StudentConfig:
         require_int("train_top_n", self.train_top_n, 0)
         require_choice("weight_form", self.weight_form, WEIGHT_FORMS)
         require_bool("centre_keys", self.centre_keys)
+        require_int("n_tables", self.n_tables, 1, MAX_TABLES)
         require_int("calibration_batches", self.calibration_batches, 1)
 
 

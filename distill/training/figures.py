@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from hamming.distill.method.attention import HammingAttention
 from hamming.distill.method.convert import configure, hamming_layers
+from hamming.distill.method.heads import HammingHeads
 from hamming.distill.method.losses import attention_divergence, attention_recall, mean
-from hamming.distill.models.encoder import Encoder
 from hamming.distill.tasks import Task
 
 __all__ = ["AttentionLikeness", "accuracy", "attention_likeness", "settings"]
@@ -22,7 +21,7 @@ __all__ = ["AttentionLikeness", "accuracy", "attention_likeness", "settings"]
 @contextlib.contextmanager
 def settings(model: nn.Module, **changed: Any) -> Iterator[None]:
     """Give every attention module of `model` other settings, for a while."""
-    layers: list[HammingAttention] = list(hamming_layers(model).values())
+    layers: list[HammingHeads] = list(hamming_layers(model).values())
     before = [{name: getattr(module, name) for name in changed} for module in layers]
     configure(model, **changed)
     try:
@@ -33,7 +32,7 @@ def settings(model: nn.Module, **changed: Any) -> Iterator[None]:
 
 
 @torch.no_grad()
-def accuracy(model: Encoder, task: Task, *, limit: int | None = None, **changed: Any) -> float:
+def accuracy(model: nn.Module, task: Task, *, limit: int | None = None, **changed: Any) -> float:
     """Return the share of the test items that `model` classifies rightly, its attention set as `changed` says."""
     right = count = 0
     with settings(model, **changed):
@@ -61,19 +60,19 @@ class AttentionLikeness:
 
 @torch.no_grad()
 def attention_likeness(
-    teacher: Encoder, student: Encoder, task: Task, top_n: int, *, limit: int = 500
+    teacher: nn.Module, student: nn.Module, task: Task, top_n: int, *, limit: int = 500
 ) -> AttentionLikeness:
     """Compare attention on the first `limit` test items.
 
     Each model's scores are those of its own layers' inputs, as they come from the layers before.
     """
-    recalls, divergences = [], []
+    recalls, divergences, count = [], [], 0
     for inputs, labels in task.test_batches(limit):
         visible = inputs.get("visible")
         _, wanted = teacher(**inputs, need_scores=True)
         _, found = student(**inputs, need_scores=True)
         pairs = list(zip(wanted, found, strict=True))
+        count += len(labels)
         recalls.append(len(labels) * mean([attention_recall(a, b, top_n, visible) for a, b in pairs]))
         divergences.append(len(labels) * mean([attention_divergence(a, b, visible) for a, b in pairs]))
-    count = min(limit, task.n_test)
     return AttentionLikeness(float(sum(recalls)) / count, float(sum(divergences)) / count)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from hamming.distill.method.convert import calibrate, configure
-from hamming.distill.models.encoder import Encoder
+from hamming.distill.method.convert import calibrate, configure, set_tables
 from hamming.distill.tasks import Task, load_task
 from hamming.distill.training.config import RunConfig, StudentConfig
 from hamming.distill.training.figures import accuracy, attention_likeness
@@ -66,7 +66,7 @@ def train(
         if found.config.task.name != config.task.name:
             raise ValueError(f"the teacher's task is {found.config.task.name}, not {config.task.name}")
         task = found.task if found.config.task == config.task else load_task(config.task)
-        shape = found.config.model
+        shape = found.shape
         model = binarized(found.model, config.student, task, batch_size=config.train.batch_size, seed=config.seed)
         teacher = found.model.requires_grad_(False)
     folder.claim(config)
@@ -96,12 +96,13 @@ def train(
     return metrics
 
 
-def binarized(teacher: Encoder, student: StudentConfig, task: Task, *, batch_size: int, seed: int) -> Encoder:
+def binarized(teacher: nn.Module, student: StudentConfig, task: Task, *, batch_size: int, seed: int) -> nn.Module:
     """Return a copy of `teacher` with calibrated attention in the mode `sign`: the student before any training.
 
     Its standard deviations are measured on training items in the order of `seed`.
     """
     model = copy.deepcopy(teacher)
+    set_tables(model, student.n_tables)
     generator = torch.Generator().manual_seed(seed)
     batches = [
         task.train_batch(items, generator)[0]
@@ -112,7 +113,7 @@ def binarized(teacher: Encoder, student: StudentConfig, task: Task, *, batch_siz
     return model
 
 
-def _before(student: StudentConfig, teacher: Encoder, model: Encoder, task: Task) -> dict[str, dict[str, Any]]:
+def _before(student: StudentConfig, teacher: nn.Module, model: nn.Module, task: Task) -> dict[str, dict[str, Any]]:
     """Measure the teacher, and the student before any training."""
     return {
         "accuracy": {
@@ -126,7 +127,7 @@ def _before(student: StudentConfig, teacher: Encoder, model: Encoder, task: Task
 
 
 def _after(
-    config: RunConfig, student: StudentConfig, teacher: Encoder, model: Encoder, task: Task
+    config: RunConfig, student: StudentConfig, teacher: nn.Module, model: nn.Module, task: Task
 ) -> dict[str, dict[str, Any]]:
     """Measure the student after its training, at the number of keys of evaluation and at others."""
     configure(model, mode="sign", top_n=student.top_n)
@@ -140,6 +141,6 @@ def _after(
     }
 
 
-def _likeness(student: StudentConfig, teacher: Encoder, model: Encoder, task: Task) -> dict[str, Any]:
+def _likeness(student: StudentConfig, teacher: nn.Module, model: nn.Module, task: Task) -> dict[str, Any]:
     top_n = student.top_n or 10
     return {"top_n": top_n} | dataclasses.asdict(attention_likeness(teacher, model, task, top_n))

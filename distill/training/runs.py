@@ -8,6 +8,7 @@ import io
 import json
 import os
 import platform
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hamming.distill.method.convert import configure
-from hamming.distill.models.encoder import Encoder
+from hamming.distill.method.convert import configure, set_tables
 from hamming.distill.tasks import Task, load_task
-from hamming.distill.training.config import RunConfig
+from hamming.distill.training.config import RunConfig, TrainConfig
 from hamming.distill.training.run_file import preset_names
 
 __all__ = ["DATA", "Run", "RunFolder", "find_teacher", "load_run", "versions"]
@@ -158,12 +158,15 @@ class Run:
         The trained model, ready for evaluation: a student's attention is `sign` with its `top_n`.
     task
         Data, and `task.forward(model, inputs)`.
+    shape
+        What `task.build` made the model of.
     """
 
     config: RunConfig
     folder: RunFolder
-    model: Encoder
+    model: nn.Module
     task: Task
+    shape: dict[str, Any]
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
@@ -179,14 +182,17 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     folder = RunFolder(Path(path))
     config = folder.config()
     task = load_task(config.task)
-    model = task.build(**_shape(config, folder))
+    shape = _shape(config, folder)
+    model = task.build(**shape)
+    if config.student is not None:
+        set_tables(model, config.student.n_tables)
     model.load_state_dict(folder.weights())
     if config.student is not None:
         configure(model, mode="sign", top_n=config.student.top_n, weight_form=config.student.weight_form)
-    return Run(config, folder, model.eval(), task)
+    return Run(config, folder, model.eval(), task, shape)
 
 
-def _shape(config: RunConfig, folder: RunFolder) -> dict[str, int]:
+def _shape(config: RunConfig, folder: RunFolder) -> dict[str, Any]:
     """A model's shape; a student's run keeps its teacher's."""
     return (folder.metrics() or {}).get("model", config.model)
 
@@ -194,10 +200,15 @@ def _shape(config: RunConfig, folder: RunFolder) -> dict[str, int]:
 def find_teacher(config: RunConfig, runs: Path) -> Run:
     """Return the finished run of a student's teacher: a folder, a run among `runs`, or one that is in the package.
 
+    A folder may also be one that `save_pretrained` of `transformers` wrote, with a causal language model; its run has
+    the student's task.
+
     Raises
     ------
     ValueError
-        There is none; the message has the command that makes it.
+        There is none; the message has the command that makes it. Or it does not fit the student's task.
+    distill.tasks.task.MissingData
+        What the task needs is not installed.
     """
     assert config.student is not None
     name, seed = config.student.teacher, config.student.teacher_seed
@@ -205,9 +216,32 @@ def find_teacher(config: RunConfig, runs: Path) -> Run:
     for path in (Path(name), runs / f"{name}-{seed}", DATA / name):
         if (path / "run.json").exists():
             return load_run(path)
+    if (Path(name) / "config.json").exists():
+        return _pretrained(Path(name), config)
     command = f"hamming distill {name} -o {runs}" + (f" --set seed={seed}" if seed else "")
     hint = f"; make it: {command}" if name in preset_names() else ""
     raise ValueError(f"no run of the teacher {name!r}, seed {seed}, in {runs}{hint}")
+
+
+def _pretrained(folder: Path, config: RunConfig) -> Run:
+    """Return a pretrained language model as the teacher of a student."""
+    wanted = config.task
+    if wanted.name != "language":
+        raise ValueError(f"{str(folder)!r} is a pretrained model; the task must be 'language', not {wanted.name!r}")
+    if wanted.tokenizer == "bytes" and (folder / "tokenizer.json").exists():
+        raise ValueError(f"{str(folder)!r} has a tokenizer of its own: set task.tokenizer to that folder")
+    task = load_task(wanted)
+    from hamming.distill.models.language import pretrained
+
+    model, shape = pretrained(folder)
+    n_words = shape["config"]["vocab_size"]
+    n_positions = shape["config"].get("max_position_embeddings", wanted.n_tokens)
+    if n_words < task.n_classes:
+        raise ValueError(f"{str(folder)!r} knows {n_words} kinds of tokens, and its tokenizer has {task.n_classes}")
+    if n_positions < wanted.n_tokens:
+        raise ValueError(f"{str(folder)!r} has {n_positions} positions; task.n_tokens is {wanted.n_tokens}")
+    teacher = RunConfig(name=folder.resolve().name, kind="teacher", task=wanted, train=TrainConfig(epochs=1))
+    return Run(teacher, RunFolder(folder), model, task, shape)
 
 
 def _loaded(path: Path) -> dict[str, Any]:
@@ -219,7 +253,10 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    found = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    if "transformers" in sys.modules:
+        found["transformers"] = sys.modules["transformers"].__version__
+    return found
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], place: str = "") -> list[tuple[str, Any, Any]]:

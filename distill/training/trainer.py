@@ -14,7 +14,6 @@ from torch.nn import functional
 from hamming.distill.method.convert import configure
 from hamming.distill.method.losses import attention_divergence, mean, output_divergence
 from hamming.distill.method.schedule import Phase, Schedule, learning_rate
-from hamming.distill.models.encoder import Encoder
 from hamming.distill.tasks import Task
 from hamming.distill.training.config import RunConfig
 from hamming.distill.training.runs import RunFolder
@@ -62,7 +61,7 @@ class Trainer:
     """
 
     def __init__(
-        self, config: RunConfig, task: Task, model: Encoder, teacher: Encoder | None, folder: RunFolder
+        self, config: RunConfig, task: Task, model: nn.Module, teacher: nn.Module | None, folder: RunFolder
     ) -> None:
         self.config, self.task, self.model, self.teacher, self.folder = config, task, model, teacher, folder
         self.schedule = Schedule(config.steps(task.steps(config.train.batch_size)))

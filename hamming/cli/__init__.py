@@ -17,6 +17,7 @@ _HOMES = {
     "fpga": "hamming.cli.fpga",
     "fusesoc": "hamming.cli.engines",
     "generate": "hamming.cli.engines",
+    "generate-text": "hamming.cli.language",
     "presets": "hamming.cli.engines",
     "run": "hamming.cli.engines",
     "sample-vectors": "hamming.cli.vectors",

@@ -15,13 +15,16 @@ from hamming.pool import Failed, Pool, takes_pool
 from hamming.tables import run_table
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hamming.distill.method.quantize import Widths
     from hamming.distill.training.config import RunConfig
     from hamming.distill.training.runs import Run
     from hamming.distill.training.trainer import Progress
 
 # PyTorch and the golden model are imported where they are used: --help answers at once.
 
-__all__ = ["distill", "evaluate", "export"]
+__all__ = ["distill", "evaluate", "export", "load_student", "takes_widths"]
 
 
 @contextlib.contextmanager
@@ -35,7 +38,8 @@ def needs_torch() -> Iterator[None]:
         raise Mistake("PyTorch is not installed: pip install 'hamming-attention[distill]'") from error
 
 
-def _takes_widths(command: Callable[..., None]) -> Callable[..., None]:
+def takes_widths(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument RUN, and the options of `Widths`."""
     options = (
         click.option("--weight-bits", type=click.IntRange(1, 32), default=12, show_default=True, help="Table entries."),
         click.option("--value-bits", type=click.IntRange(2, 16), default=8, show_default=True, help="Value elements."),
@@ -57,7 +61,8 @@ def _takes_widths(command: Callable[..., None]) -> Callable[..., None]:
     return click.argument("run_folder", metavar="RUN", type=FilePath())(command)
 
 
-def _load_student(folder: Path) -> Run:
+def load_student(folder: Path) -> Run:
+    """Return a finished student's run, in a folder or in the package; what is wrong with it is the user's mistake."""
     with needs_torch():
         from hamming.distill.tasks.task import MissingData
         from hamming.distill.training.runs import DATA, load_run
@@ -72,10 +77,27 @@ def _load_student(folder: Path) -> Run:
 
 
 @click.command()
-@_takes_widths
+@takes_widths
 @click.option("--limit", type=click.IntRange(1), help="Test items, from the first on (default: all).")
+@click.option("--context", "contexts", multiple=True, type=click.IntRange(2), help="Tokens of a window. Repeatable.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(["teacher", "teacher_top_n", "untrained", "student", "integer"]),
+    help="Of a language model, whose perplexities. Repeatable (default: all).",
+)
+@click.option("--top-n", "top_ns", multiple=True, type=click.IntRange(0), help="Kept keys; 0: all. Repeatable.")
 @file_option("--json", "json_file", metavar="FILE", help="Write the figures as JSON.")
-def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widths: Any) -> None:
+def evaluate(
+    run_folder: Path,
+    limit: int | None,
+    contexts: tuple[int, ...],
+    kinds: tuple[str, ...],
+    top_ns: tuple[int, ...],
+    json_file: Path | None,
+    **widths: Any,
+) -> None:
     """Count a distilled model's right answers through the hardware's arithmetic.
 
     RUN is the folder of a student that `hamming distill` left, or `sample_student`, which comes with the package. Its
@@ -83,19 +105,35 @@ def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widt
     student with every attention computed by the golden model, each head with its own softmax table: what the hardware
     would say, to the last bit.
 
+    Of a language model it is perplexities, with their standard errors by document: of the teacher, with all keys and
+    with its best; of signs without training; of the student; and of the student through the integers, for each
+    --context and --top-n (default: those of the run).
+
     \b
     Examples:
       hamming evaluate sample_student
+      hamming evaluate runs/language-0 --context 256 --context 1024 --top-n 32 --top-n 64 --limit 36
       hamming evaluate runs/fashion_mnist-0 --value-bits 6 --weight-form power_of_two --json six.json
     """
     with outputs(json_file) as files:
-        run = _load_student(run_folder)
+        run = load_student(run_folder)
 
         from hamming.distill.hardware.evaluate import evaluate_run
         from hamming.distill.method.quantize import Widths
         from hamming.distill.report.evaluation import evaluation_table
+        from hamming.distill.tasks.language import Language
         from hamming.distill.training.runs import versions
 
+        if isinstance(run.task, Language):
+            report, facts = _perplexities(run, limit, contexts, top_ns, kinds, Widths(**widths))
+            if json_file is not None:
+                files.save_json(json_file, {"run": run.config.to_dict()} | facts | {"versions": versions()})
+            Console().print(report)
+            return
+        if contexts or top_ns or kinds:
+            raise Mistake(
+                f"--context, --top-n and --kind are for language models; {run_folder} is of {run.config.task.name}"
+            )
         with progress_bar("measuring values") as update, mistakes(ValueError):
             found = evaluate_run(
                 run,
@@ -108,8 +146,34 @@ def evaluate(run_folder: Path, limit: int | None, json_file: Path | None, **widt
     Console().print(evaluation_table(found))
 
 
+def _perplexities(
+    run: Run,
+    limit: int | None,
+    contexts: tuple[int, ...],
+    top_ns: tuple[int, ...],
+    kinds: tuple[str, ...],
+    widths: Widths,
+) -> tuple[Table, dict[str, Any]]:
+    """Return a language model's perplexities as a table, and as JSON's types."""
+    from hamming.distill.hardware.perplexity import KINDS, perplexities, to_json
+    from hamming.distill.report.language import perplexity_table
+
+    assert run.config.student is not None
+    with progress_bar("measuring values") as update, mistakes(ValueError):
+        found = perplexities(
+            run,
+            contexts=contexts or (run.config.task.n_tokens,),
+            top_ns=[top_n or None for top_n in top_ns] or [run.config.student.top_n],
+            kinds=kinds or KINDS,
+            widths=widths,
+            limit=limit,
+            progress=lambda step, done, total: update(done / total, step),
+        )
+    return perplexity_table(found), {"points": to_json(found)}
+
+
 @click.command()
-@_takes_widths
+@takes_widths
 @file_option("-o", "--output", "folder", required=True, metavar="DIR", help="A new folder.")
 @click.option("--items", type=click.IntRange(1), default=4, show_default=True, help="Test items behind the vectors.")
 @click.option("--name", help="Name of the engine (default: the run's).")
@@ -126,7 +190,7 @@ def export(run_folder: Path, folder: Path, items: int, name: str | None, **width
       hamming export sample_student -o heads
       hamming simulate heads/blocks.0.attention/head_0.toml --vectors heads/blocks.0.attention/head_0.npz
     """
-    run = _load_student(run_folder)
+    run = load_student(run_folder)
 
     from hamming.distill.hardware.export import export_run
     from hamming.distill.method.quantize import Widths

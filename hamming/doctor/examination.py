@@ -28,7 +28,7 @@ AREAS = {
     "engine": "presets, generate, run, simulate, synthesize, compare",
     "distill": "distill, evaluate, export; of the data, what a task needs",
     "cross-checks": "second opinions, used by tests where they are installed",
-    "extras": "plots, and work on a cluster",
+    "extras": "plots, work on a cluster, models of transformers",
 }
 
 
@@ -69,6 +69,7 @@ def _checks() -> dict[str, list[Callable[[], Finding]]]:
         "extras": [
             partial(check_package, "matplotlib", "import matplotlib"),
             partial(check_package, "distributed", "import distributed"),
+            partial(check_package, "transformers", "import transformers"),
         ],
     }
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.axi.buffer import Buffer
 from hamming.rtl.axi.layout import bytes_of, from_bytes, n_bytes, to_bytes
+from hamming.rtl.axi.memory_master import MemoryMaster
 from hamming.rtl.axi.register_file import RegisterFile, address_bits, axi_lite
-from hamming.rtl.axi.registers import COUNTERS, registers, table
+from hamming.rtl.axi.registers import COUNTERS, causes, registers, table
 from hamming.rtl.config import EngineConfig
-from hamming.rtl.engine import Engine, errors
+from hamming.rtl.engine import Engine
 
-__all__ = ["STREAMS", "AxiEngine", "axi_channels", "axi_streams"]
+__all__ = ["STREAMS", "AxiEngine", "axi_channels", "axi_masters", "axi_streams"]
 
 #: Names of the engine's streams and of the AXI4-Streams that carry them.
 STREAMS = {
@@ -53,6 +55,8 @@ class AxiEngine(wiring.Component):
         Registers (`rtl.axi.registers`), and the table where it is loadable.
     irq : Out(1)
         High while a cause that is enabled is set.
+    m_axi_key, m_axi_value : AXI4, of 64 address bits
+        A manager for each memory of requests, where a register says that it lies (`rtl.axi.memory_master`).
     key_read, ... : ports of memories outside, as the engine's
     """
 
@@ -68,9 +72,19 @@ class AxiEngine(wiring.Component):
         for name, member in self.engine.signature.members.items():
             if name in STREAMS:
                 members |= _stream_members(STREAMS[name], member)
-            elif name not in ("i_weight", "error"):
-                members[name] = member
+        for kind, word in dims.bus_words.items():
+            members |= {
+                f"m_axi_{kind}_{name}": member for name, member in MemoryMaster.channels(word.data_bits).items()
+            }
+        members |= {name: self.engine.signature.members[name] for name in self._ports}
         super().__init__(members)
+
+    @property
+    def _ports(self) -> list[str]:
+        """Names of the engine's ports of memories outside, which are ours, too."""
+        behind_masters = (f"{k}_{way}" for k in self.dims.bus_words for way in ("request", "response", "write"))
+        inner = {"i_weight", "table_read", "error", *STREAMS, *behind_masters}
+        return [name for name in self.engine.signature.members if name not in inner]
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -94,8 +108,9 @@ class AxiEngine(wiring.Component):
         buffers = self._streams(m, accepts, resets)
         self._others(m)
         is_busy = self._in_flight(m, buffers)
-        self._resets(m, accepts, resets, is_busy)
-        self._errors(m)
+        masters = self._masters(m)
+        self._resets(m, accepts, resets, is_busy, Cat(~master.is_idle for master in masters.values()).any())
+        self._errors(m, masters)
         self._counters(m, buffers, is_busy)
         m.d.bus += self.irq.eq(
             Cat(
@@ -153,9 +168,31 @@ class AxiEngine(wiring.Component):
             ]
             if "table" in sink.payload.shape().members:
                 m.d.comb += sink.payload.table.eq(source.payload[index_bits : self.file.index_bits])
-        for name in self.engine.signature.members:
-            if name not in (*STREAMS, "i_weight", "error"):
-                wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(self.engine, name))
+            read = self.engine.table_read
+            m.d.comb += [
+                Cat(getattr(read, name) for name in read.signature.members if name in ("index", "table")).eq(
+                    self.file.table_index
+                ),
+                self.file.table_weight.eq(read.data),
+                self.file.table_is_free.eq(read.is_free),
+            ]
+        for name in self._ports:
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(self.engine, name))
+
+    def _masters(self, m: Module) -> dict[str, MemoryMaster]:
+        """Put a master before each memory of requests."""
+        masters: dict[str, MemoryMaster] = {}
+        for kind, word in self.dims.bus_words.items():
+            masters[kind] = master = MemoryMaster(self.dims, kind)
+            m.submodules[f"{kind}_master"] = DomainRenamer("bus")(master)
+            for name, member in MemoryMaster.channels(word.data_bits).items():
+                outer, inner = getattr(self, f"m_axi_{kind}_{name}"), getattr(master, name)
+                m.d.comb += outer.eq(inner) if member.flow == Out else inner.eq(outer)
+            for way in ("request", "response", "write"):
+                wiring.connect(m, getattr(self.engine, f"{kind}_{way}"), getattr(master, way))
+            base = (getattr(self.file, f"{kind}_{name}") for name in ("base_page", "base_high_value"))
+            m.d.comb += master.page.eq(Cat(base))
+        return masters
 
     def _in_flight(self, m: Module, buffers: dict[str, Buffer]) -> Signal:
         """Count queries from their transfer until their last output beat waits; return whether anything is held."""
@@ -177,29 +214,34 @@ class AxiEngine(wiring.Component):
         m.d.comb += is_busy.eq(Cat(held).any())
         return is_busy
 
-    def _resets(self, m: Module, accepts: Signal, resets: Signal, is_busy: Signal) -> None:
-        """Reset the engine for a cycle when that was asked for: at once, or once nothing is held."""
+    def _resets(self, m: Module, accepts: Signal, resets: Signal, is_busy: Signal, awaits: Value) -> None:
+        """Reset the engine when that was asked for: at once, or once nothing is held.
+
+        It lasts a cycle, or until memory has answered what was asked for before, which is forgotten.
+        """
         file = self.file
         is_wanted = Signal()
         m.d.comb += [
             accepts.eq(file.control_enable & ~is_wanted & ~resets),
             file.status_resetting.eq(is_wanted | resets),
-            file.interrupt_status_reset_set.eq(resets),
+            file.interrupt_status_reset_set.eq(resets & ~awaits),
         ]
-        m.d.bus += resets.eq(0)
+        m.d.bus += resets.eq(resets & awaits)
         with m.If(file.control_reset):
             m.d.bus += is_wanted.eq(1)
         with m.Elif(is_wanted & ~(file.control_drain & is_busy)):
             m.d.bus += [is_wanted.eq(0), resets.eq(1)]
 
-    def _errors(self, m: Module) -> None:
+    def _errors(self, m: Module, masters: dict[str, MemoryMaster]) -> None:
         """Pass each cause on once: the engine's bits stay until it is reset."""
-        causes = errors(self.dims)
-        seen = Signal(len(causes))
-        new = Signal(len(causes))
+        seen = Signal(len(self.engine.error))
+        new = Signal(len(causes(self.dims)))
         m.d.sync += seen.eq(self.engine.error)
-        m.d.comb += [new.eq(self.engine.error & ~seen), self.file.interrupt_status_error_set.eq(new.any())]
-        for bit, name in enumerate(causes):
+        m.d.comb += [
+            new.eq(Cat(self.engine.error & ~seen, (master.write_error for master in masters.values()))),
+            self.file.interrupt_status_error_set.eq(new.any()),
+        ]
+        for bit, name in enumerate(causes(self.dims)):
             m.d.comb += getattr(self.file, f"error_{name}_set").eq(new[bit])
 
     def _counters(self, m: Module, buffers: dict[str, Buffer], is_busy: Signal) -> None:
@@ -263,22 +305,42 @@ def axi_streams(engine: AxiEngine) -> dict[str, dict[str, Any]]:
 
 
 def axi_channels(engine: AxiEngine) -> dict[str, dict[str, Any]]:
-    """Return the channels of the AXI4-Lite port by name: direction and ports."""
-    payloads = {
-        "aw": ("input", ["awaddr", "awprot"]),
-        "w": ("input", ["wdata", "wstrb"]),
-        "b": ("output", ["bresp"]),
-        "ar": ("input", ["araddr", "arprot"]),
-        "r": ("output", ["rdata", "rresp"]),
-    }
-    bits = {name: len(getattr(engine, f"s_axi_{name}")) for _, names in payloads.values() for name in names}
-    return {
-        f"s_axi_{channel}": {
-            "direction": direction,
-            "valid": f"s_axi_{channel}valid",
-            "ready": f"s_axi_{channel}ready",
-            "payload": [f"s_axi_{name}" for name in names],
-            "bits": sum(bits[name] for name in names),
+    """Return the channels of the AXI4-Lite port and of the masters by name: direction and ports."""
+    found = {}
+    for prefix in ("s_axi", *(f"m_axi_{kind}" for kind in engine.dims.bus_words)):
+        members = {
+            name.removeprefix(f"{prefix}_"): member
+            for name, member in engine.signature.members.items()
+            if name.startswith(f"{prefix}_")
         }
-        for channel, (direction, names) in payloads.items()
+        for channel in ("aw", "w", "b", "ar", "r"):
+            names = [name for name in members if re.match(rf"{channel}(?!valid|ready)[a-z]+$", name)]
+            found[f"{prefix}_{channel}"] = {
+                "direction": "input" if members[f"{channel}valid"].flow == In else "output",
+                "valid": f"{prefix}_{channel}valid",
+                "ready": f"{prefix}_{channel}ready",
+                "payload": [f"{prefix}_{name}" for name in names],
+                "bits": sum(members[name].shape for name in names),
+            }
+    return found
+
+
+def axi_masters(engine: AxiEngine) -> dict[str, dict[str, Any]]:
+    """Return of each master its ports' prefix, the register of its base address, and how words lie there."""
+    fold = engine.dims.fold
+    return {
+        kind: {
+            "prefix": f"m_axi_{kind}",
+            "base": f"{kind.upper()}_BASE",
+            "data_bits": word.data_bits,
+            "word_bytes": word.word_bytes,
+            "element_bytes": word.element_bytes,
+            "n_elements": word.n_elements,
+            "element_bits": word.element_bits,
+            "layout": f"key j, bit 0 lowest, at byte j * {word.element_bytes}"
+            if kind == "key"
+            else f"element e of key j, signed, at byte (j * {fold} + e // {word.n_elements}) * {word.word_bytes} + "
+            f"e % {word.n_elements} * {word.element_bytes}",
+        }
+        for kind, word in engine.dims.bus_words.items()
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -62,8 +62,8 @@ class RegisterFile(wiring.Component):
 
     A write takes effect once address and data are here, whichever comes first. One that has not all of its bytes
     enabled, that meets no register, or a register of which nothing is to be written, is answered SLVERR and changes
-    nothing; so is a read of no register, or of the table, which reads as 0. The lowest two bits of an address are not
-    looked at, nor is its protection.
+    nothing; so is a read of no register, which reads as 0. A read of the table waits until it is free. The lowest two
+    bits of an address are not looked at, nor is its protection.
 
     * **Throughput**: a write every 3 cycles, a read every 3 cycles, beside each other. No output depends on an input of
       the same cycle.
@@ -73,7 +73,7 @@ class RegisterFile(wiring.Component):
     registers
         What there is.
     table
-        Words to be written behind them; None: none.
+        Words behind them; None: none.
 
     Members
     -------
@@ -83,6 +83,8 @@ class RegisterFile(wiring.Component):
     REGISTER_FIELD_set : In
         Sets a sticky bit, which beats clearing it.
     o_table : Out(stream of index and weight), if there is a table
+    table_index : Out, table_weight : In, table_is_free : In(1), if there is a table
+        What is read of it: the entry of `table_index`, in a cycle in which it is free.
     """
 
     def __init__(self, registers: Sequence[Register], table: Table | None):
@@ -102,6 +104,9 @@ class RegisterFile(wiring.Component):
         if table is not None:
             self.index_bits = (table.n_words - 1).bit_length()
             members["o_table"] = Out(stream.Signature(self.index_bits + table.weight_bits))
+            members["table_index"] = Out(self.index_bits)
+            members["table_weight"] = In(table.weight_bits)
+            members["table_is_free"] = In(1)
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
@@ -156,9 +161,8 @@ class RegisterFile(wiring.Component):
                         for field in written:
                             self._written(m, register, field, data[field.lsb : field.lsb + field.bits])
         if self.table is not None:
-            is_table = Signal()
+            is_table = self._is_table(word)
             m.d.comb += [
-                is_table.eq(word[self.index_bits :] == self.table.offset >> self.index_bits + 2),
                 self.o_table.payload.eq(Cat(word[: self.index_bits], data[: self.table.weight_bits])),
                 self.o_table.valid.eq(has_addr & has_data & ~self.bvalid & is_whole & is_table),
                 waits.eq(self.o_table.valid & ~self.o_table.ready),
@@ -186,15 +190,26 @@ class RegisterFile(wiring.Component):
     def _field(self, register: Register, field) -> Signal:
         return getattr(self, member_name(register, field.name))
 
+    def _is_table(self, word: Value) -> Value:
+        """Return whether a word's address is the table's."""
+        assert self.table is not None
+        return word[self.index_bits :] == self.table.offset >> self.index_bits + 2
+
     def _read(self, m: Module) -> None:
         has_addr = Signal()
         word = Signal(self.addr_bits - 2)
+        waits: Value = Const(0)
+        is_table: Value = Const(0)
+        if self.table is not None:
+            is_table = self._is_table(word)
+            waits = is_table & ~self.table_is_free
+            m.d.comb += self.table_index.eq(word)
         m.d.comb += self.arready.eq(~has_addr)
         with m.If(self.arvalid & ~has_addr):
             m.d.sync += [has_addr.eq(1), word.eq(self.araddr[2:])]
         with m.If(self.rvalid & self.rready):
             m.d.sync += self.rvalid.eq(0)
-        with m.If(has_addr & ~self.rvalid):
+        with m.If(has_addr & ~self.rvalid & ~waits):
             m.d.sync += [has_addr.eq(0), self.rvalid.eq(1), self.rdata.eq(0), self.rresp.eq(SLVERR)]
             with m.Switch(word):
                 for register in self.registers:
@@ -207,3 +222,6 @@ class RegisterFile(wiring.Component):
                             if field.access != "constant":
                                 value = self._field(register, field)
                             m.d.sync += self.rdata[field.lsb : field.lsb + field.bits].eq(value)
+            if self.table is not None:
+                with m.If(is_table):
+                    m.d.sync += [self.rresp.eq(OKAY), self.rdata.eq(self.table_weight)]

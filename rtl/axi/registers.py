@@ -18,6 +18,7 @@ __all__ = [
     "Field",
     "Register",
     "Table",
+    "causes",
     "description",
     "registers",
     "table",
@@ -27,7 +28,7 @@ __all__ = [
 IDENTIFICATION = 0x48414D4D
 
 #: Of the registers: the major one counts what an old driver does not understand, the minor one what it may ignore.
-VERSION = (1, 0)
+VERSION = (1, 1)
 
 #: What software and hardware do with a field.
 ACCESSES = {
@@ -77,11 +78,19 @@ class Register:
 
 @dataclass(frozen=True)
 class Table:
-    """The softmax table: words from `offset` up, to be written alone; word `index` has entry `index`."""
+    """The softmax table: words from `offset` up; word `index` has entry `index`."""
 
     offset: int
     n_words: int
     weight_bits: int
+
+
+def causes(dims: Dimensions) -> dict[str, str]:
+    """Return the causes of ERROR, lowest bit first, and what each means: the engine's, and of writes by masters."""
+    return errors(dims) | {
+        f"{kind}_write": f"memory answered a write of a row's {kind} with an error; it may not be stored"
+        for kind in dims.bus_words
+    }
 
 
 def table(dims: Dimensions) -> Table | None:
@@ -96,7 +105,6 @@ def table(dims: Dimensions) -> Table | None:
 def registers(dims: Dimensions) -> list[Register]:
     """Return the registers in order of their offsets, which are the same for every engine."""
     spec, config = dims.spec, dims.config
-    causes = errors(dims)
     found = [
         _constant("ID", 0x00, IDENTIFICATION, '"HAMM", which says what this is'),
         Register(
@@ -133,7 +141,7 @@ def registers(dims: Dimensions) -> list[Register]:
             "ERROR",
             0x10,
             "what was out of range; a cause that was cleared shows again after a reset of the engine only",
-            tuple(Field(name, bit, 1, "sticky", meaning) for bit, (name, meaning) in enumerate(causes.items())),
+            tuple(Field(name, bit, 1, "sticky", meaning) for bit, (name, meaning) in enumerate(causes(dims).items())),
         ),
         Register("INTERRUPT_ENABLE", 0x14, "which causes interrupt", tuple(_interrupts("control"))),
         Register("INTERRUPT_STATUS", 0x18, "what happened", tuple(_interrupts("sticky"))),
@@ -167,6 +175,9 @@ def registers(dims: Dimensions) -> list[Register]:
         )
     ]
     found.append(_features(dims))
+    for number, kind in enumerate(("key", "value")):
+        if kind in dims.bus_words:
+            found += _base(kind, 0xA0 + 8 * number)
     found += [
         _constant(name.upper(), 0xC0 + 4 * number, value, meaning)
         for number, (name, (value, meaning)) in enumerate(_beats(dims).items())
@@ -176,6 +187,17 @@ def registers(dims: Dimensions) -> list[Register]:
 
 def _constant(name: str, offset: int, value: int, meaning: str) -> Register:
     return Register(name, offset, meaning, (Field("value", 0, 32, "constant", meaning, value),))
+
+
+def _base(kind: str, offset: int) -> list[Register]:
+    """Return where a memory behind a master begins: 64 bits, the lowest 12 of them 0."""
+    meaning = f"address at which {kind}s begin in memory, to be written before they are asked for"
+    low = Field("page", 12, 20, "control", f"bits 31 to 12 of the address at which {kind}s begin; the others are 0")
+    high = Field("value", 0, 32, "control", f"bits 63 to 32 of the address at which {kind}s begin")
+    return [
+        Register(f"{kind.upper()}_BASE", offset, meaning, (low,)),
+        Register(f"{kind.upper()}_BASE_HIGH", offset + 4, f"the upper half of {kind.upper()}_BASE", (high,)),
+    ]
 
 
 def _interrupts(access: str) -> list[Field]:
@@ -196,8 +218,10 @@ def _features(dims: Dimensions) -> Register:
         "insertion": (config.selector == "insertion", "the selector is a sorted list"),
         "shift": (config.product == "shift", "table entries are powers of two"),
         "range": (config.range, "queries bring the first key that they see"),
-        "external_keys": (config.memories[0] != "internal", "the key memory is outside"),
-        "external_values": (config.memories[1] != "internal", "the value memory is outside"),
+        "external_keys": (config.memories[0] == "external", "the key memory is outside"),
+        "external_values": (config.memories[1] == "external", "the value memory is outside"),
+        "master_keys": (config.memories[0] == "request", "keys lie in memory, from KEY_BASE on"),
+        "master_values": (config.memories[1] == "request", "values lie in memory, from VALUE_BASE on"),
     }
     fields = (
         Field(name, bit, 1, "constant", meaning, int(value))
@@ -208,7 +232,7 @@ def _features(dims: Dimensions) -> Register:
 
 def _beats(dims: Dimensions) -> dict[str, tuple[int, str]]:
     """Return what a driver needs to know of beats and the table: value and meaning, by name; 0 where there is none."""
-    config, window = dims.config, table(dims)
+    config, window, words = dims.config, table(dims), dims.bus_words
     row, query = payload.key_row(dims), payload.query(dims)
     starts = {
         (kind, field.name): field.offset
@@ -240,6 +264,14 @@ def _beats(dims: Dimensions) -> dict[str, tuple[int, str]]:
         ),
         "table_offset": (window.offset if window else 0, "byte at which the softmax table begins"),
         "table_words": (window.n_words if window else 0, "words of the softmax table, of which d_head + 1 are used"),
+        "key_bytes": (
+            words["key"].element_bytes if "key" in words else 0,
+            "bytes from a key to the next one in memory, if keys lie there",
+        ),
+        "value_bytes": (
+            words["value"].word_bytes if "value" in words else 0,
+            "bytes from n_macs values of a key to the next ones in memory, if values lie there",
+        ),
     }
 
 

@@ -49,7 +49,7 @@ def _lines(name: str, given: Mapping[str, Any]) -> Iterator[str]:
         table = given["table"]
         yield "  reg {"
         yield '    desc = "Softmax table: word i is entry i, to be written before the first query.";'
-        yield f"    field {{ sw = w; hw = r; }} weight[{table['weight_bits'] - 1}:0] = 0x0;"
+        yield f"    field {{ sw = rw; hw = r; }} weight[{table['weight_bits'] - 1}:0] = 0x0;"
         yield f"  }} TABLE[{table['n_words']}] @ 0x{table['offset']:x};"
     yield "};"
 

@@ -21,6 +21,8 @@ __all__ = ["Recipe", "compile_verilog", "recipe"]
 _VISIBLE = """`verilator_config
 public_flat_rw -module "hamming_harness" -var "*"
 public_flat_rd -module "hamming_stream_monitor*" -var "*"
+public_flat_rd -module "hamming_axi_*_monitor*" -var "*n_*"
+public_flat_rd -module "hamming_axi_*_monitor*" -var "violation*"
 public_flat_rd -module "hamming_request_memory*" -var "n_*"
 """
 

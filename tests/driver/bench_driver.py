@@ -1,4 +1,4 @@
-"""Bench of test_driver.py: the driver in C, called here, its registers and streams played by cocotbext-axi."""
+"""Bench of test_driver.py: the drivers in C and in Python, their registers and streams played by cocotbext-axi."""
 
 import ctypes
 import os
@@ -12,6 +12,9 @@ from cocotb.task import bridge, resume
 from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiStreamFrame
 
+from hamming.driver import core as in_python
+from hamming.driver.core import Unsupported
+from hamming.driver.pynq_bus import PynqBus
 from hamming.sim import case
 from hamming.sim.axi_bench import AxiPorts
 from hamming.sim.payloads import read_streams
@@ -21,7 +24,7 @@ STREAMS = ["i_row", "i_query", "i_mask", "o_out", "o_selected"]
 _WORDS = [
     *("d_head", "d_value", "n_keys", "top_k", "value_bits", "weight_bits", "out_frac_bits", "out_bits", "n_tables"),
     *("n_lanes", "features", "row_bytes", "row_key", "row_value", "query_bytes", "query_n_valid", "mask_bytes"),
-    *("out_bytes", "out_beats", "selected_bytes", "table_offset", "table_words"),
+    *("out_bytes", "out_beats", "selected_bytes", "table_offset", "table_words", "key_bytes", "value_bytes"),
 ]
 
 Bytes = ctypes.POINTER(ctypes.c_uint8)
@@ -43,8 +46,8 @@ class Core(ctypes.Structure):
     )
 
 
-def bus_of(ports, n_bytes):
-    """Return the bus that C calls: each access runs simulated time until it is done."""
+def accesses(ports, n_bytes):
+    """Return what a driver's bus does, each by name: it runs simulated time until it is done."""
 
     @resume
     async def read(offset):
@@ -66,6 +69,12 @@ def bus_of(ports, n_bytes):
     async def receive(name):
         frame = await ports.sinks[name].recv(compact=False)
         return b"".join(beat.to_bytes(n_bytes[name], "little") for beat in frame.tdata)
+
+    return {"read": read, "write": write, "send": send, "receive": receive}
+
+
+def c_bus(read, write, send, receive):
+    """Return the bus that C calls."""
 
     def sends(_, stream, data, length):
         send(STREAMS[stream], ctypes.string_at(data, length))
@@ -89,8 +98,108 @@ def packed(bits):
     return array(np.packbits(bits, bitorder="little"), ctypes.c_uint8)
 
 
+class Buffer(np.ndarray):
+    """What `pynq.allocate` gives: an array, and methods for caches."""
+
+    @classmethod
+    def allocate(cls, *, shape, dtype):
+        return np.zeros(shape, dtype).view(cls)
+
+    def flush(self):
+        pass
+
+    def invalidate(self):
+        pass
+
+
+class Channel:
+    """A channel of `pynq.lib.DMA`, in either direction."""
+
+    def __init__(self, move):
+        self.move, self.buffer, self.transferred = move, None, 0
+
+    def transfer(self, buffer):
+        assert self.buffer is None
+        self.buffer = buffer
+
+    def wait(self):
+        buffer, self.buffer = self.buffer, None
+        self.transferred = self.move(buffer)
+
+
+class Dma:
+    """A `pynq.lib.DMA` at one of the engine's streams."""
+
+    def __init__(self, name, send, receive):
+        def gives(buffer):
+            send(name, bytes(buffer))
+            return len(buffer)
+
+        def takes(buffer):
+            packet = receive(name)
+            buffer[: len(packet)] = np.frombuffer(packet, np.uint8)
+            return len(packet)
+
+        self.sendchannel, self.recvchannel = Channel(gives), Channel(takes)
+
+
+def python_bus(read, write, send, receive):
+    """Return PYNQ's bus."""
+    ip = type("Ip", (), {"read": staticmethod(read), "write": staticmethod(write)})
+    dmas = {name.partition("_")[2]: Dma(name, send, receive) for name in STREAMS}
+    return PynqBus(ip, dmas, Buffer.allocate)
+
+
+def drive_python(bus, fields, arrays):
+    """Play the case by the driver in Python; return what came."""
+    core = in_python.Core(bus)
+    assert (core.d_head, core.n_keys) == (fields["spec"]["d_head"], fields["spec"]["n_keys"])
+    weights = fields["spec"]["weights"]
+    if fields["engine"]["table"] == "loadable":
+        core.load_table(weights)
+        assert core.read_table().tolist() == list(weights)
+        refuses(ValueError, core.load_table, weights, table=core.n_tables)
+    else:
+        refuses(Unsupported, core.load_table, weights)
+    refuses(Unsupported, core.place, keys=4096)
+    core.enable()
+    answers = []
+    for q, k, v, n_valid, mask in zip(*(arrays[name] for name in ("q", "k", "v", "n_valid", "mask")), strict=True):
+        for index, (key, value) in enumerate(zip(k, v, strict=True)):
+            core.write_row(index, key, value)
+        for query, n, hidden in zip(q, n_valid, mask, strict=True):
+            answers.append(core.attend(query, int(n), hidden if fields["engine"]["mask"] else None))
+    core.reset(drain=True)
+    assert core.errors() == 0
+    query = arrays["q"][0][0]
+    rows = enumerate(zip(arrays["k"][0], arrays["v"][0], strict=True))
+    steps = [core.decode_step(index, key, value, query) for index, (key, value) in rows]
+
+    key, value = arrays["k"][0][0], arrays["v"][0][0]
+    refuses(ValueError, core.write_row, core.n_keys, key, value)
+    refuses(ValueError, core.write_row, 0, key, value * 0 + (1 << core.value_bits - 1))
+    refuses(ValueError, core.write_row, 0, key[1:], value)
+    refuses(TypeError, core.write_row, 0, key, value * 0.5)
+    refuses(ValueError, core.attend, key, core.n_keys + 1)
+    if not fields["engine"]["mask"]:
+        refuses(Unsupported, core.attend, key, 1, np.zeros(core.n_keys, bool))
+    return {
+        "out": np.stack([one.out for one in answers]),
+        "is_empty": np.array([one.is_empty for one in answers]),
+        "steps": np.stack([one.out for one in steps]),
+    }
+
+
+def refuses(kind, call, *arguments, **named):
+    try:
+        call(*arguments, **named)
+    except kind:
+        return
+    raise AssertionError(f"{call} took {arguments} {named}")
+
+
 def drive(library, bus, fields, arrays):
-    """Play the case as a program would; return what came."""
+    """Play the case as a program in C would; return what came."""
     core, scratch = Core(), (ctypes.c_uint8 * 4096)()
     at = ctypes.byref(core)
     assert library.hamming_open(at, ctypes.byref(bus), scratch, ctypes.c_size_t(1)) == TOO_SMALL
@@ -100,6 +209,11 @@ def drive(library, bus, fields, arrays):
     weights = array(fields["spec"]["weights"], ctypes.c_uint32)
     loads = library.hamming_load_table(at, 0, weights)
     assert loads == (0 if fields["engine"]["table"] == "loadable" else UNSUPPORTED)
+    back = (ctypes.c_uint32 * len(weights))()
+    assert library.hamming_read_table(at, 0, back) == loads
+    assert list(back) == (list(weights) if loads == 0 else [0] * len(weights))
+    assert library.hamming_read_table(at, core.n_tables, back) == (OUT_OF_RANGE if loads == 0 else UNSUPPORTED)
+    assert library.hamming_place(at, ctypes.c_uint64(4096), ctypes.c_uint64(0)) == UNSUPPORTED
     assert library.hamming_enable(at, 1) == 0
 
     got, is_empty = [], []
@@ -141,7 +255,10 @@ async def driver(dut) -> None:
     Clock(dut.clk, 2, unit="step").start()
     await ClockCycles(dut.clk, 3)
     dut.rst.value = 0
-    bus = bus_of(ports, {name: stream.bits // 8 for name, stream in streams.items()})
-    found = await bridge(drive)(ctypes.CDLL(fields["library"]), bus, fields, arrays)
+    does = accesses(ports, {name: stream.bits // 8 for name, stream in streams.items()})
+    if fields["language"] == "c":
+        found = await bridge(drive)(ctypes.CDLL(fields["library"]), c_bus(**does), fields, arrays)
+    else:
+        found = await bridge(drive_python)(python_bus(**does), fields, arrays)
     report = {"mismatches": [], "n_mismatches": 0, "violations": [], "coverage": {}, "cycles": 0}
     case.save(folder, "result_0", report, found)

@@ -1,12 +1,14 @@
 """The driver in C: clean under strict warnings, offsets as described, and its answers those of golden."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from hamming.driver.core import OFFSETS, Core, NotFound
 from hamming.golden.attention import attend
 from hamming.rtl.axi.registers import registers
 from hamming.rtl.design import load_design
@@ -33,7 +35,7 @@ def library(tmp_path_factory):
 
 
 def test_offsets_are_those_of_the_registers():
-    dims = load_design("tiny", ["engine.bus=axi"]).dimensions
+    dims = load_design("tiny", ["engine.bus=axi", "engine.memory=request"]).dimensions
     described = {one.name: one.offset for one in registers(dims)}
     block = (DRIVER / "hamming.c").read_text().split("enum {")[1].split("}")[0]
     found = {name: int(offset, 16) for name, offset in re.findall(r"(\w+) = (0x\w+)", block)}
@@ -41,8 +43,48 @@ def test_offsets_are_those_of_the_registers():
     assert len(found) > 20
 
 
+def test_offsets_in_python_are_those_of_the_registers():
+    dims = load_design("tiny", ["engine.bus=axi", "engine.memory=request"]).dimensions
+    described = {one.name: one.offset for one in registers(dims)}
+    assert {name: described[name] for name in OFFSETS} == OFFSETS
+
+
+def test_what_is_no_engine_is_not_found():
+    class Nothing:
+        def read(self, offset):
+            return offset
+
+    with pytest.raises(NotFound, match="no engine of version 1: ID 0x0, VERSION 0x4"):
+        Core(Nothing())  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(shutil.which("cppcheck") is None, reason="cppcheck is not installed (Debian: cppcheck)")
+def test_cppcheck_has_no_objection(tmp_path):
+    command = ["cppcheck", "--std=c99", "--enable=warning,style,performance,portability", "--inconclusive"]
+    done = subprocess.run([*command, "--error-exitcode=1", DRIVER], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    wrong = "int f(void);\nint f(void) { int a[2]; a[2] = 1; return a[0]; }\n"
+    (tmp_path / "wrong.c").write_text(wrong)
+    assert subprocess.run([*command, "--error-exitcode=1", tmp_path], capture_output=True, check=False).returncode == 1
+
+
+def test_sanitizers_have_no_objection(tmp_path):
+    """Buffers as long as they must be, at many sizes; and one that is a byte too short is found."""
+    source = (DRIVER / "hamming.c").read_text()
+    sizes = "if (needed[n] > core->scratch_bytes) core->scratch_bytes = needed[n];"
+    assert source.count(sizes) == 1
+    for text, status in ((source, 0), (source.replace(sizes, f"{sizes} core->scratch_bytes--;"), 1)):
+        (tmp_path / "hamming.c").write_text(text)
+        flags = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{DRIVER}", "-std=c99"]
+        sources = [tmp_path / "hamming.c", Path(__file__).with_name("sanitized.c")]
+        subprocess.run(["cc", *flags, *sources, "-o", tmp_path / "sanitized"], check=True)
+        done = subprocess.run([tmp_path / "sanitized"], capture_output=True, text=True, check=False)
+        assert bool(done.returncode) == status, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("language", ["c", "python"])
 @pytest.mark.parametrize("name", DESIGNS)
-def test_answers_are_those_of_golden(name, library):
+def test_answers_are_those_of_golden(name, language, library):
     design = load_design("tiny", ["engine.bus=axi", *DESIGNS[name]])
     spec = design.spec
     rng = np.random.default_rng(4)
@@ -51,7 +93,7 @@ def test_answers_are_those_of_golden(name, library):
     component = top(spec, design.config)
     verilog = emit(component, design.config.name)
     facts = manifest(component, verilog)
-    fields = {"library": str(library), "spec": facts["spec"], "engine": facts["engine"]}
+    fields = {"language": language, "library": str(library), "spec": facts["spec"], "engine": facts["engine"]}
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent)
         bench = Testbench(verilog, facts, "bench_driver")

@@ -49,6 +49,15 @@ IN_ORDER = "what goes out is what it must be, in order"
 FAULTS = [
     Fault("fork", "& ~has_taken", "", "hamming.formal.fork", "Fork", "fork.both", "branch 0 gets no payload twice"),
     Fault(
+        "shared_rows",
+        "self.o.ready & (turn == n)",
+        "self.o.ready",
+        "hamming.formal.shared_rows",
+        "SharedRows",
+        "shared_rows.insertion",
+        "a kept key is offered, within 16 cycles",
+    ),
+    Fault(
         "fetch",
         "(remaining <= n_lanes)",
         "(remaining < n_lanes)",
@@ -137,6 +146,24 @@ FAULTS = [
         "Normalizer",
         "engine.reset",
         "o_out.valid is 0 in reset",
+    ),
+    Fault(
+        "axi.buffer",
+        "valid.eq(has_spare | is_taken)",
+        "valid.eq(is_taken)",
+        "hamming.formal.axi",
+        "Buffer",
+        "axi.buffer_of_two",
+        IN_ORDER,
+    ),
+    Fault(
+        "axi.write_master",
+        "self.bready.eq(waits & ~self.awvalid & ~self.wvalid)",
+        "self.bready.eq(waits)",
+        "hamming.formal.axi",
+        "WriteMaster",
+        "axi.writes",
+        "one address a write",
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from pathlib import Path
@@ -210,6 +211,8 @@ MISTAKES = {
     "twice the same key": ("d_head = 6", "d_head = 6\nd_head = 7", "Cannot overwrite a value (at line 4, column 11)"),
     "no TOML": (FILE, "module tiny;", "Expected '=' after a key in a key/value pair (at line 1, column 8)"),
 }
+KEYS = [field.name for field in dataclasses.fields(EngineConfig)]
+
 ENGINE_MISTAKES = {
     "lanes no power of two": (
         "n_lanes = 3",
@@ -225,11 +228,7 @@ ENGINE_MISTAKES = {
     ),
     "unknown engine key": (
         "lanes = 2",
-        (
-            "unknown key 'lanes' in [engine]; known: name, n_lanes, n_macs, selector, scan_rows, score_stages, "
-            "spare_row, n_dividers, product, memory, key_memory, value_memory, read_latency, "
-            "outstanding, value_banks, table, mask, expose_index, range, bus; did you mean 'n_lanes'?"
-        ),
+        (f"unknown key 'lanes' in [engine]; known: {', '.join(KEYS)}; did you mean 'n_lanes'?"),
     ),
 }
 

@@ -8,6 +8,11 @@ BUFFER = "tests/rtl/test_rtl_axi.py::test_buffer_keeps_order"
 REGISTERS = "tests/rtl/test_rtl_axi.py::test_registers_read_write_and_refuse"
 PATHS = "tests/rtl/test_rtl_axi.py::test_no_output_depends_on_an_input_of_the_same_cycle"
 AT_WORK = "tests/sim/test_sim_axi.py::test_registers"
+BY_HAND = "tests/sim/test_sim_axi_masters.py::test_memory_by_hand[both]"
+OF_BEATS = "tests/sim/test_sim_axi_masters.py::test_memory_by_hand[bursts]"
+BURSTS = "tests/rtl/test_rtl_axi.py::test_bursts_of_words_that_follow_each_other"
+WRITES = "tests/formal/test_formal_proofs.py::test_small_proof[axi.writes_of_beats]"
+PORTS = "tests/formal/test_formal_proofs.py::test_small_proof[axi.ports_masters]"
 SLOW_ROWS = "tests/sim/test_sim_axi.py::test_random_queries[slow rows]"
 
 MUTANTS = [
@@ -29,7 +34,9 @@ MUTANTS = [
         "m.Elif(is_wanted)",
         AT_WORK,
     ),
-    Mutant("an error comes again", "axi/engine.py", "self.engine.error & ~seen)", "self.engine.error)", AT_WORK),
+    Mutant(
+        "an error comes again", "axi/engine.py", "Cat(self.engine.error & ~seen,", "Cat(self.engine.error,", AT_WORK
+    ),
     Mutant("what rests is enabled", "axi/engine.py", "file.control_enable & ~is_wanted", "~is_wanted", AT_WORK),
     Mutant(
         "a query overtakes a row",
@@ -38,4 +45,13 @@ MUTANTS = [
         "accepts.eq(accepts)",
         SLOW_ROWS,
     ),
+    Mutant("a burst crosses its page", "axi/read_master.py", " & ~starts_page &", " &", BURSTS),
+    Mutant("bursts are single words", "axi/read_master.py", "is_open & (address == last + 1)", "0", BURSTS),
+    Mutant("words that are wrong are used", "axi/read_master.py", "Mux(is_wrong, 0, ", "Mux(0, 0, ", BY_HAND),
+    Mutant("one wrong beat is not seen", "axi/read_master.py", "self.rresp[1] | was_wrong", "self.rresp[1]", OF_BEATS),
+    Mutant("a reset waits for no word", "axi/engine.py", "resets.eq(resets & awaits)", "resets.eq(0)", BY_HAND),
+    Mutant("a value's sign is not turned", "axi/memory_master.py", "~element[-1])", "element[-1])", BY_HAND),
+    Mutant("a wrong write is not told", "axi/write_master.py", "ends & self.bresp[1]", "0", BY_HAND),
+    Mutant("a burst's first beat again", "axi/write_master.py", "beat.eq(beat + 1)", "beat.eq(beat)", WRITES),
+    Mutant("a base counts at once", "axi/memory_master.py", "m.If(self.is_idle)", "m.If(1)", PORTS),
 ]

@@ -16,8 +16,10 @@ from hamming.rtl import payload
 from hamming.rtl.axi.buffer import Buffer
 from hamming.rtl.axi.engine import AxiEngine
 from hamming.rtl.axi.layout import bytes_of, n_bytes
+from hamming.rtl.axi.read_master import ReadMaster
 from hamming.rtl.axi.register_file import OKAY, SLVERR, RegisterFile
 from hamming.rtl.axi.registers import registers, table
+from hamming.rtl.bus_word import BusWord
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
@@ -84,7 +86,15 @@ def test_buffer_refuses_other_depths() -> None:
         Buffer(unsigned(8), depth=3)
 
 
-@pytest.mark.parametrize("engine", [{}, {"table": "loadable", "mask": True, "n_lanes": 4, "n_macs": 2}])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {},
+        {"table": "loadable", "mask": True, "n_lanes": 4, "n_macs": 2},
+        {"memory": "request", "bus_bits": 32, "n_lanes": 4},
+    ],
+    ids=["plain", "everything", "masters"],
+)
 def test_no_output_depends_on_an_input_of_the_same_cycle(engine: dict[str, Any], tmp_path) -> None:
     name = "wrapped"
     (tmp_path / "a.v").write_text(emit(AxiEngine(SPEC, EngineConfig(name=name, bus="axi", **engine)), name))
@@ -97,7 +107,7 @@ def test_no_output_depends_on_an_input_of_the_same_cycle(engine: dict[str, Any],
 
 
 def test_registers_are_in_order_and_apart() -> None:
-    for engine in ({}, {"table": "loadable", "mask": True}):
+    for engine in ({}, {"table": "loadable", "mask": True}, {"memory": "request"}):
         found = registers(dims_of(**engine))
         offsets = [one.offset for one in found]
         assert offsets == sorted(set(offsets))
@@ -142,6 +152,8 @@ def access(file: Any, steps: list[tuple[str, int, int, int]], sets: dict[int, st
                     return
             raise AssertionError("no answer")
 
+        if file.table is not None:
+            ctx.set(file.table_weight, 0x123)
         for number, (kind, address, data, strobes) in enumerate(steps):
             if sets and number in sets:
                 ctx.set(getattr(file, f"{sets[number]}_set"), 1)
@@ -152,12 +164,18 @@ def access(file: Any, steps: list[tuple[str, int, int, int]], sets: dict[int, st
                 ctx.set(file.arvalid, 1)
                 await until(file.arready)
                 ctx.set(file.arvalid, 0)
+                if file.table is not None:  # which lets a read of it wait, and no other one
+                    await ctx.tick().repeat(3)
+                    assert ctx.get(file.rvalid) == (address != file.table.offset)
+                    ctx.set(file.table_is_free, 1)
                 ctx.set(file.rready, 1)
                 for _ in range(20):
                     _, _, valid, value, response = await ctx.tick().sample(file.rvalid, file.rdata, file.rresp)
                     if valid:
                         break
                 ctx.set(file.rready, 0)
+                if file.table is not None:
+                    ctx.set(file.table_is_free, 0)
                 found.append((response, value))
             else:
                 ctx.set(file.awaddr, address)
@@ -196,7 +214,7 @@ def test_registers_read_write_and_refuse() -> None:
         ("write", 0x40, 1, 0b1111),  # read only
         ("write", 0x3FC, 1, 0b1111),  # nothing there
         ("read", 0x3FC, 0, 0),
-        ("read", 0x400, 0, 0),  # the table is not read
+        ("read", 0x400, 0, 0),  # the table, once it is free
         ("read", 0x18, 0, 0),  # INTERRUPT_STATUS, once error was set
         ("write", 0x18, 0b101, 0b1111),  # clears others
         ("read", 0x18, 0, 0),
@@ -213,7 +231,7 @@ def test_registers_read_write_and_refuse() -> None:
         (SLVERR, None),
         (SLVERR, None),
         (SLVERR, 0),
-        (SLVERR, 0),
+        (OKAY, 0x123),
         (OKAY, 0b010),
         (OKAY, None),
         (OKAY, 0b010),
@@ -223,7 +241,9 @@ def test_registers_read_write_and_refuse() -> None:
 
 
 def test_manifest_lists_the_ports_of_the_verilog() -> None:
-    engine = AxiEngine(SPEC, EngineConfig(name="wrapped", bus="axi", mask=True, memory="external"))
+    engine = AxiEngine(
+        SPEC, EngineConfig(name="wrapped", bus="axi", mask=True, key_memory="external", value_memory="request")
+    )
     text = emit(engine, "wrapped")
     top = re.search(r"^module wrapped\((.*?)^endmodule", text, flags=re.MULTILINE | re.DOTALL)
     assert top
@@ -242,11 +262,39 @@ def test_plain_streams_are_left_out_of_a_manifest() -> None:
     assert facts["errors"][0]["port"] == "error"
 
 
+@pytest.mark.parametrize(
+    ("addresses", "bursts"),
+    [
+        ([3, 4, 5], [(0x5_00C, 3)]),
+        ([3, 5, 6, 7, 2], [(0x5_00C, 1), (0x5_014, 3), (0x5_008, 1)]),
+        ([*range(1021, 1027)], [(0x5_FF4, 3), (0x6_000, 3)]),  # over a page
+        ([*range(8, 28)], [(0x5_020, 16), (0x5_060, 4)]),  # more than a burst
+        ([7, None, 8], [(0x5_01C, 1), (0x5_020, 1)]),  # a cycle without a request
+    ],
+)
+def test_bursts_of_words_that_follow_each_other(addresses: list[int | None], bursts: list[tuple[int, int]]) -> None:
+    """Words of 4 bytes, from page 5 on."""
+    word = BusWord.of("value", n_elements=4, element_bits=8, is_array=False)
+    master: Any = ReadMaster(word, address_bits=11, outstanding=32)
+    found = []
+
+    async def testbench(ctx: Any) -> None:
+        ctx.set(master.page, 5)
+        ctx.set(master.arready, 1)
+        for address in [*addresses, *[None] * 6]:
+            ctx.set(master.request.valid, address is not None)
+            ctx.set(master.request.payload, address or 0)
+            *_, valid, at, length = await ctx.tick().sample(master.arvalid, master.araddr, master.arlen)
+            if valid:
+                found.append((at, length + 1))
+
+    simulator = Simulator(master)
+    simulator.add_clock(1e-9)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    assert found == bursts
+
+
 def test_bad_bus() -> None:
     with pytest.raises(ValueError, match="bus must be one of stream, axi, not 'wishbone'"):
         EngineConfig(bus="wishbone")
-
-
-def test_memories_of_requests_are_refused() -> None:
-    with pytest.raises(ValueError, match="bus 'axi' has no masters for memories of requests yet"):
-        EngineConfig(bus="axi", memory="request")

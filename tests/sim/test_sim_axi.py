@@ -96,16 +96,21 @@ FAULTS = {
     "a response falls": ("s_axi_bvalid", "own & dice", r"^s_axi_b: valid fell"),
     "a response changes": ("s_axi_bresp", "{2{dice}}", r"^s_axi_b: the payload changed"),
     "a register is wrong": ("s_axi_rdata", "own ^ 1", r"register ID is"),
+    "a write is answered always": ("s_axi_bvalid", "1'b1", r"^s_axi write: valid is 1 in a reset"),
+    "a read of memory falls": ("m_axi_key_arvalid", "own & dice", r"^m_axi_key_ar: valid fell"),
+    "a write of memory changes": ("m_axi_value_wdata", "own ^ dice", r"^m_axi_value_w: the payload changed"),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_planted_fault_is_found(fault):
     port, expression, found = FAULTS[fault]
-    design = load_design("tiny", ["engine.bus=axi", "engine.table=loadable"])  # whose table takes many writes
+    # A table takes many writes.
+    memory = ["engine.memory=request"] if port.startswith("m_axi_") else []
+    design = load_design("tiny", ["engine.bus=axi", "engine.table=loadable", *memory])
     vectors = random_vectors(design.spec, np.random.default_rng(2), n_heads=2, n_queries=20, has_mask=False)
     bench = EngineTestbench(design, change=planted(port, expression))
-    stall = {"o_out": 0.5, "o_selected": 0.5, "s_axi_b": 0.9, "s_axi_r": 0.9}
+    stall = {"o_out": 0.5, "o_selected": 0.5, "s_axi_b": 0.9, "s_axi_r": 0.9, "m_axi_key_ar": 0.9, "m_axi_value_w": 0.9}
     [result] = bench.run([Traffic(vectors=vectors, stall=stall, seed=4)])
     assert any(re.search(found, failure) for failure in result.failures), result.failures
 

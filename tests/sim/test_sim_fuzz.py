@@ -142,3 +142,8 @@ def test_command_line(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["--cycles", "0"])
     assert "--cycles must be 1 or more, not 0" in capsys.readouterr().err
+
+
+def test_another_bus_is_refused():
+    with pytest.raises(ValueError, match="anything is sent to engines of bus 'stream', not 'axi'"):
+        fuzz(load_design("tiny", ["engine.bus=axi"]), 100)

@@ -116,6 +116,7 @@ def test_a_clock_is_positive(clock: float):
             "key_memory must be 'internal', so that its words are read and counted, not 'request'",
         ),
         ("engine.value_memory=external", "value_memory must be 'internal'"),
+        ("engine.bus=axi", "bus must be 'stream', since the baseline has no other, not 'axi'"),
         ("spec.logit_scale=[0.1, 0.2]", "standard attention has one softmax table"),
     ],
 )

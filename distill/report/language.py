@@ -1,0 +1,120 @@
+"""What is shown of language models: perplexities as a table and a picture, generated texts side by side."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from hamming.distill.hardware.perplexity import KINDS, Point
+
+__all__ = ["PAGE", "PICTURE", "RESULTS", "draw", "markdown", "perplexity_table", "read_points", "updated"]
+
+#: What `hamming evaluate --json` and `hamming generate-text --json` left of the package's language model, and its runs'
+#: metrics.
+RESULTS = Path(__file__).with_name("results") / "language"
+
+_DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE, PICTURE = _DOCS / "language.md", _DOCS / "perplexity.svg"
+
+_NAMES = {
+    "teacher": "teacher",
+    "teacher_top_n": "its best keys",
+    "untrained": "signs, untrained",
+    "student": "student",
+    "integer": "student, integers",
+}
+
+
+def _cell(point: Point | None) -> str:
+    return "" if point is None else f"{point.perplexity:.3f} ± {point.error:.3f}"
+
+
+def _rows(points: Sequence[Point]) -> Iterator[tuple[str, str, list[str]]]:
+    """Give context, kept keys, and a cell for each kind but the teacher's, whose only row comes first."""
+    by_place = {(point.context, point.top_n, point.kind): point for point in points}
+    for context in sorted({point.context for point in points}):
+        teacher = by_place.get((context, None, "teacher"))
+        kept = {point.top_n for point in points if point.context == context and point.kind != "teacher"}
+        for top_n in sorted(kept, key=lambda n: (n is None, n)):
+            first = teacher if top_n is None else by_place.get((context, top_n, "teacher_top_n"))
+            cells = [_cell(first), *(_cell(by_place.get((context, top_n, kind))) for kind in KINDS[2:])]
+            yield f"{context:,}", "all" if top_n is None else f"{top_n}", cells
+
+
+def perplexity_table(points: Sequence[Point]) -> Table:
+    """Context and kept keys a row; the teacher's with all keys is that of the row `all`."""
+    table = Table("context", "kept keys", box=SIMPLE_HEAD)
+    for name in ("teacher, as many", *(_NAMES[kind] for kind in KINDS[2:])):
+        table.add_column(name, justify="right")
+    for context, kept, cells in _rows(points):
+        table.add_row(context, kept, *cells)
+    return table
+
+
+def markdown(points: Sequence[Point]) -> Iterator[str]:
+    """Give the same as lines of a Markdown table."""
+    yield "| context | kept keys | teacher, as many | signs, untrained | student | student, integers |"
+    yield "|---:|---:|---:|---:|---:|---:|"
+    for context, kept, cells in _rows(points):
+        yield f"| {' | '.join((context, kept, *cells))} |"
+
+
+def read_points(path: Path) -> list[Point]:
+    """Return the points that `hamming evaluate --json` left of a language model."""
+    return [Point(**fields) for fields in json.loads(path.read_text(encoding="utf-8"))["points"]]
+
+
+def draw(path: Path, points: Sequence[Point]) -> None:
+    """Draw perplexity against kept keys, a panel for each context, the teacher as a level; write `path`, as SVG."""
+    from hamming.synth import plots
+
+    contexts = sorted({point.context for point in points})
+    styles = {
+        "teacher_top_n": (plots.INK, ":"),
+        "untrained": (plots.SERIES[1], "-"),
+        "student": (plots.SERIES[0], "-"),
+        "integer": (plots.SERIES[2], "--"),
+    }
+    title = "Perplexity of a byte against the keys that a query keeps, by context"
+    with plots.drawn(path, title, width=8, height=1 + 2.2 * len(contexts), rows=[1.0] * len(contexts)) as places:
+        for place, context in zip(places, contexts, strict=True):
+            here = [point for point in points if point.context == context]
+            for kind, (colour, mark) in styles.items():
+                line = sorted((p.top_n, p.perplexity, p.error) for p in here if p.kind == kind and p.top_n is not None)
+                if line:
+                    xs, ys, errors = zip(*line, strict=True)
+                    place.errorbar(xs, ys, yerr=errors, fmt=f"o{mark}", color=colour, capsize=3, label=_NAMES[kind])
+            for teacher in (p for p in here if p.kind == "teacher"):
+                place.axhline(teacher.perplexity, color=plots.INK, linewidth=1.2, label="teacher, all keys")
+            place.set_xscale("log", base=2)
+            place.set_yscale("log")
+            place.set_ylabel(f"context {context:,}")
+        places[0].legend(frameon=False, ncols=2)
+        places[-1].set_xlabel("kept keys")
+
+
+def updated(page: str, points: Sequence[Point]) -> str:
+    """Return the page with its table of perplexities made anew, from `<!-- perplexity -->` to `<!-- end -->`."""
+    before, begin, rest = page.partition("<!-- perplexity -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    if not end:
+        raise ValueError("the page must have a line '<!-- perplexity -->', and '<!-- end -->' after it")
+    table = "\n".join(markdown(points))
+    return f"{before}{begin}\n{table}\n\n{end}{after}"
+
+
+def main() -> None:
+    """Draw the picture of the kept perplexities, and write their table into the page."""
+    argparse.ArgumentParser(prog="python -m hamming.distill.report.language", description=main.__doc__).parse_args()
+    points = read_points(RESULTS / "perplexity.json")
+    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8"), points), encoding="utf-8")
+    draw(PICTURE, points)
+
+
+if __name__ == "__main__":
+    main()

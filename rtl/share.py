@@ -1,0 +1,146 @@
+"""An engine's share of what all engines of a chain are told: rows and queries name keys of all, it holds some."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hamming.rtl import payload
+from hamming.rtl.config import Dimensions
+
+__all__ = ["QueryShare", "RowShare"]
+
+
+class RowShare(wiring.Component):
+    """Hands the engine's own rows on, and drops those of the others.
+
+    It holds the keys `start <= index < start + n_keys / n_engines`. A row at `n_keys` or above is nobody's, and sets
+    `error`.
+
+    * **Latency**: none. A row of another engine is transferred at once.
+
+    Parameters
+    ----------
+    dims
+        Sizes of all engines together.
+
+    Members
+    -------
+    start : In(index_bits)
+        The first index that the engine holds; the same in all cycles.
+    i : In(stream of payload.key_row)
+    o : Out(stream of payload.key_row of one engine)
+    error : Out(1)
+        A row at `n_keys` or above was transferred since the last reset.
+    """
+
+    start: Signal
+    i: stream.Interface
+    o: stream.Interface
+    error: Signal
+
+    def __init__(self, dims: Dimensions):
+        self.dims = dims
+        super().__init__(
+            {
+                "start": In(dims.spec.index_bits),
+                "i": In(stream.Signature(payload.key_row(dims))),
+                "o": Out(stream.Signature(payload.key_row(dims.part))),
+                "error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        spec, row = self.dims.spec, self.i.p
+        is_own = Signal()
+        place = Signal(spec.index_bits + 1)  # the highest bit is the sign
+        m.d.comb += [
+            place.eq(row.index - self.start),
+            is_own.eq(place < self.dims.part.spec.n_keys),
+            self.o.valid.eq(self.i.valid & is_own),
+            self.i.ready.eq(Mux(is_own, self.o.ready, ~ResetSignal())),
+            self.o.p.index.eq(place),
+            self.o.p.key.eq(row.key),
+            self.o.p.value.eq(row.value),
+        ]
+        if spec.n_keys < 2**spec.index_bits:
+            with m.If(self.i.valid & self.i.ready & (row.index >= spec.n_keys)):
+                m.d.sync += self.error.eq(1)
+        return m
+
+
+class QueryShare(wiring.Component):
+    """Tells the engine which of its own keys a query sees.
+
+    With `n_valid` and `first` taken as `n_keys` if they are above, and `n` the keys that an engine holds, the engine's
+    are `min(max(n_valid - start, 0), n)` and `min(max(first - start, 0), n)`.
+
+    * **Latency**: 1 cycle.
+    * **Throughput**: a query a cycle.
+
+    Parameters
+    ----------
+    dims
+        Sizes of all engines together.
+
+    Members
+    -------
+    start : In(index_bits)
+        The first index that the engine holds; the same in all cycles.
+    i : In(stream of payload.query)
+    o : Out(stream of payload.query of one engine)
+    errors : Out(1, or 2 with a range)
+        Since the last reset, a query was transferred that was above `n_keys` in `n_valid`; `first`.
+    """
+
+    start: Signal
+    i: stream.Interface
+    o: stream.Interface
+    errors: Signal
+
+    def __init__(self, dims: Dimensions):
+        self.dims = dims
+        super().__init__(
+            {
+                "start": In(dims.spec.index_bits),
+                "i": In(stream.Signature(payload.query(dims))),
+                "o": Out(stream.Signature(payload.query(dims.part))),
+                "errors": Out(2 if dims.config.range else 1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        given = self.i.p
+        moves = Signal()
+        held = Signal(payload.query(self.dims.part), reset_less=True)
+        m.d.comb += [
+            moves.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(moves & ~ResetSignal()),
+            self.o.p.eq(held),
+        ]
+        names = ("n_valid", "first") if self.dims.config.range else ("n_valid",)
+        with m.If(moves):
+            m.d.sync += self.o.valid.eq(self.i.valid)
+        with m.If(self.i.valid & moves):
+            m.d.sync += [
+                held.query.eq(given.query),
+                *(held[name].eq(self._own(m, name, given[name])) for name in names),
+            ]
+            is_above = Cat(given[name] > self.dims.spec.n_keys for name in names)
+            m.d.sync += self.errors.eq(self.errors | is_above)
+            if self.dims.spec.n_tables > 1:
+                m.d.sync += held.table.eq(given.table)
+        return m
+
+    def _own(self, m: Module, name: str, bound: Value) -> Value:
+        """Return a bound of indices of all keys as one of the engine's."""
+        n_own = self.dims.part.spec.n_keys
+        place = Signal(len(bound) + 1, name=f"{name}_place")  # the highest bit is the sign
+        own = Signal(range(n_own + 1), name=f"{name}_own")
+        m.d.comb += place.eq(bound - self.start)
+        with m.If(~place[-1]):
+            m.d.comb += own.eq(Mux(place > n_own, n_own, place))
+        return own
