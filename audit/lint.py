@@ -153,6 +153,8 @@ def designs() -> dict[str, Design]:
         "tiny, axi": ["engine.bus=axi"],
         "tiny, request": ["engine.memory=request"],
         "tiny, external": ["engine.memory=external", "engine.read_latency=2"],
+        "tiny, two engines": ["engine.n_engines=2"],
+        "tiny, two queries": ["engine.n_queries_a_row=2"],
         "tiny, all else": [
             "engine.selector=insertion",
             "engine.range=true",

@@ -16,10 +16,18 @@ from hamming.sim.bench_engine import mask_beats, out_beats
 from hamming.sim.payloads import Stream, read_streams
 from hamming.sim.stimulus import random_vectors
 
-__all__ = ["self_checking_testbench"]
+__all__ = ["is_played", "self_checking_testbench"]
 
 #: Cycles without a transfer after which the testbench gives up, beyond the latency of a query.
 _PATIENCE = 1_000
+
+
+def is_played(design: Design) -> bool:
+    """Whether there is a testbench for an engine: for one by itself, of streams, a query at a time."""
+    config = design.config
+    is_alone = config.n_engines == 1 and not config.chain and config.output == "quotient"
+    is_plain = config.bus == "stream" and config.n_queries_a_row == 1 and "request" not in config.memories
+    return is_alone and is_plain
 
 
 def self_checking_testbench(
@@ -33,7 +41,7 @@ def self_checking_testbench(
     Parameters
     ----------
     design
-        The engine; its `bus` is `stream`, and no memory of it a `request` one.
+        The engine, one that `is_played`.
     facts
         Its manifest.
     dut
@@ -48,8 +56,8 @@ def self_checking_testbench(
     ValueError
         The engine has ports that the testbench has nothing for.
     """
-    if design.config.bus != "stream" or "request" in design.config.memories:
-        raise ValueError("a testbench plays bus = 'stream' with memories inside or at ports, and no other engine")
+    if not is_played(design):
+        raise ValueError("a testbench plays one engine of streams, with memories inside or at ports, and no other")
     spec, config = design.spec, design.config
     rng = np.random.default_rng(seed)
     vectors = random_vectors(spec, rng, n_heads=1, n_queries=n_queries, has_mask=config.mask, has_range=config.range)

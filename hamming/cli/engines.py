@@ -69,8 +69,8 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path, has_core: bo
     (engine.bus=axi) there is NAME.rdl: its registers as SystemRDL.
 
     With --core there are NAME.core, a FuseSoC core; NAME.vlt, which waives what Verilator -Wall need not say; and
-    NAME_tb.sv, a testbench that checks itself against the golden model, in any simulator (not behind AXI, nor with
-    memories of requests).
+    NAME_tb.sv, a testbench that checks itself against the golden model, in any simulator (not behind AXI, with memories
+    of requests, groups of queries, partial outputs or several engines).
 
     \b
     Examples:

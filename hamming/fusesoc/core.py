@@ -9,9 +9,9 @@ from typing import Any
 from hamming.rtl.design import Design
 from hamming.rtl.memory_wrapper import RAM, wrapper_name
 from hamming.rtl.waivers import verilator_waivers
-from hamming.sim.self_checking import self_checking_testbench
+from hamming.sim.self_checking import is_played, self_checking_testbench
 
-__all__ = ["core_files", "core_names", "has_testbench", "vlnv"]
+__all__ = ["core_files", "core_names", "vlnv"]
 
 
 def vlnv(name: str) -> str:
@@ -19,15 +19,10 @@ def vlnv(name: str) -> str:
     return f"hamming:attention:{name}:{importlib.metadata.version('hamming-attention')}"
 
 
-def has_testbench(design: Design) -> bool:
-    """Whether there is a testbench for an engine: not for one behind AXI, nor with memories of requests."""
-    return design.config.bus == "stream" and "request" not in design.config.memories
-
-
 def core_names(design: Design) -> list[str]:
     """Return the names of the files that `core_files` returns."""
     name = design.config.name
-    return [f"{name}.core", f"{name}.vlt", *([f"{name}_tb.sv"] if has_testbench(design) else [])]
+    return [f"{name}.core", f"{name}.vlt", *([f"{name}_tb.sv"] if is_played(design) else [])]
 
 
 def core_files(design: Design, facts: Mapping[str, Any], *, core_name: str | None = None) -> dict[str, str]:
@@ -47,15 +42,15 @@ def core_files(design: Design, facts: Mapping[str, Any], *, core_name: str | Non
     """
     name = facts["name"]
     wrapper = wrapper_name(facts) if "external" in design.config.memories else None
-    is_played = has_testbench(design)
+    has_testbench = is_played(design)
     found = {
-        f"{name}.core": _core(core_name or vlnv(name), name, wrapper, is_played),
+        f"{name}.core": _core(core_name or vlnv(name), name, wrapper, has_testbench),
         f"{name}.vlt": verilator_waivers(f"{name}.v"),
     }
-    return found | ({f"{name}_tb.sv": self_checking_testbench(design, facts, dut=wrapper)} if is_played else {})
+    return found | ({f"{name}_tb.sv": self_checking_testbench(design, facts, dut=wrapper)} if has_testbench else {})
 
 
-def _core(core_name: str, name: str, wrapper: str | None, is_played: bool) -> str:
+def _core(core_name: str, name: str, wrapper: str | None, has_testbench: bool) -> str:
     memories = f"""
   memories:
     files: [{wrapper}.v, {RAM}.v]
@@ -91,7 +86,7 @@ filesets:
   waivers:
     files: [{name}.vlt]
     file_type: vlt
-{memories if wrapper else ""}{testbench if is_played else ""}
+{memories if wrapper else ""}{testbench if has_testbench else ""}
 targets:
   default: &default
     filesets: [{", ".join(["waivers", "rtl", *(["memories"] if wrapper else [])])}]
@@ -105,7 +100,7 @@ targets:
       verilator_options: [-Wall]
     filesets: [waivers, rtl]
     toplevel: {name}
-{simulation if is_played else ""}
+{simulation if has_testbench else ""}
   synth:
     <<: *default
     description: Yosys for ECP5; another device by its own target, which depends on this core

@@ -54,10 +54,12 @@ class Point:
         return f"{self.preset}{kind}/{self.device}"
 
 
-#: What makes an engine faster on an FPGA and changes no output: a register behind each block RAM, a spare place before
-#: the selector, and the stored levels in LUT RAM.
-FAST = ("engine.memory=external", "engine.read_latency=2", "engine.spare_row=true")
-FAST_LUT_RAM = 64
+#: What makes an engine faster on an FPGA and changes no output: a register behind each key and value memory, and a
+#: spare place before and behind the selector.
+FAST = ("engine.memory=external", "engine.read_latency=2", "engine.spare_places=true")
+
+#: Words of a memory of an engine that is LUT RAM at most, where block RAM is slow.
+LUT_RAM_WORDS = {"ecp5-85k": 64}
 
 PRESETS = ("tiny", "minilm", "bert", "deit", "flagship")
 
@@ -65,8 +67,9 @@ POINTS = {
     point.key: point
     for point in (
         Point(preset="tiny", device="ecp5-85k", seeds=3),
-        Point(preset="minilm", device="ecp5-85k", seeds=1),
-        Point(preset="minilm", device="ecp5-85k", seeds=2, is_fast=True),
+        Point(preset="minilm", device="ecp5-85k", seeds=3),
+        Point(preset="minilm", device="ecp5-85k", seeds=1, is_fast=True),
+        Point(preset="bert", device="ecp5-85k", seeds=2),
         Point(preset="bert", device="ecp5-85k", seeds=1, is_fast=True),
         Point(preset="deit", device="ecp5-85k"),
         Point(preset="flagship", device="ecp5-85k"),
@@ -83,7 +86,7 @@ def measure(point: Point, pool: Pool) -> Implementation:
     """Implement a point."""
     design = load_design(point.preset, FAST if point.is_fast else ())
     subject = StandardDesign.like(design) if point.standard else design
-    words = FAST_LUT_RAM if point.is_fast else 0
+    words = 0 if point.standard else LUT_RAM_WORDS.get(point.device, 0)
     seeds = range(1, point.seeds + 1)
     return implement([subject], point.device, seeds=seeds, pool=pool, lut_ram_words=words)[0]
 

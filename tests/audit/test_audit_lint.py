@@ -31,7 +31,7 @@ def test_every_warning_is_explained(tool: str, title: str) -> None:
     except LinterMissing as missing:
         pytest.skip(str(missing))
     assert [one for one in found if not one.is_explained] == []
-    if tool != "icarus":  # which is whatever the machine has
+    if title == "tiny" and tool != "icarus":  # which is whatever the machine has
         row = markdown({tool: {title: found}}).splitlines()[2]
         assert row in PAGE
 

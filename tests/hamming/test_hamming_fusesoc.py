@@ -135,7 +135,16 @@ def test_synthesis_of_an_engine(fusesoc) -> None:
     assert sum(cell["type"] == "TRELLIS_FF" for cell in cells) > 500
 
 
-@pytest.mark.parametrize("change", ["engine.bus=axi", "engine.memory=request"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "engine.bus=axi",
+        "engine.memory=request",
+        "engine.n_queries_a_row=2",
+        "engine.n_engines=2",
+        "engine.output=partial",
+    ],
+)
 def test_an_engine_without_testbench_has_no_target_for_it(fusesoc, change: str) -> None:
     result = call("generate", "tiny", "--set", change, "--core", "-o", "out")
     assert "with targets lint and synth" in result.stdout
