@@ -26,8 +26,8 @@ class Source:
 
     def within(self, instance: str) -> str:
         """Return it as `block.signal` in words of an instance; as `block, signal` if only another's name is left."""
-        block = ".".join(self.owner).removeprefix(instance).removeprefix(".")
-        name = self.name.removeprefix(f"{instance}.")
+        block = ".".join(self.owner).removeprefix(instance).removeprefix(".").removeprefix(ENGINE).removeprefix(".")
+        name = self.name.removeprefix(f"{instance}.").removeprefix(f"{ENGINE}.")
         return name if name.startswith(block) else f"{block}, {name}"
 
 

@@ -132,7 +132,9 @@ def _path(paths: list[Mapping[str, Any]], names: Mapping[str, Mapping[str, str]]
             logic = 0.0
         else:
             logic += part["delay"]
-    end = re.sub(r"\$.*|_(?:DFF)?LC$", "", longest["path"][-1]["to"]["cell"])  # without what nextpnr calls parts
+    end = re.sub(
+        r"\$DPRAM_\w+$|_(?:DFF)?LC$", "", longest["path"][-1]["to"]["cell"]
+    )  # without nextpnr's names of parts
     return (*steps, Step(names["cells"].get(end, end), round(logic, 3), 0.0))
 
 
