@@ -73,7 +73,7 @@ def self_checking_testbench(
     loaded = tuple(sources)
     sources["i_query"] = streams["i_query"].encode(query=vectors.q.reshape(-1, spec.d_head), **named)
     if config.mask:
-        sources["i_mask"] = mask_beats(config.n_lanes, spec.n_keys, spec, named, vectors.mask, rng)
+        sources["i_mask"] = mask_beats(config, spec.n_keys, spec, named, vectors.mask, rng)
     outputs = out_beats(streams["o_out"], expected.out, expected.is_empty)
     patience = _PATIENCE + 4 * (spec.n_keys + facts["cycles"]["latency"]["cycles"])
     return _module(facts, dut or facts["name"], streams, sources, loaded, outputs, n_queries, patience, seed)
