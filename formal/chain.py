@@ -62,7 +62,7 @@ def cuts(dims: Dimensions) -> Harness:
     m, spec = h.m, dims.spec
     n_levels, most = spec.d_head + 1, dims.part.spec.top_k
     n_engines = dims.config.n_engines
-    watched = h.constant("watched", 2)
+    watched = h.constant("watched")
     counts: list[list[Signal]] = []
     n_in, n_out, gives = [], [], []
     for e in range(n_engines):
@@ -104,8 +104,10 @@ def cuts(dims: Dimensions) -> Harness:
         own = at[e] - above[e]
         share = Mux(own < left, own, left)
         answers = gives[e] & (n_out[e] == watched)
-        h.claim(f"engine {e} has its query's cut", ~answers | ((told.level == level) & (told.max_level == max_level)))
-        h.claim(f"engine {e} keeps its share", ~answers | ((told.quota == share) & (told.n_kept == above[e] + share)))
+        cut = Cat(told.level, told.max_level, told.quota, told.n_kept)
+        is_right = (told.level == level) & (told.max_level == max_level) & (told.quota == share)
+        h.show(f"cut of engine {e}", cut)
+        h.claim(f"engine {e} has its query's cut and share", ~answers | (is_right & (told.n_kept == above[e] + share)))
         h.claim(f"engine {e} has no cut of a query that one has not counted", ~gives[e] | _all_above(n_in, n_out[e]))
         left = left - share
         waits = _all_above(n_in, n_out[e]) & getattr(part, f"o_{e}").ready & ~getattr(part, f"o_{e}").valid
@@ -169,11 +171,13 @@ def kept(dims: Dimensions) -> Harness:
     out = part.o.p
     goes = h.drain(part.o, "o")
     is_own = ~out.is_empty & (out.index >= start)
+    index = Signal.like(out.index, name="own_index")
+    h.m.d.comb += index.eq(part.i.p.index + start)
     places = waiting_keys(dims.part) + 3
     claim_in_order(
         h,
         comes=taken["i"] & ~part.i.p.is_empty,
-        expected=Cat(part.i.p.index + start, part.i.p.deficit)[: len(out.index) + len(out.deficit)],
+        expected=Cat(index, part.i.p.deficit),
         goes=goes & is_own,
         found=Cat(out.index, out.deficit),
         most=places,
@@ -183,7 +187,7 @@ def kept(dims: Dimensions) -> Harness:
         comes=taken["i_before"] & ~part.i_before.p.is_empty,
         goes=goes & ~is_own & ~out.is_empty,
         most=2,
-        what="keys before",
+        what="others",
     )
     count_inside(h, comes=taken["i"] & part.i.p.last, goes=goes & out.last, most=places, what="queries")
     before = Signal()  # within a query, the engine's own keys have begun
@@ -251,7 +255,7 @@ PROOFS = (
         size=size_of(_two(d_head=1), *_KEYS),
         build=lambda: cuts(_two(d_head=1)),
         engine="bmc",
-        depth=22,
+        depth=17,
     ),
     Proof(
         name="chain.sums",
@@ -267,6 +271,8 @@ PROOFS = (
         what="own keys in order behind those of the engines before, query by query; none is lost; offers hold",
         size=size_of(_two(d_head=1, top_k=1), *_KEYS),
         build=lambda: kept(_two(d_head=1, top_k=1)),
+        engine="bmc",
+        depth=9,
     ),
     Proof(
         name="chain.rows",

@@ -37,9 +37,14 @@ def manifest_table(facts: Mapping[str, Any]) -> Table:
         fields = ", ".join(field["name"] for field in stream["fields"])
         table.add_row(name, f"{stream['direction']} stream, {stream['bits']} bits: {fields}")
     for memory in facts["memories"]:
+        engine, _, name = memory["name"].partition(".")
+        is_one_of_many = engine.startswith("engine_")
+        if is_one_of_many and engine != "engine_0":  # all have the same
+            continue
         table.add_row(
-            memory["name"],
-            f"{memory['depth']} words of {memory['bits_a_word']} bits, {memory['location']}",
+            name if is_one_of_many else memory["name"],
+            f"{memory['depth']} words of {memory['bits_a_word']} bits, {memory['location']}"
+            + (f", in each of {facts['engine']['n_engines']} engines" if is_one_of_many else ""),
         )
     cycles = facts["cycles"]
     table.add_row("cycles a query", f"{cycles['a_query']}, back to back, of all keys; the bound is {cycles['bound']}")

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hamming.rtl import payload
 from hamming.rtl.addition import Stages, add_parts, corrections, hold_slice, select_word, sum_word
 from hamming.rtl.config import Dimensions
-from hamming.rtl.short_queue import ShortQueue
+from hamming.rtl.short_queue import queue_of
 
 __all__ = ["Totals"]
 
@@ -55,7 +55,7 @@ class Totals(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         dims, spec = self.dims, self.dims.spec
-        m.submodules.max_levels = max_levels = ShortQueue(dims.level_bits, depth=dims.queries_in_flight)
+        m.submodules.max_levels = max_levels = queue_of(dims.level_bits, depth=dims.queries_in_flight)
         wiring.connect(m, wiring.flipped(self.i_max_level), max_levels.i)
 
         go = Signal()

@@ -192,6 +192,7 @@ class RegisterFile(wiring.Component):
 
     def _is_table(self, word: Value) -> Value:
         """Return whether a word's address is the table's."""
+        assert self.table is not None
         return word[self.index_bits :] == self.table.offset >> self.index_bits + 2
 
     def _read(self, m: Module) -> None:

@@ -89,7 +89,7 @@ def compare(
     ------
     ValueError
         The clock is not positive, the library has no buffer, there is no such baseline, the design has several tables,
-        a memory of it is not inside, or it is behind another bus.
+        or engines, its results are partial, a memory of it is not inside, or it is behind another bus.
     SynthesisError
         Yosys refuses a design, or the gates answer wrongly.
     """
@@ -100,6 +100,8 @@ def compare(
             raise ValueError(f"{name} must be 'internal', so that its words are read and counted, not {memory!r}")
     if design.config.bus != "stream":
         raise ValueError(f"bus must be 'stream', since the baseline has no other, not {design.config.bus!r}")
+    if design.dimensions.is_partial:
+        raise ValueError("one engine that divides is compared; leave n_engines, chain and output = 'partial' out")
     opponent = StandardDesign.like(design, element=baseline)
     same = {
         "library": library,

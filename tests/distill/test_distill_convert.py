@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -47,7 +49,7 @@ def test_a_swapped_encoder_computes_the_same(training, norm_first, masks):
 def test_a_swap_keeps_the_gradient_and_the_dtype():
     model = convert(encoder().double())
     model(torch.randn(2, 5, 16, dtype=torch.float64)).sum().backward()
-    first = hamming_layers(model)["layers.0.self_attn"]
+    first: Any = hamming_layers(model)["layers.0.self_attn"]
     assert first.q_proj.weight.grad is not None
     assert first.sigma_q.dtype == torch.float64
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_attention_cosine_is_that_of_every_token(task):
     """One layer by hand: the first, whose inputs no earlier error touches."""
     scales = scales_of(task, COARSE)
     outputs: list[Tensor] = []
-    layer = next(iter(hamming_layers(task.student).values()))
+    layer: Any = next(iter(hamming_layers(task.student).values()))
     handle = layer.out_proj.register_forward_pre_hook(lambda _, given: outputs.append(given[0].double()))
     with torch.no_grad():
         task.student(task.images[60:90])
@@ -110,7 +111,7 @@ def test_flipped_bits_are_those_of_the_second_layer(hidden):
     """The first layer sees the same tokens; the second one's bits are counted by hand, without padding."""
     task = Padded()
     task.hidden = hidden
-    layer = hamming_layers(task.student)["blocks.1.attention"]
+    layer: Any = hamming_layers(task.student)["blocks.1.attention"]
     scales = scales_of(task, COARSE)
     found = flipped_bits(task.student, task, scales, COARSE, limit=70)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -216,7 +217,7 @@ def test_minilm_computes_what_another_implementation_does():
         tokens = torch.tensor([[minilm_tokenizer().token_to_id(str(token)) for token in file["tokens"]]])
     model = task.build().eval()
     found = []
-    layer = hamming_layers(model)["blocks.4.attention"]
+    layer: Any = hamming_layers(model)["blocks.4.attention"]
     layer.register_forward_pre_hook(lambda _, inputs: found.extend(layer.project(inputs[0])))
     with torch.no_grad():
         model(tokens, torch.ones_like(tokens, dtype=torch.bool))

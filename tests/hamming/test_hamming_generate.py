@@ -49,6 +49,21 @@ def test_generate_with_memories_outside_writes_what_connects_them():
     assert "module tiny_memories(" in Path("out/tiny_memories.v").read_text()
 
 
+def test_generate_engines_in_a_chain():
+    result = call("generate", "tiny", "--set", "engine.n_engines=4", "-o", "out")
+    assert result.exit_code == 0
+    verilog = Path("out/tiny.v").read_text()
+    assert verilog.count("module tiny_engine(") == 1
+    assert verilog.count("  tiny_engine engine_") == 4
+    facts = json.loads(Path("out/tiny.json").read_text())
+    assert facts["engine"]["n_engines"] == 4
+    assert result.stdout.count("key_memory") == 1
+    result = call("generate", "tiny", "--set", "engine.n_engines=3", "-o", "out")
+    changed = "preset tiny, changed by 'engine.n_engines=3'"
+    what = "n_engines must divide n_keys = 16, so that each holds as many (one of 1, 2, 4, 8, 16), not 3"
+    assert_mistake(result, f"{changed}: {what}")
+
+
 def test_generate_gives_identical_bytes_for_identical_input():
     call("generate", "tiny", "-o", "a")
     Path("tiny.toml").write_text(preset_text("tiny"))

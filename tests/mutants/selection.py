@@ -53,7 +53,7 @@ MUTANTS = [
         "handed_over.eq(is_complete)",
         RANDOM_ROWS,
     ),
-    Mutant("scan and count share a bank", "histogram.py", "bank.eq(bank ^ counted.last)", "bank.eq(bank)", RANDOM_ROWS),
+    Mutant("scan and count share a bank", "histogram.py", "bank ^ counted.last if", "bank if", RANDOM_ROWS),
     Mutant(
         "a row of many lanes is stored before it is counted",
         "histogram.py",
@@ -71,8 +71,8 @@ MUTANTS = [
     Mutant(
         "a group ends with its first equal key",
         "scan.py",
-        "Mux(takes_equal & (quota == 1), ~has_above, ~has_two)",
-        "Mux(takes_equal, ~has_above, ~has_two)",
+        "ends_quota = takes_equal & (quota == 1)",
+        "ends_quota = takes_equal",
         EVERY_ROW,
     ),
     Mutant(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -20,6 +21,7 @@ from hamming.rtl.config import Dimensions, EngineConfig
 from hamming.rtl.engine import Engine
 from hamming.rtl.kept_keys import KeptKeys
 from hamming.rtl.manifest import manifest
+from hamming.rtl.memory import DualPortMemory, key_write_port, value_write_port
 from hamming.rtl.merge import Merge
 from hamming.rtl.share import QueryShare, RowShare
 from hamming.rtl.verilog import emit
@@ -106,10 +108,14 @@ def test_an_engine_takes_its_own_rows(engine: int, rng: np.random.Generator) -> 
     index = rng.permutation(np.arange(32))
     rows = [{"index": int(j), "key": int(j), "value": [int(j) - 16] * 4} for j in index]
     own = [j for j in index if 9 * engine <= j < 9 * engine + 9]
-    beats = run(Shares(RowShare(dims), 9 * engine), {"i": rows}, {"o": 9}, stall=0.5, pause=0.2)
+    beats = run(Shares(RowShare(dims), 9 * engine), {"i": rows}, {"o": 9}, stall=0.8)
     assert [(beat.index, beat.key, beat.value[3]) for beat in beats.payloads["o"]] == [
         (j - 9 * engine, j, j - 16) for j in own
     ]
+    # Another's goes by at once.
+    waited = np.diff([-1, *beats.cycles["i"]])
+    assert all(cycles == 1 for j, cycles in zip(index.tolist(), waited.tolist(), strict=False) if j not in own)
+    assert max(waited) > 1
 
 
 @pytest.mark.parametrize("engine", [0, 1, 2])
@@ -206,7 +212,34 @@ class InlineChain(Chain):
         return engine
 
 
-SHAPES = [
+class OutsideChain(InlineChain):
+    """A chain whose engines have their memories outside: of keys a macro, of values one that is asked."""
+
+    def instance(self, m: Module, number: int) -> Any:
+        config = dataclasses.replace(self.engine.config, key_memory="external", value_memory="request", outstanding=5)
+        engine: Any = Engine(self.spec, config)
+        keys: Any = DualPortMemory(key_write_port(engine.dims.part))
+        values: Any = DualPortMemory(value_write_port(engine.dims.part))
+        for name, part in (("engine", engine), ("keys", keys), ("values", values)):
+            m.submodules[f"{name}_{number}"] = part
+        wiring.connect(m, engine.key_read, keys.read)
+        wiring.connect(m, engine.key_write, keys.write)
+        request, response, write = engine.value_request, engine.value_response, engine.value_write
+        m.d.comb += [
+            request.ready.eq(1),
+            values.read.en.eq(request.valid),
+            values.read.addr.eq(request.p.address),
+            response.p.data.eq(values.read.data),
+            write.ready.eq(1),
+            values.write.en.eq(write.valid),
+            values.write.addr.eq(write.p.address),
+            values.write.data.eq(write.p.data),
+        ]
+        m.d.sync += response.valid.eq(request.valid)
+        return engine
+
+
+SHAPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"d_head": 6, "d_value": 4, "n_keys": 12, "top_k": 4}, {"n_engines": 2, "n_macs": 2}),
     ({"d_head": 3, "d_value": 2, "n_keys": 15, "top_k": 9}, {"n_engines": 3, "n_lanes": 2, "mask": True}),
     ({"d_head": 4, "d_value": 1, "n_keys": 4, "top_k": 1}, {"n_engines": 4, "expose_index": False}),
@@ -218,13 +251,42 @@ SHAPES = [
 def test_a_chain_equals_golden(
     spec_fields: dict, engine_fields: dict, pause: float, stall: float, rng: np.random.Generator
 ) -> None:
+    check(spec_fields, engine_fields, rng, n=24, pause=pause, stall=stall)
+
+
+def test_scores_wait_for_their_scan(rng: np.random.Generator) -> None:
+    """Outputs that are hardly ever taken, and two engines that store two queries each."""
+    shape: dict[str, Any] = {"d_head": 2, "d_value": 8, "n_keys": 128, "top_k": 8}
+    config: dict[str, Any] = {"n_engines": 2, "expose_index": False}
+    assert EngineConfig(**config).dimensions(AttentionSpec.from_logit_scale(logit_scale=0.2, **shape)).n_stored == 2
+    check(shape, config, rng, n=16, all_valid=True, pause=0.0, stall=0.96)
+
+
+def test_engines_of_a_chain_have_memories_of_any_kind(rng: np.random.Generator) -> None:
+    spec_fields, engine_fields = SHAPES[0]
+    check(spec_fields, engine_fields, rng, n=20, pause=0.1, stall=0.3, component=OutsideChain)
+
+
+def check(
+    spec_fields: dict,
+    engine_fields: dict,
+    rng: np.random.Generator,
+    *,
+    n: int,
+    all_valid: bool = False,
+    component: type[Chain] = InlineChain,
+    **rhythm,
+) -> None:
+    """Send random queries through all engines, and compare outputs and kept keys to the bit."""
     spec = AttentionSpec.from_logit_scale(logit_scale=0.2, **spec_fields)
     config = EngineConfig(**engine_fields)
-    dims, n = config.dimensions(spec), 24
+    dims = config.dimensions(spec)
     q, k = rng.integers(0, 2, (n, spec.d_head)), rng.integers(0, 2, (spec.n_keys, spec.d_head))
     v = rng.integers(-128, 128, (spec.n_keys, spec.d_value))
     n_valid = rng.integers(0, spec.n_keys + 1, n)
     n_valid[:3] = [0, 1, spec.n_keys]
+    if all_valid:
+        n_valid[:] = spec.n_keys
     mask = rng.random((n, spec.n_keys)) < 0.3 if config.mask else None
     golden = attend(spec, q, k, v, n_valid=n_valid, mask=mask)
     inputs: dict[str, Any] = {
@@ -244,7 +306,7 @@ def test_a_chain_equals_golden(
     outputs = {"o_out": n * n_beats}
     if config.expose_index:
         outputs["o_selected"] = int(np.maximum(1, (golden.index >= 0).sum(axis=-1)).sum())
-    beats = run(InlineChain(spec, config), inputs, outputs, after={"i_query": "i_row"}, pause=pause, stall=stall)
+    beats = run(component(spec, config), inputs, outputs, after={"i_query": "i_row"}, **rhythm)
     out = [[beat.value[d] for d in range(dims.n_dividers)] for beat in beats.payloads["o_out"]]
     np.testing.assert_array_equal(np.array(out).reshape(n, -1), golden.out)
     assert [beat.is_empty for beat in beats.payloads["o_out"]] == np.repeat(golden.is_empty, n_beats).tolist()
@@ -326,5 +388,5 @@ def test_sinks_are_refused() -> None:
 
 def test_all_engines_are_not_one() -> None:
     spec = AttentionSpec.from_logit_scale(d_head=4, d_value=2, n_keys=12, top_k=2, logit_scale=0.2)
-    with pytest.raises(ValueError, match=r"n_engines = 2 are a rtl\.chain\.Chain; one of them has chain = true"):
+    with pytest.raises(ValueError, match="n_engines = 2 where one is asked for; leave it out, or add chain = true"):
         Engine(spec, EngineConfig(n_engines=2))

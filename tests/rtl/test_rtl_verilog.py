@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from hamming.rtl.config import EngineConfig
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
 from hamming.rtl.memory import DualPortMemory, WritePort
+from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
 
 SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=12, top_k=4, logit_scale=0.2)
@@ -34,7 +36,7 @@ VARIANTS = {
     "selector": ({"selector": "insertion"}, r"is_old_3"),
     "scan_rows": ({"n_lanes": 2, "scan_rows": 4}, r"stored_7"),
     "score_stages": ({"score_stages": 2}, r"takes_part_2"),
-    "spare_row": ({"spare_row": True}, r"spare_row"),
+    "spare_places": ({"spare_places": True}, r"spare_row"),
     "n_dividers": ({"n_dividers": 4}, r"quotient_3_15"),
     "product": ({"product": "shift"}, r"coarse_shifted_0"),
     "memory": ({"memory": "external"}, r"output key_read__en"),
@@ -47,12 +49,16 @@ VARIANTS = {
     "mask": ({"mask": True}, r"input i_mask__valid"),
     "expose_index": ({"expose_index": False}, None),
     "range": ({"range": True}, r"begin_row"),
+    "n_queries_a_row": ({"n_queries_a_row": 2}, r"selector_1"),
+    "output": ({"output": "partial"}, r"output o_partial__valid"),
+    "n_engines": ({"n_engines": 3}, r"^  hamming_engine_engine engine_2 "),
+    "chain": ({"n_engines": 3, "chain": True}, r"input i_counts__valid"),
     "name": ({"name": "core"}, r"^module core\("),
 }
 
 
-def engine_of(**engine) -> Engine:
-    return Engine(POWERS if engine.get("product") == "shift" else SPEC, EngineConfig(**engine))
+def engine_of(**engine) -> Any:
+    return top(POWERS if engine.get("product") == "shift" else SPEC, EngineConfig(**engine))
 
 
 def text_of(**engine) -> str:
@@ -67,7 +73,7 @@ def default_text() -> str:
 
 def test_every_parameter_is_a_variant() -> None:
     # What a bus makes is held by test_rtl_axi.py.
-    assert {*VARIANTS, "bus"} == {field.name for field in dataclasses.fields(EngineConfig)}
+    assert {*VARIANTS, "bus", "bus_bits"} == {field.name for field in dataclasses.fields(EngineConfig)}
 
 
 @pytest.mark.parametrize("parameter", VARIANTS)

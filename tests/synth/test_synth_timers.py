@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 
 import numpy as np
@@ -22,7 +23,6 @@ from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.studies import timings
 from hamming.synth.timing.analysis import Environment, Timing, TimingReport, time_design
-from hamming.synth.yosys import process as yosys
 from hamming.synth.yosys.process import SynthesisError
 from tests.synth.timing_toys import netlist
 
@@ -101,7 +101,7 @@ def test_without_opensta_or_abc_it_is_said_how_to_get_it(nangate, tiny, monkeypa
     monkeypatch.setattr(opensta.shutil, "which", lambda name: None)
     with pytest.raises(SynthesisError, match=r"^OpenSTA is not installed: apt install opensta$"):
         time_with_opensta(tiny, nangate, load_library())
-    monkeypatch.setattr(yosys.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SynthesisError, match=r"^this needs the ABC in pyosys: pip install pyosys$"):
         time_with_abc(tiny, nangate, load_library())
 
