@@ -523,7 +523,10 @@ class Dimensions:
         """
         if self.part is not self:  # of the engine with the most keys, which may have all that are kept
             most = self.part.spec.n_keys if n_valid is None else min(n_valid, self.part.spec.n_keys)
-            return self.part.cycle_terms(most, n_rows) | {"agree": self.spec.d_head + 1}
+            terms = self.part.cycle_terms(most, n_rows) | {"agree": self.spec.d_head + 1}
+            if self.config.expose_index:  # the last engine puts out all that are kept
+                terms["index"] = self._kept(self.spec.n_keys if n_valid is None else n_valid)
+            return terms
         n_valid = self.spec.n_keys if n_valid is None else n_valid
         kept = self._kept(n_valid)
         rows = max(1, -(-n_valid // self.n_lanes)) if n_rows is None else n_rows

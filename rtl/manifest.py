@@ -255,6 +255,8 @@ def _cycles(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     agree = {}
     if n_engines > 1:
         agree = {"agree": {"formula": "d_head + 1", "cycles": terms["agree"]}}
+        if "index" in terms:
+            agree["index"] = {"formula": "max(1, min(top_k, n_valid))", "cycles": terms["index"]}
         others += f" + {dims.agreement} + {HOP_LATENCY} * n_engines"
     return {
         "formula": f"max({', '.join(terms)}), back to back; score and sum alone are the bound",
