@@ -33,13 +33,13 @@ class RangedFetch(wiring.Component):
         self.dims = dims
         members = {
             "i": In(stream.Signature(payload.query(dims))),
-            "o": Out(stream.Signature(payload.score_request(dims))),
+            "o": Out(stream.Signature(payload.row_request(dims))),
             "keys": Out(key_read_port(dims)),
             "may_read": In(1),
-            "errors": Out(3 if dims.spec.n_sinks else 2),
+            "errors": Out(1 + dims.config.range + (dims.spec.n_sinks > 0)),
         }
         if dims.config.mask:
-            members["i_mask"] = In(stream.Signature(dims.n_lanes))
+            members["i_mask"] = In(stream.Signature(payload.mask_row(dims)))
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
@@ -59,7 +59,8 @@ class RangedFetch(wiring.Component):
 def requests(dims: Dimensions) -> Harness:
     """Queries of any bits that come and go as they like, stalls, masks, and reads that may not be.
 
-    What is expected follows from which keys take part alone: the rows that have one, in rising order, or row 0.
+    What is expected follows from which keys take part alone: the rows that have one, in rising order, or row 0. Of a
+    group, also the rows between two that have one.
     """
     fetch = RangedFetch(dims)
     h = Harness(fetch)
@@ -77,9 +78,15 @@ def requests(dims: Dimensions) -> Harness:
     row = Signal(range(dims.n_rows), name="row_after")  # rows before it are read
     query = held
     seen = [
-        _sees(dims, query, index) if index < spec.n_keys else Value.cast(0) for index in range(dims.n_rows * n_lanes)
+        [
+            _sees(dims, query, n, index) if index < spec.n_keys else Value.cast(0)
+            for index in range(dims.n_rows * n_lanes)
+        ]
+        for n in range(dims.n_queries_a_row)
     ]
-    has_key = Cat(Cat(seen[r * n_lanes : (r + 1) * n_lanes]).any() for r in range(dims.n_rows))
+    has_key = Cat(Cat(one[r * n_lanes : (r + 1) * n_lanes] for one in seen).any() for r in range(dims.n_rows))
+    if dims.n_queries_a_row > 1:
+        has_key = Cat(has_key[: r + 1].any() & has_key[r:].any() for r in range(dims.n_rows))
     is_empty = ~has_key.any()
     left = Signal(dims.n_rows, name="rows_left")
     m.d.comb += left.eq(Mux(is_empty, 1, has_key) & ~((1 << row) - 1))
@@ -95,12 +102,13 @@ def requests(dims: Dimensions) -> Harness:
     with m.Elif(reads & is_last):
         m.d.sync += is_held.eq(0)
 
-    wanted = Signal(payload.score_request(dims), name="request_wanted")
+    wanted = Signal(payload.row_request(dims), name="request_wanted")
     m.d.comb += [wanted.query.eq(query.query), wanted.last.eq(is_last)]
-    for lane in range(n_lanes):
-        is_masked = fetch.i_mask.payload[lane] if dims.config.mask else 0
-        takes_part = Cat(seen[r * n_lanes + lane] for r in range(dims.n_rows)).bit_select(wanted_row, 1)
-        m.d.comb += wanted.takes_part[lane].eq(takes_part & ~is_masked)
+    for n, lanes in enumerate(payload.of_each(dims, wanted.takes_part)):
+        for lane in range(n_lanes):
+            is_masked = fetch.i_mask.payload[n * n_lanes + lane] if dims.config.mask else 0
+            takes_part = Cat(seen[n][r * n_lanes + lane] for r in range(dims.n_rows)).bit_select(wanted_row, 1)
+            m.d.comb += lanes[lane].eq(takes_part & ~is_masked)
 
     word = Signal.like(fetch.keys.addr, name="word")  # a memory whose words are the numbers of their rows
     with m.If(reads):
@@ -120,7 +128,8 @@ def requests(dims: Dimensions) -> Harness:
         h.claim("a mask is taken with each row", has_mask == reads)
         comes = comes & fetch.i_mask.valid
     asked = fetch.i.p
-    above = [asked.n_valid > spec.n_keys, asked.first > spec.n_keys]
+    names = ["n_valid", *(["first"] if dims.config.range else [])]
+    above = [Cat(one > spec.n_keys for one in payload.of_each(dims, asked[name])).any() for name in names]
     above += [asked.base >= spec.n_keys] if spec.n_sinks else []
     errors = Signal(len(above), name="errors_wanted")
     with m.If(taken):
@@ -134,21 +143,24 @@ def requests(dims: Dimensions) -> Harness:
     return h
 
 
-def _sees(dims: Dimensions, query, index: int) -> Value:
-    """Whether a query sees a key, by the contract's words."""
+def _sees(dims: Dimensions, query, n: int, index: int) -> Value:
+    """Whether a query of a group sees a key, by the contract's words."""
     n_keys, n_sinks = dims.spec.n_keys, dims.spec.n_sinks
-    n_valid = Mux(query.n_valid > n_keys, n_keys, query.n_valid)
+    n_valid = payload.of_each(dims, query.n_valid)[n]
+    first = payload.of_each(dims, query.first)[n] if dims.config.range else 0
     is_sink = (query.base <= index) & (index < query.base + n_sinks) if n_sinks else 0
-    return (index < n_valid) & ((query.first <= index) | is_sink)
+    return (index < Mux(n_valid > n_keys, n_keys, n_valid)) & (Value.cast(first <= index) | is_sink)
 
 
 def _proof(name: str, *, is_small: bool = False, **sizes) -> Proof:
-    dims = small(**sizes, range=True)
+    dims = small(**{"range": True} | sizes)
     return Proof(
         name=f"row_range.{name}",
         component="RowRange, KeyFetch",
         what="requests are the rows that hold a key of the range or a sink, each once, in order; no wait of its own",
-        size=size_of(dims, "n_keys", "n_lanes", "n_sinks", "mask"),
+        size=size_of(
+            dims, "n_keys", "n_lanes", "n_sinks", "mask", *(["n_queries_a_row"] if dims.n_queries_a_row > 1 else [])
+        ),
         build=lambda: requests(dims),
         is_small=is_small,
     )
@@ -160,4 +172,6 @@ PROOFS = (
     _proof("sinks", n_keys=11, n_lanes=2, n_sinks=3, mask=True),
     _proof("one_sink", n_keys=13, n_lanes=4, n_sinks=1),
     _proof("one_row", n_keys=4, n_lanes=4, n_sinks=2),
+    _proof("group", n_keys=7, n_lanes=2, n_queries_a_row=2, mask=True),
+    _proof("group_without_range", n_keys=5, n_lanes=2, n_queries_a_row=3, range=False),
 )

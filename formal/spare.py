@@ -1,4 +1,4 @@
-"""`Spare`: payloads in order, one kept while what follows stalls."""
+"""`Spare` and `Stage`: payloads in order, one kept while what follows stalls."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hamming.formal.harness import Harness
 from hamming.formal.order import claim_in_order, claim_within
 from hamming.formal.proof import Proof
 from hamming.rtl.spare import Spare
+from hamming.rtl.stage import Stage
 
 __all__ = ["PROOFS"]
 
@@ -26,7 +27,26 @@ def place() -> Harness:
     return h
 
 
+def stage() -> Harness:
+    """Payloads and stalls at any time."""
+    part = Stage(2)
+    h = Harness(part)
+    taken, given = h.drive(part.i, "i"), h.drain(part.o, "o")
+    inside = claim_in_order(h, comes=taken, expected=part.i.payload, goes=given, found=part.o.payload, most=1)
+    h.claim("a payload is taken unless one stays", part.i.ready == ((inside == 0) | given))
+    h.claim("what is inside is offered", part.o.valid == (inside != 0))
+    return h
+
+
 PROOFS = (
+    Proof(
+        name="spare.stage",
+        component="Stage",
+        what="payloads in order, none lost, one kept at most, each delayed by a cycle",
+        size="full",
+        build=stage,
+        is_small=True,
+    ),
     Proof(
         name="spare.place",
         component="Spare",

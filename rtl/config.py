@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ MAX_WORD_BITS = 2**16 - 1
 MAX_INSERTION = 1024
 MAX_INTERNAL_WORDS = 2**17
 MAX_OUTSTANDING = 4096
+MAX_QUERIES_A_ROW = 16
 MAX_ENGINES = 256
 
 #: Options that a description leaves out where they have their default.
@@ -41,7 +42,8 @@ _UNSAID = frozenset(
         "key_memory",
         "value_memory",
         "outstanding",
-        "spare_row",
+        "spare_places",
+        "n_queries_a_row",
         "output",
         "n_engines",
         "chain",
@@ -77,9 +79,10 @@ class EngineConfig:
         of two. None: the fewest that keep it from limiting the cycles a query, at most 128 scores together.
     score_stages
         Pipeline registers inside the popcount tree.
-    spare_row
-        Whether a row of levels has a spare place before the selector, so that the fetch feels a stall of the selector a
-        cycle later, from a register. None: with more than 64 rows of keys, whose counters are slow.
+    spare_places
+        Whether a row of levels has a spare place before the selector, and a kept key behind it, so that stalls go on
+        from registers, to the fetch and to the selector, a cycle later. None: where there is more in front of the
+        selector than a few counters: more than 64 rows of keys, a `range`, several tables, `n_queries_a_row`.
     n_dividers
         Value elements divided each cycle; divides `n_macs`. None: the fewest that keep division from limiting
         the cycles a query.
@@ -104,6 +107,9 @@ class EngineConfig:
         Whether a query brings a mask over its keys.
     range
         Whether a query brings the `first` key that it sees; rows before it are not read.
+    n_queries_a_row
+        Queries that come together, as a *group*, and for which a row of keys is read once: each has its own scores and
+        selector, and they take turns with all that follows.
     expose_index
         Whether the kept keys are put out, as a stream beside the output.
     bus
@@ -133,7 +139,7 @@ class EngineConfig:
     selector: str = "histogram"
     scan_rows: int | None = None
     score_stages: int = 0
-    spare_row: bool | None = None
+    spare_places: bool | None = None
     n_dividers: int | None = None
     product: str = "multiply"
     memory: str = "internal"
@@ -146,6 +152,7 @@ class EngineConfig:
     mask: bool = False
     expose_index: bool = True
     range: bool = False
+    n_queries_a_row: int = 1
     bus: str = "stream"
     bus_bits: int | None = None
     output: str = "quotient"
@@ -169,8 +176,8 @@ class EngineConfig:
             if self.selector != "histogram":
                 raise ValueError(f"scan_rows belongs to the histogram selector; leave it out for {self.selector!r}")
         require_int("score_stages", self.score_stages, 0, 8)
-        if self.spare_row is not None:
-            require_bool("spare_row", self.spare_row)
+        if self.spare_places is not None:
+            require_bool("spare_places", self.spare_places)
         if self.n_dividers is not None:
             require_int("n_dividers", self.n_dividers, 1, MAX_MACS)
         require_choice("product", self.product, PRODUCTS)
@@ -194,7 +201,13 @@ class EngineConfig:
         require_bool("mask", self.mask)
         require_bool("range", self.range)
         require_bool("expose_index", self.expose_index)
+        require_int("n_queries_a_row", self.n_queries_a_row, 1, MAX_QUERIES_A_ROW)
         require_choice("bus", self.bus, BUSES)
+        if self.bus == "axi" and self.n_queries_a_row > 1:
+            raise ValueError(
+                f"bus 'axi' takes one query a transfer, and n_queries_a_row is {self.n_queries_a_row}; "
+                "give it bus = 'stream', or leave n_queries_a_row out"
+            )
         if self.bus_bits is not None:
             require_int("bus_bits", self.bus_bits, *BUS_BITS)
             if not _is_power_of_two(self.bus_bits):
@@ -210,6 +223,11 @@ class EngineConfig:
         """Check what goes with partial results, and with several engines."""
         if self.chain and self.n_engines == 1:
             raise ValueError("chain = true is one engine of several; n_engines says of how many, 2 or more")
+        if self.n_queries_a_row > 1 and (self.n_engines > 1 or self.output == "partial"):
+            raise ValueError(
+                f"n_queries_a_row = {self.n_queries_a_row} is of one engine, whose output is the quotient; leave it "
+                "out, or n_engines and output"
+            )
         what = f"n_engines = {self.n_engines}" if self.n_engines > 1 else f"output = {self.output!r}"
         if self.selector != "histogram" and (self.n_engines > 1 or self.output == "partial"):
             raise ValueError(
@@ -278,7 +296,7 @@ class Dimensions:
         Words of each bank of the value memory: a power of two, the last one's the rest.
     level_bits
         Bits of a level: `matches + 1` of a key that takes part, 0 of one that does not.
-    scan_rows, n_dividers, spare_row
+    scan_rows, n_dividers, spare_places
         The configuration's, or the derived ones.
     count_stages
         Pipeline registers inside the tree that counts a row's keys in the histogram selector.
@@ -299,9 +317,11 @@ class Dimensions:
         answers in the cycle after the request.
     division_latency
         Cycles from a slice's transfer to the normaliser until its first elements are offered.
+    n_queries_a_row, has_row_range
+        Queries of a group; whether it is said beforehand which rows hold their keys (`RowRange`).
     period
-        Cycles a query at `n_valid = n_keys` that scoring and summing alone allow, back to back:
-        `max(n_rows, top_k * fold)`.
+        Cycles a group at `n_valid = n_keys` that scoring and summing alone allow, back to back:
+        `max(n_rows, n_queries_a_row * top_k * fold)`.
     """
 
     def __init__(self, spec: AttentionSpec, config: EngineConfig, *, is_part: bool = False) -> None:
@@ -320,6 +340,13 @@ class Dimensions:
             raise ValueError(
                 f"n_sinks = {spec.n_sinks} keys take part beside a range, and the engine has none; give it range = true"
             )
+        if spec.n_sinks and config.n_queries_a_row > 1:
+            raise ValueError(
+                f"n_sinks = {spec.n_sinks} keys lie apart from a query's range, and queries that share rows have one"
+                f" run of them; leave n_queries_a_row = {config.n_queries_a_row} out, or the sinks"
+            )
+        self.n_queries_a_row = config.n_queries_a_row
+        self.has_row_range = config.range or config.n_queries_a_row > 1
         self.n_lanes = config.n_lanes
         self.lane_bits = config.n_lanes.bit_length() - 1
         self.n_macs = spec.d_value if config.n_macs is None else config.n_macs
@@ -339,7 +366,8 @@ class Dimensions:
         self.value_bank_depths = self._value_bank_depths()
         self.n_rows = -(-spec.n_keys // config.n_lanes)
         self.row_bits = max(1, (self.n_rows - 1).bit_length())
-        self.spare_row = self.n_rows > MOST_ROWS_WITHOUT_SPARE if config.spare_row is None else config.spare_row
+        is_long = self.n_rows > MOST_ROWS_WITHOUT_SPARE or self.has_row_range or spec.n_tables > 1
+        self.spare_places = is_long if config.spare_places is None else config.spare_places
         self.sink_rows = -(-(spec.n_sinks - 1) // config.n_lanes) + 1 if spec.n_sinks else 0
         self.level_bits = (spec.d_head + 1).bit_length()
         self.kept_carries = kept_carries(config.product, spec.value_bits, spec.weight_bits, spec.acc_bits)
@@ -358,21 +386,28 @@ class Dimensions:
         self.key_latency = KEY_LATENCY + self.key_read_latency - 1 + self.value_read_latency - 1
         self.key_latency += sum(word.latency for word in self.bus_words.values())
         self.key_latency += (KEY_REQUEST if keys == "request" else 0) + (VALUE_REQUEST if values == "request" else 0)
+        stages = config.range + (spec.n_tables > 1)  # behind Locate, and before the tables
+        self.key_latency += stages
         self.is_partial = config.n_engines > 1 or config.output == "partial"
-        self.period = max(self.n_rows, spec.top_k * self.fold)
+        self.period = max(self.n_rows, self.n_queries_a_row * spec.top_k * self.fold)
         self.scan_rows = self._scan_rows()
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
         under_way = self.key_read_latency + (self.outstanding if keys == "request" else 0)
         self.n_stored = self._n_stored()
         self.queries_in_flight = under_way + config.score_stages + self.count_stages + PLACES_OF_QUERIES
-        self.queries_in_flight += self.spare_row
+        self.queries_in_flight += 2 * self.spare_places + stages
         self.queries_in_flight += self.n_stored - 2
 
     def _require_supported(self) -> None:
         spec, n_lanes = self.spec, self.config.n_lanes
         for name, bits, factors in (
             ("a row of keys", n_lanes * spec.d_head, f"n_lanes {n_lanes} * d_head {spec.d_head}"),
+            (
+                "a group of queries",
+                self.n_queries_a_row * spec.d_head,
+                f"n_queries_a_row {self.n_queries_a_row} * d_head {spec.d_head}",
+            ),
             (
                 "a key with its values",
                 spec.index_bits + spec.d_head + spec.d_value * spec.value_bits,
@@ -443,7 +478,7 @@ class Dimensions:
         return max(1, min(self.spec.top_k, n_valid))
 
     def _selection(self, n_valid: int, scan_rows: int | None = None, *, kept: int | None = None) -> int:
-        """Cycles between two queries that the histogram selector's second look allows, at most.
+        """Cycles a query that the histogram selector's second look takes, at most; those of a group follow each other.
 
         The next query's keys may leave it from the last pass over this one's on (`rtl.replay`), and until the end of
         their own first pass; not in the passes between.
@@ -462,7 +497,7 @@ class Dimensions:
             return self.config.scan_rows
         rows = 1
         while (
-            self._selection(self.spec.n_keys, rows) > self.period
+            self.n_queries_a_row * self._selection(self.spec.n_keys, rows) > self.period
             and rows < most
             and 2 * rows * self.n_lanes <= MAX_SCAN_SCORES
         ):
@@ -487,7 +522,8 @@ class Dimensions:
         """Fewest dividers for which all elements are divided within the period."""
         divisors = [n for n in range(1, self.n_macs + 1) if self.n_macs % n == 0]
         if self.config.n_dividers is None:
-            return next((n for n in divisors if self.spec.d_value // n <= self.period), self.n_macs)
+            n_elements = self.n_queries_a_row * self.spec.d_value
+            return next((n for n in divisors if n_elements // n <= self.period), self.n_macs)
         if self.config.n_dividers not in divisors:
             raise ValueError(
                 f"n_dividers must divide n_macs = {self.n_macs} "
@@ -508,55 +544,72 @@ class Dimensions:
             n_rows += sum(row not in rows for row in range(base // self.n_lanes, last + 1))
         return max(1, n_rows)
 
+    def rows_read_for(self, group: Sequence[Sequence[int]]) -> int:
+        """Rows that a group of queries (`n_valid`, `first`, `base`) reads: from the first to the last of any."""
+        if len(group) == 1:
+            return self.rows_read(*group[0])
+        keys = [(first, min(n_valid, self.spec.n_keys)) for n_valid, first, _ in group if first < n_valid]
+        if not keys:
+            return 1
+        first, n_valid = min(first for first, _ in keys), max(n_valid for _, n_valid in keys)
+        return (n_valid - 1) // self.n_lanes - first // self.n_lanes + 1
+
     def keys_seen(self, n_valid: int, first: int = 0, base: int = 0) -> int:
         """Keys of a query's range and its sinks."""
         n_valid, first = min(n_valid, self.spec.n_keys), min(first, self.spec.n_keys)
         sinks = max(0, min(base + self.spec.n_sinks, first, n_valid) - base)
         return max(0, n_valid - first) + sinks
 
-    def cycle_terms(self, n_valid: int | None = None, n_rows: int | None = None) -> dict[str, int]:
-        """Cycles a query, back to back, that each part alone needs for a query of `n_valid` keys in `n_rows` rows.
+    def cycle_terms(self, n_valid: int | Sequence[int] | None = None, n_rows: int | None = None) -> dict[str, int]:
+        """Cycles a group, back to back, that each part alone needs for queries of `n_valid` keys in `n_rows` rows.
 
-        The engine's cycles are the largest term; `n_valid` defaults to `n_keys`, `n_rows` to those that hold them. For
-        an insertion selector of several lanes `select` is what `n_valid` keys in rising order of score need, the worst
-        case.
+        A group is `n_queries_a_row` queries: a query, unless rows are shared. The engine's cycles are the largest term;
+        `n_valid`, of all queries or of each, defaults to `n_keys`, `n_rows` to those that hold them. For an insertion
+        selector of several lanes `select` is what keys in rising order of score need, the worst case.
         """
+        n_queries = self.n_queries_a_row
+        if n_valid is None or isinstance(n_valid, int):
+            n_valid = [self.spec.n_keys if n_valid is None else n_valid] * n_queries
         if self.part is not self:  # of the engine with the most keys, which may have all that are kept
-            most = self.part.spec.n_keys if n_valid is None else min(n_valid, self.part.spec.n_keys)
+            most = [min(n, self.part.spec.n_keys) for n in n_valid]
             terms = self.part.cycle_terms(most, n_rows) | {"agree": self.spec.d_head + 1}
             if self.config.expose_index:  # the last engine puts out all that are kept
-                terms["index"] = self._kept(self.spec.n_keys if n_valid is None else n_valid)
+                terms["index"] = sum(self._kept(n) for n in n_valid)
             return terms
-        n_valid = self.spec.n_keys if n_valid is None else n_valid
-        kept = self._kept(n_valid)
-        rows = max(1, -(-n_valid // self.n_lanes)) if n_rows is None else n_rows
+        kept = [self._kept(n) for n in n_valid]
+        rows = max(1, -(-max(n_valid) // self.n_lanes)) if n_rows is None else n_rows
         if self.config.selector == "histogram":
-            select = self._selection(n_valid if n_rows is None else n_rows * self.n_lanes, kept=kept)
-        elif self.n_lanes == 1:
-            select = max(rows, self.spec.top_k)
+            n_scanned = max(n_valid) if n_rows is None else n_rows * self.n_lanes
+            select = sum(self._selection(n_scanned, kept=one) for one in kept)
         else:
-            select = max(n_valid, self.spec.top_k)
+            # Keys go in only while the last query's leave, which those of a group do in turn.
+            taken = rows if self.n_lanes == 1 else n_valid[0] if n_queries == 1 else rows * self.n_lanes
+            select = max(taken, self.spec.top_k) + (n_queries - 1) * self.spec.top_k
         return {
             "score": rows * self.beats_a_word("key"),
             "select": select,
-            "sum": kept * self.fold * self.beats_a_word("value"),
-            "divide": self.spec.d_value // self.n_dividers,
+            "sum": sum(kept) * self.fold * self.beats_a_word("value"),
+            "divide": n_queries * self.spec.d_value // self.n_dividers,
         }
 
     def latency(self, n_valid: int | None = None, n_rows: int | None = None) -> int:
-        """Most cycles from the first offer of a lone query of `n_valid` keys to the transfer of its last output.
+        """Most cycles from the offer of a lone group, of queries of `n_valid` keys, to its last output's transfer.
 
         Rows are taken, kept keys are put out, each pass but the last takes a slice's time, and the last one's
         elements are divided, with the registers on the way. Outputs are taken at once. Rows that are written meanwhile
         may hold each row of keys up for a cycle (`rtl.turns`); a `request` memory takes every request, and answers in
         the next cycle. In its first `top_k` cycles after a reset an insertion
-        selector still shifts out what it held, and takes as many longer.
+        selector still shifts out what it held, and takes as many longer. A group's queries follow the first as they do
+        back to back.
         """
         n_valid = self.spec.n_keys if n_valid is None else n_valid
         if self.part is not self:
             most = min(n_valid, self.part.spec.n_keys)
             return self.part.latency(most, n_rows) + self.agreement + self.config.n_engines * HOP_LATENCY
-        terms = self.cycle_terms(n_valid, n_rows)
+        terms = {
+            name: term if name == "score" else term // self.n_queries_a_row
+            for name, term in self.cycle_terms(n_valid, n_rows).items()
+        }
         if self.config.selector == "histogram":
             take = terms["score"]
             groups = self.scan_groups(n_valid if n_rows is None else n_rows * self.n_lanes)
@@ -566,11 +619,12 @@ class Dimensions:
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold
         division = self.n_macs // self.n_dividers + self.division_latency
         buffers = BUFFER_LATENCY if self.config.bus == "axi" else 0
-        before = self.config.range + self.config.score_stages
-        return take + before + give + passes + self.key_latency + division + buffers
+        before = self.has_row_range + self.config.score_stages
+        others = (self.n_queries_a_row - 1) * max(terms[name] for name in ("select", "sum", "divide"))
+        return take + before + give + passes + self.key_latency + division + buffers + others
 
-    def bound(self, n_valid: int | None = None, n_rows: int | None = None) -> int:
-        """Least cycles a query that lanes and multipliers allow: `max(ceil(n_valid/n_lanes), kept*fold)`."""
+    def bound(self, n_valid: int | Sequence[int] | None = None, n_rows: int | None = None) -> int:
+        """Least cycles a group that lanes and multipliers allow: `max(rows, kept * fold)`, with all kept keys."""
         terms = self.cycle_terms(n_valid, n_rows)
         return max(terms["score"], terms["sum"])
 

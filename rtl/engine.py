@@ -38,8 +38,10 @@ from hamming.rtl.score import ScoreArray
 from hamming.rtl.selector import selector as selector_of
 from hamming.rtl.sender import RowSender
 from hamming.rtl.share import QueryShare, RowShare
+from hamming.rtl.shared_rows import SharedRows
 from hamming.rtl.softmax import SoftmaxTable, table_read
 from hamming.rtl.spare import Spare
+from hamming.rtl.stage import Stage
 from hamming.rtl.table_queue import TableQueue
 from hamming.rtl.totals import Totals
 from hamming.rtl.turns import Turns
@@ -108,11 +110,13 @@ class Engine(wiring.Component):
     i_query : In(stream of payload.query)
         A query and the number of keys that it sees, `n_keys` if it is above; transferred as its first keys are read.
         With a range also the first of them, and where its sinks begin; transferred before its first keys are read. Of
-        several tables also its own.
-    i_mask : In(stream of n_lanes bits), if the configuration has a mask
-        For each row of `n_lanes` keys of each query that is read, a 1 for each key to leave out.
+        several tables also its own. With `n_queries_a_row` above 1 it is a group of as many, each with all of this; a
+        group that is not full is filled with queries whose `n_valid` is 0.
+    i_mask : In(stream of payload.mask_row), if the configuration has a mask
+        For each row of `n_lanes` keys of each query that is read, a 1 for each key to leave out; of a group, for each
+        row that is read for any of its queries.
     o_out : Out(stream of payload.out_beat)
-        `d_value / n_dividers` beats a query.
+        `d_value / n_dividers` beats a query, the queries of a group in their order.
     o_partial : Out(stream of payload.partial), in place of `o_out` if the output is partial
         As many beats.
     o_selected : Out(stream of payload.kept_key), if the configuration exposes the index
@@ -174,7 +178,7 @@ class Engine(wiring.Component):
                 members["table_read"] = In(table_read(dims))
         members["i_query"] = In(stream.Signature(payload.query(dims)))
         if config.mask:
-            members["i_mask"] = In(stream.Signature(dims.n_lanes))
+            members["i_mask"] = In(stream.Signature(payload.mask_row(dims)))
         if config.output == "quotient":
             members["o_out"] = Out(stream.Signature(payload.out_beat(dims)))
         else:
@@ -205,8 +209,7 @@ class Engine(wiring.Component):
         m.submodules.fetch = fetch = KeyFetch(dims)
         if keys != "request":
             m.submodules.turns = turns = Turns(addr_bits=len(fetch.keys.addr))
-        m.submodules.score = score = ScoreArray(dims)
-        m.submodules.selector = selector = selector_of(self.dims)
+        score, selector = self._scores(m)
         m.submodules.replay = replay = Replay(dims)
         m.submodules.softmax = softmax = SoftmaxTable(dims)
         m.submodules.weighted_sum = weighted_sum = WeightedSum(dims)
@@ -253,16 +256,24 @@ class Engine(wiring.Component):
         else:
             _connect(m, fetch.o, score.i)
             m.d.comb += score.keys.eq(fetch.keys.data)
-        if dims.spare_row:
-            m.submodules.spare_row = spare = Spare(payload.levels(dims))
-            _connect(m, score.o, spare.i)
-            _connect(m, spare.o, selector.i)
-        else:
-            _connect(m, score.o, selector.i)
+        kept = selector
+        if selector is not score:
+            self._connect_levels(m, score.o, selector)
+            if dims.spare_places:
+                m.submodules.spare_key = kept = Spare(payload.kept_key(dims))
+                _connect(m, selector.o, kept.i)
         if locate:
-            _connect(m, selector.o, locate.i)
-        self._connect_selected(m, locate or selector, replay)
-        _connect(m, replay.o, softmax.i)
+            m.submodules.located = located = Stage(payload.kept_key(dims))
+            _connect(m, kept.o, locate.i)
+            _connect(m, locate.o, located.i)
+            kept = located
+        self._connect_selected(m, kept, replay)
+        if self.spec.n_tables > 1:
+            m.submodules.before_tables = stage = Stage(payload.replayed_key(dims))
+            _connect(m, replay.o, stage.i)
+            _connect(m, stage.o, softmax.i)
+        else:
+            _connect(m, replay.o, softmax.i)
         if values == "request":
             _connect(m, softmax.o, value_requests.i)
             _connect(m, value_requests.o, weighted_sum.i)
@@ -288,6 +299,24 @@ class Engine(wiring.Component):
             wiring.connect(m, weighted_sum.values, memories["value"][0])
             wiring.connect(m, loader.values, memories["value"][1])
         return m
+
+    def _scores(self, m: Module) -> tuple[Any, Any]:
+        """Return what takes requests and keys, and what puts out kept keys: scores and selector, or both in one."""
+        dims = self.dims.part
+        if dims.n_queries_a_row > 1:
+            m.submodules.shared_rows = shared = SharedRows(dims)
+            return shared, shared
+        m.submodules.score = score = ScoreArray(dims)
+        m.submodules.selector = selector = selector_of(self.dims)
+        return score, selector
+
+    def _connect_levels(self, m: Module, levels, selector) -> None:
+        """Rows of levels go to the selector, past a spare place if there is one."""
+        if self.dims.spare_places:
+            m.submodules.spare_row = spare = Spare(payload.levels(self.dims))
+            _connect(m, levels, spare.i)
+            levels = spare.o
+        _connect(m, levels, selector.i)
 
     def _connect_rows(self, m: Module, loader: RowLoader | RowSender) -> Value:
         """Rows go to the loader, of several engines the own ones alone; return the bit of `error`."""
@@ -339,10 +368,14 @@ class Engine(wiring.Component):
             _connect(m, query, tables.i)
             _connect(m, tables.o_table, softmax.i_table)
             query, others = tables.o, tables.error
-        if not self.config.range:
+        if not self.dims.has_row_range:
             _connect(m, query, fetch.i)
             return None, (fetch.error if self.config.n_engines == 1 else share.errors, others)
         m.submodules.row_range = row_range = RowRange(dims)
+        if not self.config.range:
+            _connect(m, query, row_range.i)
+            _connect(m, row_range.o, fetch.i)
+            return None, (row_range.errors, others)
         m.submodules.locate = locate = Locate(dims)
         m.submodules.range_fork = fork = Fork()
         _connect(m, query, row_range.i)

@@ -25,7 +25,7 @@ class _Walk(NamedTuple):
     row: Signal
     is_first: Signal
     is_last: Signal
-    takes_part: Signal
+    takes_part: Value
     as_read: list[Any]
     as_first: list[Any]
 
@@ -39,8 +39,9 @@ class KeyFetch(wiring.Component):
 
     A query is held from its first row on, so that nothing but its transfer counts.
 
-    With a range, queries come from `RowRange`, which says which rows they need and holds them until their last one.
-    Lanes of the range and of the sinks take part, and no other row is read.
+    With a range, and where queries come in groups, they come from `RowRange`, which says which rows they need and holds
+    them until their last one. Lanes of the range and of the sinks take part, and no other row is read; a row is read
+    once for all queries of a group, each of which has its own lanes.
 
     * **Latency**: `read_latency` cycles from the read to the request, in which the memory answers.
     * **Throughput**: a row a cycle, also from one query to the next.
@@ -55,9 +56,9 @@ class KeyFetch(wiring.Component):
     Members
     -------
     i : In(stream of payload.query)
-        Transferred with the read of its first row. With a range it is a stream of payload.ranged_query, transferred
+        Transferred with the read of its first row. From `RowRange` it is a stream of payload.ranged_query, transferred
         with the read of its last row.
-    i_mask : In(stream of n_lanes bits), if the configuration has a mask
+    i_mask : In(stream of payload.mask_row), if the configuration has a mask
         A beat for each row of the query; 1 masks the key out.
     wants_read : Out(1)
         A row is to be read at `keys.addr`, in this cycle or a later one.
@@ -65,8 +66,8 @@ class KeyFetch(wiring.Component):
         Whether it may be, in this cycle (`rtl.turns`).
     keys : Out(ReadPort)
         To the key memory, whose data go to `ScoreArray.keys`.
-    o : Out(stream of payload.score_request)
-    error : Out(1), without a range
+    o : Out(stream of payload.row_request)
+    error : Out(1), without `RowRange`
         A query with an `n_valid` above `n_keys` was transferred since the last reset.
     """
 
@@ -80,30 +81,30 @@ class KeyFetch(wiring.Component):
 
     def __init__(self, dims: Dimensions):
         self.dims = dims
-        query = payload.ranged_query(dims) if dims.config.range else payload.query(dims)
+        query = payload.ranged_query(dims) if dims.has_row_range else payload.query(dims)
         members = {
             "i": In(stream.Signature(query)),
             "wants_read": Out(1),
             "may_read": In(1, init=1),
             "keys": Out(key_read_port(dims)),
-            "o": Out(stream.Signature(payload.score_request(dims))),
+            "o": Out(stream.Signature(payload.row_request(dims))),
         }
-        if not dims.config.range:
+        if not dims.has_row_range:
             members["error"] = Out(1)
         if dims.config.mask:
-            members["i_mask"] = In(stream.Signature(dims.n_lanes))
+            members["i_mask"] = In(stream.Signature(payload.mask_row(dims)))
         super().__init__(members)
 
     def elaborate(self, platform) -> Module:
         m = Module()
         dims = self.dims
         row, is_first, is_last, takes_part, as_read, as_first = (
-            self._walk_range(m) if dims.config.range else self._walk_all(m)
+            self._walk_range(m) if dims.has_row_range else self._walk_all(m)
         )
 
         # A request goes through as many stages as the memory: with each, the memory's word moves on.
         n_stages = dims.key_read_latency
-        requests = [Signal(payload.score_request(dims), name=f"request_{s}", reset_less=True) for s in range(n_stages)]
+        requests = [Signal(payload.row_request(dims), name=f"request_{s}", reset_less=True) for s in range(n_stages)]
         valid = [*(Signal(name=f"request_is_here_{s}") for s in range(n_stages - 1)), self.o.valid]
         has_room = [Signal(name=f"has_room_{s}") for s in range(n_stages)]
         for s, room in enumerate(has_room):
@@ -114,10 +115,10 @@ class KeyFetch(wiring.Component):
         may_go = Signal()
         reads = Signal()
         m.d.comb += [
-            self.wants_read.eq(self.i.valid if dims.config.range else self.i.valid | ~is_first),
+            self.wants_read.eq(self.i.valid if dims.has_row_range else self.i.valid | ~is_first),
             may_go.eq(has_room[0] & self.may_read & ~ResetSignal()),
             reads.eq(self.wants_read & has_mask & may_go),
-            self.i.ready.eq((is_last if dims.config.range else is_first) & has_mask & may_go),
+            self.i.ready.eq((is_last if dims.has_row_range else is_first) & has_mask & may_go),
             self.keys.addr.eq(row),
             self.keys.en.eq(Cat(reads, (valid[s] & has_room[s + 1] for s in range(n_stages - 1)))),
         ]
@@ -187,11 +188,15 @@ class KeyFetch(wiring.Component):
             in_row = Mux(row == high, thermometer(m, low, f"below_{name}"), Const(0, dims.n_lanes))
             return Mux(row < high, ~Const(0, dims.n_lanes), in_row) if len(high) else in_row
 
-        sees = ~below(query.first, "first")
+        takes_part = []
+        for n, n_valid in enumerate(payload.of_each(dims, query.n_valid)):
+            sees = ~Const(0, dims.n_lanes)
+            if dims.config.range:
+                sees = ~below(payload.of_each(dims, query.first)[n], f"first_{n}")
+            if dims.spec.n_sinks:
+                sees |= ~below(query.base, "base") & below(query.sink_end, "sink_end")
+            takes_part.append(sees & below(n_valid, f"n_valid_{n}"))
         if dims.spec.n_sinks:
-            sees |= ~below(query.base, "base") & below(query.sink_end, "sink_end")
             follows = Mux(query.jumps & (row == query.sink_row), query.first >> dims.lane_bits, follows)
         as_read.append(next_row.eq(follows))
-        takes_part = Signal(dims.n_lanes)
-        m.d.comb += takes_part.eq(sees & below(query.n_valid, "n_valid"))
-        return _Walk(row, is_first, is_last, takes_part, as_read, [])
+        return _Walk(row, is_first, is_last, Cat(takes_part), as_read, [])

@@ -30,12 +30,12 @@ class KeyRequests(wiring.Component):
 
     Members
     -------
-    i : In(stream of payload.score_request)
+    i : In(stream of payload.row_request)
     read : In(ReadPort)
         That of `KeyFetch`, whose `data` nobody looks at.
     request : Out(stream of payload.read_request)
     response : In(stream of payload.read_response)
-    o : Out(stream of payload.score_request)
+    o : Out(stream of payload.row_request)
     keys : Out(n_lanes * d_head)
         Row of keys that the request is about, valid with it.
     errors : Out(2)
@@ -55,11 +55,11 @@ class KeyRequests(wiring.Component):
         port = key_read_port(dims)
         super().__init__(
             {
-                "i": In(stream.Signature(payload.score_request(dims))),
+                "i": In(stream.Signature(payload.row_request(dims))),
                 "read": In(port),
                 "request": Out(stream.Signature(payload.read_request(port))),
                 "response": In(stream.Signature(payload.read_response(port))),
-                "o": Out(stream.Signature(payload.score_request(dims))),
+                "o": Out(stream.Signature(payload.row_request(dims))),
                 "keys": Out(port.width),
                 "errors": Out(2),
             }
@@ -67,7 +67,7 @@ class KeyRequests(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        layout, port = payload.score_request(self.dims), key_read_port(self.dims)
+        layout, port = payload.row_request(self.dims), key_read_port(self.dims)
         m.submodules.requests = requests = Requests(layout, port, outstanding=self.dims.outstanding)
         wiring.connect(m, wiring.flipped(self.i), requests.i)
         wiring.connect(m, requests.request, wiring.flipped(self.request))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.config import Dimensions
+from hamming.rtl.fifo import next_place
 from hamming.rtl.short_queue import queue_of
 
 __all__ = ["Locate"]
@@ -21,7 +22,7 @@ class Locate(wiring.Component):
 
     * **Latency**: none.
     * **Throughput**: a key a cycle.
-    * A query's keys wait for its place.
+    * A query's keys wait for its place, which is that of its group.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class Locate(wiring.Component):
     i : In(stream of payload.kept_key)
         Of which `index` counts the rows that were read.
     i_place : In(stream of payload.place)
-        Of each query. Up to `Dimensions.queries_in_flight` are held here.
+        Of each query, or group. Up to `Dimensions.queries_in_flight` are held here.
     o : Out(stream of payload.kept_key)
     """
 
@@ -57,6 +58,7 @@ class Locate(wiring.Component):
         m.submodules.places = places = queue_of(payload.place(dims), depth=dims.queries_in_flight)
         wiring.connect(m, wiring.flipped(self.i_place), places.i)
 
+        ends_group = self._ends_group(m)
         place = places.o.p
         counted = Signal(dims.row_bits)
         row = Signal(dims.row_bits)
@@ -67,8 +69,18 @@ class Locate(wiring.Component):
         m.d.comb += [
             self.o.valid.eq(self.i.valid & places.o.valid),
             self.i.ready.eq(self.o.ready & places.o.valid),
-            places.o.ready.eq(self.i.valid & self.o.ready & self.i.p.last),
+            places.o.ready.eq(self.i.valid & self.o.ready & self.i.p.last & ends_group),
             self.o.p.eq(self.i.p),
             self.o.p.index.eq(Mux(self.i.p.is_empty, 0, Cat(self.i.p.index[: dims.lane_bits], row))),
         ]
         return m
+
+    def _ends_group(self, m: Module) -> Value | int:
+        """Say whether the query whose keys come is its group's last."""
+        n_queries = self.dims.n_queries_a_row
+        if n_queries == 1:
+            return 1
+        number = Signal(range(n_queries))
+        with m.If(self.i.valid & self.i.ready & self.i.p.last):
+            m.d.sync += number.eq(next_place(number, n_queries))
+        return number == n_queries - 1

@@ -135,7 +135,7 @@ def _memories(engine: Engine | AxiEngine | Chain) -> list[dict[str, Any]]:
     sizes = [("key_memory", keys.depth, keys.width, key_location)]
     sizes += [(name, depth, values.width, value_location) for name, depth in dims.value_memories.items()]
     for kind, layout, port, location in (
-        ("key", payload.score_request(dims), keys, key_location),
+        ("key", payload.row_request(dims), keys, key_location),
         ("value", payload.placeless_key(dims), values, value_location),
     ):
         if location == "request":
@@ -149,7 +149,9 @@ def _memories(engine: Engine | AxiEngine | Chain) -> list[dict[str, Any]]:
         sizes += [(f"{name}.words", dims.queries_in_flight, bits, "internal") for name, bits in queues.items() if bits]
     if config.selector == "histogram":
         depth = dims.n_stored * dims.scan_groups(dims.spec.n_keys)
-        sizes.append(("selector.scores", depth, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))
+        n_queries = dims.n_queries_a_row
+        for name in ["selector"] if n_queries == 1 else [f"shared_rows.selector_{n}" for n in range(n_queries)]:
+            sizes.append((f"{name}.scores", depth, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))
     if config.n_engines > 1:
         count_bits = dims.spec.top_k.bit_length()
         sizes.append(("selector.agreement.own.words", own_places(dims), count_bits, "internal"))
@@ -233,49 +235,55 @@ _ORDER = [
 
 def _cycles(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     dims = engine.dims
-    n_engines = engine.config.n_engines
+    n_engines, n_queries = engine.config.n_engines, dims.n_queries_a_row
     seen = "n_valid" if n_engines == 1 else f"min(n_valid, {dims.part.spec.n_keys})"  # of the engine that sees the most
     kept, rows = f"max(1, min(top_k, {seen}))", f"max(1, ceil({seen} / n_lanes))"
     groups = f"max(1, ceil({seen} / (n_lanes * scan_rows)))"
-    take, give, before = "score", "top_k", ""
+    times, more = (f"{n_queries} * ", f" + {n_queries - 1} * top_k") if n_queries > 1 else ("", "")
+    take, give, before = "score", "top_k", "1 + " if dims.has_row_range else ""
     if engine.config.range:
-        kept, seen, before = "max(1, min(top_k, n_seen))", "n_seen", "1 + "
+        kept, seen = "max(1, min(top_k, n_seen))", "n_seen"
         rows = "max(1, rows that hold a key that is seen)"
         groups = "ceil(score / scan_rows)"
     if engine.config.selector == "histogram":
         give = f"{4 + dims.count_stages} + {groups} + {kept}"
-        select = f"{groups} + max(1, fold - 1) * {kept}, at most"
+        select = f"{groups} + max(1, fold - 1) * {kept}"
+        select = f"{times}({select}), at most" if times else f"{select}, at most"
     elif dims.n_lanes == 1:
-        select = f"max({seen}, top_k)"
+        select = f"max({seen}, top_k){more}"
     else:
         take = "score * n_lanes"
-        select = f"max({seen}, top_k) at most: a cycle a key that ranks among the kept when it comes"
+        taken = "score * n_lanes" if times else seen
+        select = f"max({taken}, top_k){more} at most: a cycle a key that ranks among the kept when it comes"
     terms = dims.cycle_terms()
     others = f" + {BUFFER_LATENCY}" if isinstance(engine, AxiEngine) else ""
+    others += f" + {n_queries - 1} * max(select, sum, divide) / {n_queries}" if times else ""
+    d_value = f"divide / {n_queries}" if times else "divide"
     agree = {}
     if n_engines > 1:
         agree = {"agree": {"formula": "d_head + 1", "cycles": terms["agree"]}}
         if "index" in terms:
             agree["index"] = {"formula": "max(1, min(top_k, n_valid))", "cycles": terms["index"]}
         others += f" + {dims.agreement} + {HOP_LATENCY} * n_engines"
+    for_each = f" for each {n_queries} queries" if times else ""
     return {
-        "formula": f"max({', '.join(terms)}), back to back; score and sum alone are the bound",
+        "formula": f"max({', '.join(terms)}){for_each}, back to back; score and sum alone are the bound",
         "terms": {
             "score": {"formula": rows, "cycles": terms["score"]},
             "select": {"formula": select, "cycles": terms["select"]},
-            "sum": {"formula": f"fold * {kept}", "cycles": terms["sum"]},
+            "sum": {"formula": f"{times}fold * {kept}", "cycles": terms["sum"]},
             "divide": {
-                "formula": "d_value / n_dividers",
+                "formula": f"{times}d_value / n_dividers",
                 "cycles": terms["divide"],
             },
             **agree,
         },
-        "a_query": max(terms.values()),
-        "bound": dims.bound(),
+        "a_query": -(-max(terms.values()) // n_queries),
+        "bound": -(-dims.bound() // n_queries),
         "latency": {
             "formula": f"{before}{take} + score_stages + {give} "
             f"+ (fold - 1) * max(kept, D) + {dims.key_latency} + D + {dims.division_latency}{others}, at most; "
-            "D = divide / fold",
+            f"D = {d_value} / fold",
             "cycles": dims.latency(),
         },
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import signed, unsigned
+from typing import Any
+
+from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 
 from hamming.rtl.config import Dimensions
@@ -11,9 +13,12 @@ from hamming.rtl.memory import ReadPort, address_bits, value_read_port
 __all__ = [
     "counts",
     "cut",
+    "each",
     "kept_key",
     "key_row",
     "levels",
+    "mask_row",
+    "of_each",
     "offset_values",
     "out_beat",
     "partial",
@@ -24,6 +29,7 @@ __all__ = [
     "read_request",
     "read_response",
     "replayed_key",
+    "row_request",
     "score_request",
     "sum_parts",
     "totals",
@@ -34,36 +40,47 @@ __all__ = [
 ]
 
 
+def each(dims: Dimensions, shape: Shape) -> Shape | ArrayLayout:
+    """What each query of a group has: an array, or, where a row of keys is read for one query, that one's alone."""
+    n_queries = dims.n_queries_a_row
+    return shape if n_queries == 1 else ArrayLayout(shape, n_queries)
+
+
+def of_each(dims: Dimensions, found: Any) -> list[Any]:
+    """Return what each query of a group has, of a field that `each` made."""
+    return [found] if dims.n_queries_a_row == 1 else [found[n] for n in range(dims.n_queries_a_row)]
+
+
 def query(dims: Dimensions) -> StructLayout:
-    """A query: its `d_head` bits and the keys that it sees, those below `n_valid`.
+    """A query, or a group: its `d_head` bits and the keys that it sees, those below `n_valid`.
 
     With `range`, those from `first` on, and the spec's `n_sinks`, if any, from `base` on; of several tables, its own.
     """
     spec = dims.spec
-    fields = {"query": unsigned(spec.d_head), "n_valid": unsigned(spec.n_valid_bits)}
+    fields = {"query": each(dims, unsigned(spec.d_head)), "n_valid": each(dims, unsigned(spec.n_valid_bits))}
     if dims.config.range:
-        fields["first"] = unsigned(spec.n_valid_bits)
+        fields["first"] = each(dims, unsigned(spec.n_valid_bits))
         if spec.n_sinks:
             fields["base"] = unsigned(spec.index_bits)
     if spec.n_tables > 1:
-        fields["table"] = unsigned(spec.table_bits)
+        fields["table"] = each(dims, unsigned(spec.table_bits))
     return StructLayout(fields)
 
 
 def ranged_query(dims: Dimensions) -> StructLayout:
-    """A query, the keys that it sees, and the rows that hold them: `begin_row` to `last_row`.
+    """A query, or a group, the keys that it sees, and the rows that hold them: `begin_row` to `last_row`.
 
     With sinks, those at `base` or above and below `sink_end`, of which there may be none. Where they do not lie next to
     the range the query `jumps`, behind `sink_row`, its row number `n_before`, to the range's first row.
     """
     spec = dims.spec
     fields = {
-        "query": unsigned(spec.d_head),
-        "n_valid": unsigned(spec.n_valid_bits),
-        "first": unsigned(spec.n_valid_bits),
-        "begin_row": unsigned(dims.row_bits),
-        "last_row": unsigned(dims.row_bits),
+        "query": each(dims, unsigned(spec.d_head)),
+        "n_valid": each(dims, unsigned(spec.n_valid_bits)),
     }
+    if dims.config.range:
+        fields["first"] = each(dims, unsigned(spec.n_valid_bits))
+    fields |= {"begin_row": unsigned(dims.row_bits), "last_row": unsigned(dims.row_bits)}
     if spec.n_sinks:
         fields |= {
             "base": unsigned(spec.index_bits),
@@ -112,6 +129,18 @@ def score_request(dims: Dimensions) -> StructLayout:
     return StructLayout(
         {"query": unsigned(dims.spec.d_head), "takes_part": unsigned(dims.n_lanes), "last": unsigned(1)}
     )
+
+
+def row_request(dims: Dimensions) -> StructLayout:
+    """A `score_request`, or those of a group against the same row of keys."""
+    return StructLayout(
+        {name: field.shape if name == "last" else each(dims, field.shape) for name, field in score_request(dims)}
+    )
+
+
+def mask_row(dims: Dimensions) -> Shape:
+    """For a row of keys, a 1 for each key to leave out; of a group, the first query's lowest."""
+    return unsigned(dims.n_queries_a_row * dims.n_lanes)
 
 
 def levels(dims: Dimensions) -> StructLayout:

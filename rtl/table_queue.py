@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.config import Dimensions
+from hamming.rtl.fifo import next_place
 from hamming.rtl.short_queue import queue_of
 
 __all__ = ["TableQueue"]
 
 
 class TableQueue(wiring.Component):
-    """Hands queries on, and in the same order the number of each one's softmax table.
+    """Hands queries, or groups, on, and in the same order the number of each query's softmax table.
 
     A `table` of `n_tables` or more is taken as the last one, and sets `error`.
 
@@ -54,18 +55,35 @@ class TableQueue(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        spec = self.dims.spec
-        m.submodules.tables = tables = queue_of(spec.table_bits, depth=self.dims.queries_in_flight)
-        wiring.connect(m, tables.o, wiring.flipped(self.o_table))
-        is_above = Signal()
+        dims, spec = self.dims, self.dims.spec
+        n_queries = dims.n_queries_a_row
+        layout = payload.each(dims, unsigned(spec.table_bits))
+        m.submodules.tables = tables = queue_of(layout, depth=dims.queries_in_flight)
+        is_above = Signal(n_queries)
+        named = payload.of_each(dims, self.i.p.table)
+        kept = [
+            Mux(above, spec.n_tables - 1, table)[: spec.table_bits]
+            for above, table in zip(is_above, named, strict=True)
+        ]
         m.d.comb += [
-            is_above.eq(self.i.p.table >= spec.n_tables),
-            tables.i.payload.eq(Mux(is_above, spec.n_tables - 1, self.i.p.table)),
+            is_above.eq(Cat(table >= spec.n_tables for table in named)),
+            Value.cast(tables.i.p).eq(Cat(kept)),
             tables.i.valid.eq(self.i.valid & self.o.ready),
             self.o.p.eq(self.i.p),
             self.o.valid.eq(self.i.valid & tables.i.ready),
             self.i.ready.eq(self.o.ready & tables.i.ready),
+            self.o_table.valid.eq(tables.o.valid),
         ]
-        with m.If(self.i.valid & self.i.ready & is_above):
+        if n_queries == 1:
+            m.d.comb += [self.o_table.p.eq(tables.o.p), tables.o.ready.eq(self.o_table.ready)]
+        else:  # a group's, one after the other
+            number = Signal(range(n_queries))
+            m.d.comb += [
+                self.o_table.p.eq(tables.o.p[number]),
+                tables.o.ready.eq(self.o_table.ready & (number == n_queries - 1)),
+            ]
+            with m.If(self.o_table.valid & self.o_table.ready):
+                m.d.sync += number.eq(next_place(number, n_queries))
+        with m.If(self.i.valid & self.i.ready & is_above.any()):
             m.d.sync += self.error.eq(1)
         return m

@@ -14,6 +14,7 @@ from hamming.golden.topk import absent_keys
 from hamming.golden.weighted_sum import normalize, weighted_sum
 from hamming.rtl.config import EngineConfig
 from hamming.sim.bench import Bench, play_cases
+from hamming.sim.groups import rows_read
 from hamming.sim.harness import monitor
 from hamming.sim.payloads import Stream, pack_rows
 from hamming.sim.streams import Gate, Sink, Source
@@ -31,7 +32,8 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     Fields: `spec`, `engine`, and `append`: a query waits only for the rows that it sees, and rows are written while
     earlier queries are in flight, as in decoding. Otherwise a head's queries wait for all of its rows. With `beyond`,
     inputs are out of range now and then: `n_valid` for all keys is more than that, as is `first` for none, `base` for
-    no sinks, and `table` for the last one; there are rows and entries of tables whose index is too large.
+    no sinks, and `table` for the last one; there are rows and entries of tables whose index is too large. Of an engine
+    whose queries share rows, `n_queries` is a multiple of `n_queries_a_row`.
 
     Arrays of the result, shaped as golden's: `out`, `index` (where exposed), `is_empty`; and `cycles`, of each query
     from the completion of the one before, or its first offer if that is later, to its own completion. Of memories of
@@ -78,12 +80,15 @@ async def play(bench: Bench) -> dict[str, NDArray]:
         head, n_offered, row_beats = with_dropped_rows(bench.streams["i_row"], spec, head, n_offered, row_beats, rng)
         asked = beyond_range(bench.streams["i_query"], spec, named, rng)
     rows = bench.source("i_row", row_beats, [Gate(sink, (head * n_queries).tolist()) for sink in sinks])
+    n_group = config.n_queries_a_row
+    n_offered = n_offered.reshape(-1, n_group).max(axis=1)
     gates = [Gate(rows, n_offered.tolist())]
     entries: list[int] = []
     if config.table == "loadable":
         entries = table_beats(bench.streams["i_weight"], spec, rng, product=config.product, beyond=beyond)
-        gates.append(Gate(bench.source("i_weight", entries), [len(entries)] * n_valid.size))
-    queries = bench.source("i_query", bench.streams["i_query"].encode(query=q.reshape(-1, spec.d_head), **asked), gates)
+        gates.append(Gate(bench.source("i_weight", entries), [len(entries)] * len(n_offered)))
+    beats = {name: in_groups(x, n_group) for name, x in ({"query": q.reshape(-1, spec.d_head)} | asked).items()}
+    queries = bench.source("i_query", bench.streams["i_query"].encode(**beats), gates)
     if config.mask:
         masks = masks_of_engines(config, n_keys, spec, named, bench.arrays.get("mask"), rng)
         for name, beats in zip([name for name in bench.streams if name.startswith("i_mask")], masks, strict=True):
@@ -93,13 +98,13 @@ async def play(bench: Bench) -> dict[str, NDArray]:
 
     if bench.fields.get("last_cycle") is None:
         check_errors(bench, spec, config, asked, row_beats, entries)
-    bench.coverage["row_beside_query"] = n_rows_beside_queries(rows, queries, out)
+    bench.coverage["row_beside_query"] = n_rows_beside_queries(rows, queries, out, n_group)
     got = stream.decode(out_board.payloads)
     value = got["value"] if out_name == "o_out" else divided(spec, got)
     results = {
         "out": _shaped(value, (n_heads, n_queries, spec.d_value)),
         "is_empty": _shaped(got["is_empty"][:: spec.d_value // value.shape[1]].astype(bool), n_valid.shape),
-        "cycles": _shaped(cycles(queries, out), n_valid.shape),
+        "cycles": _shaped(cycles(queries, out, n_group), n_valid.shape),
     }
     if memories := bench.fields.get("memory_streams"):
         monitors = [getattr(bench.dut, monitor(memory["request"])) for memory in memories.values()]
@@ -275,8 +280,8 @@ def beyond_range(
     """Return what queries name, with something out of range that means the same, half of the time."""
     has_no_sink = named["base"] >= np.minimum(named["first"], named["n_valid"])
     lowest = {
-        "n_valid": (spec.n_keys, named["n_valid"] == spec.n_keys),
-        "first": (spec.n_keys, named["first"] == spec.n_keys),
+        "n_valid": (spec.n_keys + 1, named["n_valid"] == spec.n_keys),
+        "first": (spec.n_keys + 1, named["first"] == spec.n_keys),
         "base": (spec.n_keys, has_no_sink),
         "table": (spec.n_tables, named["table"] == spec.n_tables - 1),
     }
@@ -329,6 +334,11 @@ def check_errors(
         bench.fail(f"error: bits of memories are set, {got:b}")
 
 
+def in_groups(array: NDArray, n_group: int) -> NDArray:
+    """Return what each query has as what each group of `n_group` has."""
+    return array if n_group == 1 else array.reshape(-1, n_group, *array.shape[1:])
+
+
 def masks_of_engines(
     config: EngineConfig,
     n_keys: int,
@@ -344,12 +354,12 @@ def masks_of_engines(
         n_here = min(max(0, n_keys - start), n_own)
         own = named | {name: np.clip(named[name] - start, 0, n_own) for name in ("n_valid", "first")}
         part = None if mask is None else mask[..., start : start + n_own]
-        found.append(mask_beats(config.n_lanes, n_here, spec, own, part, rng))
+        found.append(mask_beats(config, n_here, spec, own, part, rng))
     return found
 
 
 def mask_beats(
-    n_lanes: int,
+    config: EngineConfig,
     n_keys: int,
     spec: AttentionSpec,
     named: dict[str, NDArray[np.int64]],
@@ -357,6 +367,7 @@ def mask_beats(
     rng: np.random.Generator,
 ) -> list[int]:
     """Return the beats of `i_mask`: each row of keys that is read, with anything for keys that a query does not see."""
+    n_lanes, n_group = config.n_lanes, config.n_queries_a_row
     n_queries, n_rows = named["n_valid"].size, max(1, -(-n_keys // n_lanes))
     bits = rng.integers(0, 2, (n_queries, n_rows * n_lanes), np.uint8)
     absent = absent_keys(n_keys, named["n_valid"], None, first=named["first"], base=named["base"], n_sinks=spec.n_sinks)
@@ -364,22 +375,21 @@ def mask_beats(
     seen[:, :n_keys] = ~absent  # type: ignore[operator]
     masked = np.zeros((n_queries, n_keys), bool) if mask is None else mask.reshape(n_queries, n_keys)
     bits[:, :n_keys] = np.where(seen[:, :n_keys], masked, bits[:, :n_keys])
-    is_beat = seen.reshape(n_queries, n_rows, n_lanes).max(axis=-1)
-    is_beat[~is_beat.max(axis=-1), 0] = True
-    return pack_rows(bits.reshape(n_queries, n_rows, n_lanes)[is_beat])
+    is_beat = rows_read(seen.reshape(-1, n_group, n_rows, n_lanes).max(axis=-1))
+    return pack_rows(bits.reshape(-1, n_group, n_rows, n_lanes).swapaxes(1, 2).reshape(*is_beat.shape, -1)[is_beat])
 
 
-def cycles(queries: Source, out: Sink) -> NDArray[np.int64]:
+def cycles(queries: Source, out: Sink, n_group: int) -> NDArray[np.int64]:
     """Return each completed query's cycles, from the completion before it or its first offer to its own completion."""
     completed = np.asarray(out.packet_at, np.int64)
-    offered = np.asarray(queries.offered_at[: len(completed)], np.int64)
+    offered = np.repeat(np.asarray(queries.offered_at, np.int64), n_group)[: len(completed)]
     before = np.concatenate([[0], completed[:-1]])[: len(completed)]
     return completed - np.maximum(before, offered)
 
 
-def n_rows_beside_queries(rows: Source, queries: Source, out: Sink) -> int:
+def n_rows_beside_queries(rows: Source, queries: Source, out: Sink, n_group: int) -> int:
     """Count rows that were written while a query was on its way."""
-    offered = np.asarray(queries.offered_at[: out.count], np.int64)
+    offered = np.repeat(np.asarray(queries.offered_at, np.int64), n_group)[: out.count]
     completed = np.asarray(out.packet_at[: len(offered)], np.int64)
     written = np.asarray(rows.transferred_at, np.int64)
     # Queries complete in order, so those on their way are those offered and not yet completed.

@@ -18,7 +18,7 @@ async def play(bench: Bench) -> dict[str, NDArray]:
         if beat < len(steps.row) and memory.word_at != steps.row[beat]:
             bench.fail(f"o: beat {beat}: expected the memory to hold row {steps.row[beat]}, not {memory.word_at}")
 
-    bench.source("i", bench.encode("i", steps.ranged() if steps.design.config.range else steps.queries()))
+    bench.source("i", bench.encode("i", steps.ranged() if steps.dims.has_row_range else steps.queries()))
     if "i_mask" in bench.streams:
         bench.source("i_mask", bench.encode("i_mask", steps.masks()))
     bench.sink("o", bench.encode("o", steps.requests()), packet="query", on_beat=check_row, counts=True)

@@ -39,7 +39,7 @@ def asked(bench: Bench, steps: Steps) -> dict[str, NDArray]:
         return queries
     named = {name: getattr(steps, name) for name in ("n_valid", "first", "base", "table")}
     beyond = beyond_range(bench.streams["i"], steps.spec, named, np.random.default_rng(bench.fields["seed"]))
-    return queries | {name: beyond[name] for name in queries if name in beyond}
+    return queries | {name: beyond[name].reshape(queries[name].shape) for name in queries if name in beyond}
 
 
 def of_account(stream: Stream) -> Callable[[list[int]], list[int]]:

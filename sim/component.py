@@ -17,6 +17,7 @@ from hamming.rtl.replay import Replay
 from hamming.rtl.row_range import RowRange
 from hamming.rtl.score import ScoreArray
 from hamming.rtl.selector import selector
+from hamming.rtl.shared_rows import SharedRows
 from hamming.rtl.softmax import SoftmaxTable
 from hamming.rtl.table_queue import TableQueue
 from hamming.rtl.turns import Turns
@@ -35,6 +36,7 @@ COMPONENTS: dict[str, Any] = {
     "fetch": KeyFetch,
     "score": ScoreArray,
     "selector": selector,
+    "shared_rows": SharedRows,
     "locate": Locate,
     "fork": lambda dims: Fork(),
     "replay": Replay,

@@ -15,6 +15,7 @@ from hamming.golden.topk import absent_keys
 from hamming.rtl.design import Design
 from hamming.sim.fuzz_log import CHANGED, CUT_OFF, Log, Records
 from hamming.sim.fuzz_model import Answers, Contents, Table
+from hamming.sim.groups import rows_read
 
 __all__ = ["Findings", "check"]
 
@@ -106,8 +107,8 @@ class _Queries:
     Attributes
     ----------
     at, offered, q, n_valid, first, base, table
-        Of each transferred query: cycles of its transfer and of its offer; its bits; what it names, in range but for
-        `base`.
+        Of each transferred query: cycles of its transfer and of its offer, which are its group's; its bits; what it
+        names, in range but for `base`.
     asked
         What it names, as it came.
     seen
@@ -125,16 +126,18 @@ class _Queries:
         self.epoch = epoch
         given = epoch.taken["i_query"]
         stream = log.streams["i_query"]
-        self.at, self.offered = given.end, given.start
+        self.n_group = n_group = dims.n_queries_a_row
+        self.at, self.offered = (np.repeat(cycles, n_group) for cycles in (given.end, given.start))
         query = stream.field("query")
-        self.q = given.bits[:, query.span]
-        self.asked = {name: given.field(stream, name) for name in ("n_valid", "first", "base", "table")}
+        self.q = given.bits[:, query.span].reshape(-1, spec.d_head)
+        asked = {name: given.field(stream, name) for name in ("n_valid", "first", "base", "table")}
+        self.asked = {name: x.ravel() if x.ndim > 1 else np.repeat(x, n_group) for name, x in asked.items()}
         self.n_valid, self.first = (np.minimum(self.asked[name], spec.n_keys) for name in ("n_valid", "first"))
         self.base, self.table = self.asked["base"], np.minimum(self.asked["table"], spec.n_tables - 1)
         absent = absent_keys(spec.n_keys, self.n_valid, None, first=self.first, base=self.base, n_sinks=spec.n_sinks)
         assert absent is not None
         self.seen = ~absent
-        found.count("queries", len(given))
+        found.count("queries", len(self.at))
         ends = []
         n_beats = spec.d_value // dims.n_dividers
         self.out, done = self._packets(log, "o_out", n_beats, n_beats, found)
@@ -143,9 +146,9 @@ class _Queries:
         if "o_selected" in epoch.taken:
             self.selected, done = self._packets(log, "o_selected", 1, spec.top_k, found)
             ends.append(done)
-        self.n_complete = min(len(given), *map(len, ends))
+        self.n_complete = min(len(self.at), *map(len, ends))
         self.done = np.max([end[: self.n_complete] for end in ends], axis=0) if self.n_complete else np.zeros(0, int)
-        self.mask = np.zeros((len(given), spec.n_keys), bool)
+        self.mask = np.zeros((len(self.at), spec.n_keys), bool)
         if design.config.mask:
             self._masks(design, epoch.taken["i_mask"], found)
 
@@ -168,20 +171,21 @@ class _Queries:
         return [slice(a, b + 1) for a, b in zip(starts[:-1].tolist(), ends.tolist(), strict=True)], beats.end[ends]
 
     def _masks(self, design: Design, beats: Records, found: Findings) -> None:
-        """Give each query the beats of the rows that it reads; without a range the first is taken with the query."""
-        lanes, n_rows, spec = design.dimensions.n_lanes, design.dimensions.n_rows, design.spec
+        """Give each group the beats of the rows that it reads; without `RowRange` the first is taken with the query."""
+        dims, spec, n_group = design.dimensions, design.spec, self.n_group
+        lanes, n_rows = dims.n_lanes, dims.n_rows
         whole = np.zeros((len(self.at), n_rows * lanes), bool)
         whole[:, : spec.n_keys] = self.seen
-        is_read = whole.reshape(-1, n_rows, lanes).max(axis=-1)
-        is_read[~is_read.max(axis=-1), 0] = True
+        is_read = rows_read(whole.reshape(-1, n_group, n_rows, lanes).max(axis=-1))
+        at = self.at[::n_group]
         first = np.concatenate([[0], np.cumsum(is_read.sum(axis=-1))])
-        have = min(len(self.at), len(beats))
+        have = min(len(at), len(beats))
         inside = first[:-1] < len(beats)
         begins = beats.end[first[:-1][inside]]
-        if design.config.range:
-            is_wrong = (begins <= self.at[inside]).any()
+        if dims.has_row_range:
+            is_wrong = (begins <= at[inside]).any()
         else:
-            is_wrong = not inside.all() or (begins != self.at[inside]).any()
+            is_wrong = not inside.all() or (begins != at[inside]).any()
         if is_wrong:
             found.wrong(
                 f"i_mask: a beat is taken without its query, between cycles {self.epoch.begin} and {self.epoch.end}"
@@ -190,9 +194,9 @@ class _Queries:
             found.wrong(f"i_mask: more beats than queries need, between cycles {self.epoch.begin} and {self.epoch.end}")
         for n in range(have):
             bits = beats.bits[first[n] : first[n + 1]]
-            rows = np.zeros((n_rows, lanes), bool)
-            rows[np.flatnonzero(is_read[n])[: len(bits)]] = bits
-            self.mask[n] = rows.ravel()[: spec.n_keys]
+            rows = np.zeros((n_group, n_rows, lanes), bool)
+            rows[:, np.flatnonzero(is_read[n])[: len(bits)]] = bits.reshape(-1, n_group, lanes).swapaxes(0, 1)
+            self.mask[n * n_group : (n + 1) * n_group] = rows.reshape(n_group, -1)[:, : spec.n_keys]
 
 
 def _hold_waits(design: Design, log: Log, epoch: Epoch, queries: _Queries, latency: int, found: Findings) -> None:
@@ -234,22 +238,24 @@ def _hold_waits(design: Design, log: Log, epoch: Epoch, queries: _Queries, laten
     for n in np.flatnonzero(offers.end - offers.start > most):
         if free_cycles(offers.start[n], offers.end[n]) > most:
             found.wrong(f"i_query: the query of cycle {offers.start[n]} waits until {offers.end[n]}: a hang")
-    before = epoch.begin
+    before = group_before = epoch.begin  # when the query before, and the last one of the group before, were done
     for n in range(min(len(queries.at), queries.n_complete + 1)):
         is_complete = n < queries.n_complete
         end = int(queries.done[n]) if is_complete else epoch.end - 1
         if free_cycles(max(before, int(queries.at[n])), end) > most:
             found.wrong(f"the query of cycle {queries.at[n]} is not answered by cycle {end}: a hang")
-        if is_complete:
+        if is_complete and n % queries.n_group == queries.n_group - 1:
             start = int(queries.offered[n])
             nothing_in_the_way = held[end - epoch.begin + 1] == held[start - epoch.begin]
-            if before < start and nothing_in_the_way and start >= settled:
+            if group_before < start and nothing_in_the_way and start >= settled:
                 found.count("lone queries")
-                named = [int(x[n]) for x in (queries.n_valid, queries.first, queries.base)]
+                group = slice(n + 1 - queries.n_group, n + 1)
+                named = np.stack([x[group] for x in (queries.n_valid, queries.first, queries.base)], axis=1).tolist()
                 dims = design.dimensions
-                stated = dims.latency(dims.keys_seen(*named), dims.rows_read(*named))
+                stated = dims.latency(max(dims.keys_seen(*one) for one in named), dims.rows_read_for(named))
                 if end - start > stated:
                     found.wrong(f"the lone query of cycle {start} takes {end - start} cycles, more than {stated}")
+            group_before = end
         before = end
 
 

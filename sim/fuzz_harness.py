@@ -6,14 +6,14 @@ slower.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from hamming.rtl.memory_wrapper import wrapper_name, wrapper_ports
 from hamming.sim.harness import MEMORY_CONTROLS, instance, monitor, request_memory
-from hamming.sim.payloads import Stream, read_streams
+from hamming.sim.payloads import Field, Stream, read_streams
 
 __all__ = ["EVENTS", "fuzz_harness"]
 
@@ -33,7 +33,7 @@ def fuzz_harness(manifest: Mapping[str, Any], top: str) -> str:
     streams = own_streams(manifest)
     ports = wrapper_ports(manifest)
     module = wrapper_name(manifest) if manifest["memory_ports"] else manifest["name"]
-    noise_bits = 32 * -(-(max(stream.bits for stream in streams.values()) + 8 * manifest["spec"]["d_head"] + 128) // 32)
+    noise_bits = 32 * -(-(max(stream.bits for stream in streams.values()) + 8 * manifest["spec"]["d_head"] + 208) // 32)
     n_dice = len(streams) + 1
     latency = manifest["cycles"]["latency"]["cycles"]
     length = max(256, 4 * latency, min(4096, 2 * manifest["spec"]["n_keys"] * manifest["dimensions"]["fold"]))
@@ -158,12 +158,23 @@ def _stream(number: int, stream: Stream, manifest: Mapping[str, Any]) -> list[st
     ]
 
 
+def _own_fields(stream: Stream) -> Iterator[tuple[Field, int]]:
+    """Yield the fields, each query's of a group by itself, and which query of its group it is."""
+    for field in stream.fields:
+        if stream.name != "i_query" or field.length is None:
+            yield field, 0
+            continue
+        for number in range(field.length):
+            yield Field(field.name, field.offset + number * field.bits, field.bits), number
+
+
 def _fresh(stream: Stream, manifest: Mapping[str, Any]) -> list[str]:
     """Say of each field of an input what is offered next."""
     spec = manifest["spec"]
     lines, taken = [], {"i_row": 0, "i_query": 2, "i_weight": 1, "i_mask": 3}[stream.name]
-    for field in stream.fields:
+    for field, number in _own_fields(stream):
         low, width = field.offset, field.span.stop - field.offset
+        word, other, third, fourth = (f"noise[{n + 31}:{n}]" for n in range(5 * number, 5 * number + 128, 32))
         any_bits = f"noise[{low + 7 * taken} +: {width}]"
         match stream.name, field.name:
             case "i_row", "index":
@@ -182,21 +193,21 @@ def _fresh(stream: Stream, manifest: Mapping[str, Any]) -> list[str]:
             case "i_query", "n_valid":
                 n_keys = spec["n_keys"]
                 choice = (
-                    f"seen_mode == 0 ? noise[31:0] : seen_mode == 1 ? noise[31:0] % {n_keys + 1} : "
-                    f"seen_mode == 2 ? noise[31:0] % (split + 1) : seen_mode == 3 ? noise[1:0] % {n_keys + 1} : "
-                    f"seen_mode == 4 ? {n_keys} + noise[0] : {n_keys}"
+                    f"seen_mode == 0 ? {word} : seen_mode == 1 ? {word} % {n_keys + 1} : "
+                    f"seen_mode == 2 ? {word} % (split + 1) : seen_mode == 3 ? {word} % 4 % {n_keys + 1} : "
+                    f"seen_mode == 4 ? {n_keys} + {word} % 2 : {n_keys}"
                 )
             case "i_query", "first":
                 n_keys = spec["n_keys"]
                 choice = (
-                    "first_mode == 0 ? 0 : first_mode == 1 ? noise[63:32] : "
-                    f"first_mode == 2 ? noise[63:32] % {n_keys + 1} : first_mode == 3 ? {n_keys} + noise[32] : "
-                    "noise[63:32] % (split + 1)"
+                    f"first_mode == 0 ? 0 : first_mode == 1 ? {other} : "
+                    f"first_mode == 2 ? {other} % {n_keys + 1} : first_mode == 3 ? {n_keys} + {other} % 2 : "
+                    f"{other} % (split + 1)"
                 )
             case "i_query", "base":
-                choice = f"first_mode[0] ? noise[95:64] : noise[95:64] % {spec['n_keys']}"
+                choice = f"first_mode[0] ? {third} : {third} % {spec['n_keys']}"
             case "i_query", "table":
-                choice = "noise[127:96]"
+                choice = fourth
             case "i_weight", "table":
                 n_tables = len(spec["weights"])
                 choice = f"is_good_table ? entry_number / {spec['d_head'] + 1} % {n_tables} : noise[127:96]"

@@ -38,17 +38,21 @@ class Field:
         return self.bits > MAX_INTEGER_BITS
 
     @property
+    def _elements(self) -> tuple[int, ...]:
+        return () if self.length is None else (self.length,)
+
+    @property
     def span(self) -> slice:
         """Its bits in the payload."""
         return slice(self.offset, self.offset + self.bits * (1 if self.length is None else self.length))
 
     def to_bits(self, values: ArrayLike) -> NDArray[np.uint8]:
-        """Return `(n, bits of all elements)` of values `(n[, length])`, or `(n, bits)` if the values are bits."""
+        """Return `(n, bits of all elements)` of values `(n[, length])`, or of bits `(n[, length], bits)`."""
         values = np.asarray(values)
-        if values.ndim == 2 and self.length is None:
-            if values.shape[1] != self.bits:
-                raise ValueError(f"{self.name} must be {self.bits} bits, not {values.shape[1]}")
-            return values.astype(np.uint8)
+        if values.ndim == 2 + (self.length is not None) and values.shape[1:-1] == self._elements:
+            if values.shape[-1] != self.bits:
+                raise ValueError(f"{self.name} must be {self.bits} bits, not {values.shape[-1]}")
+            return values.reshape(len(values), -1).astype(np.uint8)
         if values.ndim != 1 + (self.length is not None) or (self.length is not None and values.shape[1] != self.length):
             raise ValueError(f"{self.name} must have {self.length or 'no'} elements a beat, not a shape {values.shape}")
         values = values.astype(np.int64)
@@ -61,7 +65,7 @@ class Field:
     def from_bits(self, bits: NDArray[np.uint8]) -> NDArray:
         """Invert `to_bits`."""
         if self.is_bits:
-            return bits
+            return bits.reshape(len(bits), *self._elements, self.bits)
         place = np.left_shift(1, np.arange(self.bits, dtype=np.int64))
         if self.signed:
             place[-1] = -place[-1]
@@ -98,7 +102,7 @@ class Stream:
     def encode(self, **values: ArrayLike) -> list[int]:
         """Pack a batch: arrays of `n` values, `(n, length)` for array fields, become `n` payloads.
 
-        A scalar field also takes its bits, `(n, bits)`, lowest first. A field of no bits is not packed.
+        A field also takes its bits, `(n[, length], bits)`, lowest first. A field of no bits is not packed.
 
         Raises
         ------

@@ -22,7 +22,7 @@ from hamming.rtl.design import Design
 from hamming.rtl.manifest import manifest
 from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
-from hamming.sim import coverage, runner
+from hamming.sim import coverage, groups, runner
 from hamming.sim.stimulus import Vectors
 from hamming.sim.testbench import Case, Result, Testbench
 
@@ -180,7 +180,9 @@ class EngineTestbench:
         results = self.testbench.run(cases, waves=self._waves, coverage=self._points, progress=progress)
         return [
             dataclasses.replace(
-                result, coverage=coverage.of_queries(self.design, part.vectors, attention) | result.coverage
+                result,
+                coverage=coverage.of_queries(self.design, part.vectors, attention) | result.coverage,
+                arrays=groups.without_fill(result.arrays, part.vectors.n_valid.shape[1]),
             )
             if part.last_cycle is None
             else result
@@ -221,13 +223,16 @@ class EngineTestbench:
                 "last_cycle": traffic.last_cycle,
                 "memory": memory,
             },
-            arrays=vectors.arrays()
-            | {
-                "expected_out": expected.out,
-                "expected_is_empty": expected.is_empty,
-                "expected_index": expected.index,
-                "expected_deficit": score[..., :1] - score,  # the best key comes first
-            },
+            arrays=groups.filled(
+                vectors.arrays()
+                | {
+                    "expected_out": expected.out,
+                    "expected_is_empty": expected.is_empty,
+                    "expected_index": expected.index,
+                    "expected_deficit": score[..., :1] - score,  # the best key comes first
+                },
+                self.design.config.n_queries_a_row,
+            ),
         )
 
 
@@ -427,16 +432,19 @@ def simulate(
 
 def hold_cycles(report: Report, design: Design, vectors: Vectors, result: Result) -> None:
     """Note the mean cycles of queries that came back to back, and what the configuration says of the same ones."""
-    # A head's first query waits for its rows, and fills the pipeline.
-    measured = result.arrays["cycles"][:, 1:].ravel()
+    # A head's first group waits for its rows, and fills the pipeline; its last one may be filled with other queries.
+    dims = design.dimensions
+    n = dims.n_queries_a_row
+    some = slice(n, vectors.n_valid.shape[1] // n * n)
+    measured = result.arrays["cycles"][:, some].ravel()
     if not measured.size:
         return
-    dims = design.dimensions
-    named = np.stack([vectors.named(name)[:, 1:].ravel() for name in ("n_valid", "first", "base")], axis=1)
-    ranges, count = np.unique(named, axis=0, return_counts=True)
-    sizes = [(dims.keys_seen(*one), dims.rows_read(*one)) for one in ranges.tolist()]
-    expected = [max(dims.cycle_terms(*size).values()) for size in sizes]
-    bound = [dims.bound(*size) for size in sizes]
+    named = np.stack([vectors.named(name)[:, some].ravel() for name in ("n_valid", "first", "base")], axis=1)
+    found, count = np.unique(named.reshape(-1, 3 * n), axis=0, return_counts=True)
+    ranges = found.reshape(-1, n, 3).tolist()
+    sizes = [([dims.keys_seen(*one) for one in group], dims.rows_read_for(group)) for group in ranges]
+    expected = [max(dims.cycle_terms(*size).values()) / n for size in sizes]
+    bound = [dims.bound(*size) / n for size in sizes]
     report.cycles_a_query = float(measured.mean())
     report.cycles_expected = float(np.average(expected, weights=count))
     report.cycles_bound = float(np.average(bound, weights=count))

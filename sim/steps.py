@@ -13,6 +13,7 @@ from hamming.golden.topk import Selection, absent_keys, select
 from hamming.golden.weighted_sum import normalize, weighted_sum
 from hamming.rtl.design import Design
 from hamming.rtl.digits import largest_negated
+from hamming.sim.groups import rows_read
 from hamming.sim.payloads import pack_rows
 from hamming.sim.stimulus import Vectors
 
@@ -29,7 +30,7 @@ class Steps:
     design
         Spec and configuration.
     vectors
-        Queries of one head, with a leading axis of 1.
+        Queries of one head, with a leading axis of 1; in whole groups, where they share rows.
     rng
         Fills what a contract leaves open: index and deficit of an empty query's beat.
     """
@@ -55,18 +56,21 @@ class Steps:
 
     @cached_property
     def _is_read(self) -> NDArray[np.bool_]:
-        """Which rows of keys each query reads: those of a key that it sees, and the first one if there is none."""
+        """Which rows of keys each group reads, `(n_groups, n_rows)`."""
         n_lanes, n_rows = self.dims.n_lanes, self.dims.n_rows
         whole = np.zeros((len(self.q), n_rows * n_lanes), bool)
         whole[:, : len(self.k)] = self._seen
-        is_read = whole.reshape(-1, n_rows, n_lanes).max(axis=-1)
-        is_read[~is_read.max(axis=-1), 0] = True
-        return is_read
+        return rows_read(whole.reshape(-1, self.dims.n_queries_a_row, n_rows, n_lanes).max(axis=-1))
 
     @cached_property
-    def query_of_row(self) -> NDArray[np.int64]:
-        """Query of each row of keys that is read."""
+    def group_of_row(self) -> NDArray[np.int64]:
+        """Group of each row of keys that is read; its query, if rows are not shared."""
         return np.nonzero(self._is_read)[0]
+
+    def _of_groups(self, array: NDArray) -> NDArray:
+        """Return `(n_groups, n_queries_a_row, ...)` of `(n_queries, ...)`; as it is, if rows are not shared."""
+        n_group = self.dims.n_queries_a_row
+        return array if n_group == 1 else array.reshape(-1, n_group, *array.shape[1:])
 
     @cached_property
     def row(self) -> NDArray[np.int64]:
@@ -75,7 +79,7 @@ class Steps:
 
     @property
     def _ends_query(self) -> NDArray[np.bool_]:
-        return np.append(np.diff(self.query_of_row) != 0, True)
+        return np.append(np.diff(self.group_of_row) != 0, True)
 
     @cached_property
     def _takes_part(self) -> NDArray[np.bool_]:
@@ -83,11 +87,12 @@ class Steps:
         return self._lanes(self._seen & ~self.mask)
 
     def _lanes(self, of_keys: NDArray) -> NDArray:
-        """Return `(rows read, n_lanes)` of `(n_queries, n_keys)`, 0 beyond the last key."""
+        """Return `(rows read[, n_queries_a_row], n_lanes)` of `(n_queries, n_keys)`, 0 beyond the last key."""
         n_lanes, n_rows = self.dims.n_lanes, self.dims.n_rows
         whole = np.zeros((len(self.q), n_rows * n_lanes), of_keys.dtype)
         whole[:, : len(self.k)] = of_keys
-        return whole.reshape(len(self.q), n_rows, n_lanes)[self.query_of_row, self.row]
+        whole = self._of_groups(whole.reshape(-1, n_rows, n_lanes))
+        return whole[self.group_of_row, ..., self.row, :]
 
     def key_rows(self) -> list[int]:
         """Return the words of the key memory: `n_lanes` keys each, lane 0 lowest."""
@@ -105,7 +110,7 @@ class Steps:
 
     def queries(self) -> Beats:
         """Return the queries."""
-        return {name: getattr(self, attribute) for name, attribute in self._query_fields().items()}
+        return {name: self._of_groups(getattr(self, found)) for name, found in self._query_fields().items()}
 
     def _query_fields(self) -> dict[str, str]:
         fields = {"query": "q", "n_valid": "n_valid"}
@@ -126,9 +131,9 @@ class Steps:
         n_lanes, n_sinks = self.dims.n_lanes, self.spec.n_sinks
         place = np.arange(self.dims.n_rows)
         beats = {
-            "query": self.q,
-            "n_valid": self.n_valid,
-            "first": self.first,
+            "query": self._of_groups(self.q),
+            "n_valid": self._of_groups(self.n_valid),
+            "first": self._of_groups(self.first),
             "begin_row": np.argmax(self._is_read, axis=1),
             "last_row": np.where(self._is_read, place, 0).max(axis=1),
         }
@@ -160,11 +165,12 @@ class Steps:
         """Return the masks, with anything for keys that a query does not see."""
         seen = self._lanes(self._seen)
         masked = np.where(seen, self._lanes(self.mask), self._rng.integers(0, 2, seen.shape))
-        return {"payload": masked.astype(np.uint8)}
+        return {"payload": masked.astype(np.uint8).reshape(len(masked), -1)}
 
     def requests(self) -> Beats:
         """Return what `KeyFetch` asks `ScoreArray`."""
-        return {"query": self.q[self.query_of_row], "takes_part": self._takes_part, "last": self._ends_query}
+        query = self._of_groups(self.q)[self.group_of_row]
+        return {"query": query, "takes_part": self._takes_part.astype(np.uint8), "last": self._ends_query}
 
     def levels(self) -> Beats:
         """Return what `ScoreArray` answers."""
@@ -204,7 +210,7 @@ class Steps:
         """Return what the selector puts out: its indices count the rows that were read."""
         row, lane = np.divmod(self._kept["index"], self.dims.n_lanes)
         number = np.cumsum(self._is_read, axis=1) - 1
-        index = number[self._kept["query"], row] * self.dims.n_lanes + lane
+        index = number[self._kept["query"] // self.dims.n_queries_a_row, row] * self.dims.n_lanes + lane
         return self.kept() | {"index": np.where(self._kept["is_empty"], 0, index)}
 
     def replayed(self) -> Beats:

@@ -198,6 +198,7 @@ def random_chain(design: Design, rng: np.random.Generator) -> Design:
         value_banks=1,
         output=str(rng.choice(OUTPUTS, p=[0.75, 0.25])),
         n_engines=n_engines,
+        n_queries_a_row=1,
     )
     return Design(spec, config)
 
@@ -262,7 +263,10 @@ def _draw(rng: np.random.Generator) -> Design:
         n_words = spec.n_keys * config.dimensions(spec).fold
         allowed = [n for n in bank_numbers(n_words) if n <= 16]
         config = dataclasses.replace(config, value_banks=pick(*allowed))
-    config = dataclasses.replace(config, spare_row=flip())
+    n_queries_a_row = 1 if spec.n_sinks else pick(1, 1, 2, 3, 4)
+    if n_queries_a_row * n_lanes * d_head > _MAX_LANE_BITS:
+        raise ValueError("compiling it would take longer than simulating it")
+    config = dataclasses.replace(config, spare_places=flip(), n_queries_a_row=n_queries_a_row)
     return Design(spec, config)
 
 

@@ -12,7 +12,14 @@ from rich.table import Table
 
 from hamming.distill.hardware.perplexity import KINDS, Point
 
-__all__ = ["draw", "markdown", "perplexity_table", "read_points"]
+__all__ = ["PAGE", "PICTURE", "RESULTS", "draw", "markdown", "perplexity_table", "read_points", "updated"]
+
+#: What `hamming evaluate --json` and `hamming generate-text --json` left of the package's language model, and its runs'
+#: metrics.
+RESULTS = Path(__file__).with_name("results") / "language"
+
+_DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE, PICTURE = _DOCS / "language.md", _DOCS / "perplexity.svg"
 
 _NAMES = {
     "teacher": "teacher",
@@ -91,15 +98,22 @@ def draw(path: Path, points: Sequence[Point]) -> None:
         places[-1].set_xlabel("kept keys")
 
 
+def updated(page: str, points: Sequence[Point]) -> str:
+    """Return the page with its table of perplexities made anew, from `<!-- perplexity -->` to `<!-- end -->`."""
+    before, begin, rest = page.partition("<!-- perplexity -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    if not end:
+        raise ValueError("the page must have a line '<!-- perplexity -->', and '<!-- end -->' after it")
+    table = "\n".join(markdown(points))
+    return f"{before}{begin}\n{table}\n\n{end}{after}"
+
+
 def main() -> None:
-    """Draw the picture of kept perplexities, and print their table."""
-    parser = argparse.ArgumentParser(prog="python -m hamming.distill.report.language", description=main.__doc__)
-    parser.add_argument("points", type=Path, help="what `hamming evaluate RUN --json` wrote")
-    parser.add_argument("picture", type=Path, help="SVG to write")
-    options = parser.parse_args()
-    points = read_points(options.points)
-    draw(options.picture, points)
-    print("\n".join(markdown(points)))
+    """Draw the picture of the kept perplexities, and write their table into the page."""
+    argparse.ArgumentParser(prog="python -m hamming.distill.report.language", description=main.__doc__).parse_args()
+    points = read_points(RESULTS / "perplexity.json")
+    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8"), points), encoding="utf-8")
+    draw(PICTURE, points)
 
 
 if __name__ == "__main__":

@@ -63,17 +63,17 @@ def simulate(
     netlist
         The design.
     workload
-        At least `warm_queries + n_queries + 1` queries; all their answers are checked.
+        At least `warm_queries + n_queries + 1` queries, or groups of them; all their answers are checked.
     warm_queries, n_queries
-        The window begins as stream 0 has been rid of the first number of queries, and lasts for the second.
+        The window begins as stream 0 has been rid of the first number of queries (or groups), and lasts for the second.
 
     Raises
     ------
     SimulationError
         An answer is wrong, or does not come.
     """
-    if workload.n_queries < warm_queries + n_queries:
-        raise ValueError(f"the workload must have {warm_queries + n_queries} queries, not {workload.n_queries}")
+    if workload.n_transfers < warm_queries + n_queries:
+        raise ValueError(f"the workload must have {warm_queries + n_queries} queries, not {workload.n_transfers}")
     run = GateSimulation(netlist, Gates.of(netlist), n_streams=workload.n_streams, memories=workload.memories)
     inputs = {name: _Channel(bits) for name, bits in workload.inputs.items()}
     beforehand = {name: _Channel(bits) for name, bits in workload.beforehand.items()}
@@ -124,7 +124,8 @@ def simulate(
             raise SimulationError(f"no output for {quiet} cycles, at cycle {run.cycle}")
         run.clock()
         if progress is not None:
-            progress(float(np.mean(query.place)) / workload.n_queries)
+            progress(float(np.mean(query.place)) / workload.n_transfers)
+    n_seen *= workload.queries_a_transfer
     accesses = {
         memory.macro.name: Accesses(reads / n_seen, writes / n_seen, memory.macro.width, memory.macro.depth)
         for memory, (reads, writes) in zip(run.memories, total, strict=True)

@@ -49,7 +49,7 @@ class Workload:
     expected
         Payloads of output channels, likewise. Outputs are always taken; a channel that is not here is not looked at.
     query
-        The input channel of which each transfer is a query.
+        The input channel of which each transfer is a query, or a group of `queries_a_transfer`.
     memories
         Contents of macros by name, `(n_streams, depth, width)`; others are 0.
     description
@@ -62,13 +62,19 @@ class Workload:
     beforehand: Mapping[str, Bits] = field(repr=False, default_factory=dict)
     expected: Mapping[str, Bits] = field(repr=False)
     query: str = "i_query"
+    queries_a_transfer: int = 1
     memories: Mapping[str, Bits] = field(repr=False)
     description: str
 
     @property
+    def n_transfers(self) -> int:
+        """Transfers of queries of each stream."""
+        return self.inputs[self.query].shape[1]
+
+    @property
     def n_queries(self) -> int:
         """Queries of each stream."""
-        return self.inputs[self.query].shape[1]
+        return self.n_transfers * self.queries_a_transfer
 
 
 def to_bits(words: list[int], width: int) -> Bits:
@@ -124,7 +130,7 @@ def engine_workload(
     vectors
         One of `VECTORS`.
     n_queries
-        Of each stream.
+        Of each stream; groups, where queries share rows of keys.
     n_streams
         A multiple of 64.
     seed
@@ -134,6 +140,7 @@ def engine_workload(
     require_int("n_queries", n_queries, 1)
     require_int("n_streams", n_streams, 1)
     spec, rng = design.spec, np.random.default_rng(seed)
+    n_queries *= design.config.n_queries_a_row
     sizes = {"d_head": spec.d_head, "d_value": spec.d_value, "n_keys": spec.n_keys}
     if vectors == "real":
         q, k, v = real_vectors(**sizes, n_queries=n_queries, n_streams=n_streams, value_bits=spec.value_bits)
@@ -162,7 +169,7 @@ def engine_workload(
     inputs, beforehand = {"i_query": np.stack(query)}, {}
     if design.config.mask:  # of no key
         n_rows = design.dimensions.n_rows
-        inputs["i_mask"] = np.zeros((n_streams, n_queries * n_rows, channels["i_mask"].bits), np.uint8)
+        inputs["i_mask"] = np.zeros((n_streams, query[0].shape[0] * n_rows, channels["i_mask"].bits), np.uint8)
     if design.config.table == "loadable":
         entries = _table_entries(spec, channels["i_weight"])
         beforehand["i_weight"] = np.broadcast_to(entries, (n_streams, *entries.shape))
@@ -173,6 +180,7 @@ def engine_workload(
         n_streams=n_streams,
         inputs=inputs,
         beforehand=beforehand,
+        queries_a_transfer=design.config.n_queries_a_row,
         expected={"o_out": np.stack(out)},
         memories={"key_memory": np.stack(keys)} | dict(zip(value_memories, banks, strict=True)),
         description=f"{vectors} vectors, seed {seed}" if vectors == "random" else "vectors of all-MiniLM-L6-v2",

@@ -71,7 +71,14 @@ def design_of(point: dict[str, int]) -> Design:
     )
     stages = (2 if d <= 64 else 4) + (n_rows > _SLOW_ROWS)
     n_banks = max(1, n_keys * (d // n_macs) // _BANK_WORDS)
-    config = EngineConfig(name="swept", n_lanes=n_lanes, n_macs=n_macs, score_stages=stages, value_banks=n_banks)
+    config = EngineConfig(
+        name="swept",
+        n_lanes=n_lanes,
+        n_macs=n_macs,
+        score_stages=stages,
+        spare_places=True if d > 64 else None,  # whose selector is slower
+        value_banks=n_banks,
+    )
     return Design(spec, config)
 
 

@@ -49,6 +49,15 @@ IN_ORDER = "what goes out is what it must be, in order"
 FAULTS = [
     Fault("fork", "& ~has_taken", "", "hamming.formal.fork", "Fork", "fork.both", "branch 0 gets no payload twice"),
     Fault(
+        "shared_rows",
+        "self.o.ready & (turn == n)",
+        "self.o.ready",
+        "hamming.formal.shared_rows",
+        "SharedRows",
+        "shared_rows.insertion",
+        "a kept key is offered, within 16 cycles",
+    ),
+    Fault(
         "fetch",
         "(remaining <= n_lanes)",
         "(remaining < n_lanes)",

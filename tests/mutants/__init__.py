@@ -1,6 +1,6 @@
 """Mutants of the hardware, by part of the engine; `python -m tests.mutants` runs them."""
 
-from tests.mutants import axi, chain, memories, output, ranges, requests, scores, selection, weights
+from tests.mutants import axi, chain, groups, memories, output, ranges, requests, scores, selection, weights
 from tests.mutants.mutant import ROOT, Mutant
 
 __all__ = ["MUTANTS", "ROOT", "Mutant"]
@@ -15,4 +15,5 @@ MUTANTS = [
     *requests.MUTANTS,
     *axi.MUTANTS,
     *chain.MUTANTS,
+    *groups.MUTANTS,
 ]

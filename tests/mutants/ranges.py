@@ -13,7 +13,13 @@ FIXED_TABLES = "tests/sim/test_sim_components.py::test_component[softmax-ranges]
 FIFO = "tests/rtl/test_rtl_components.py::test_fifo_keeps_the_order_and_holds_as_many_as_it_says"
 
 MUTANTS = [
-    Mutant("an empty range has a row", "row_range.py", "first < n_valid)", "first <= n_valid)", RANGE_BENCH),
+    Mutant(
+        "an empty range has a row",
+        "row_range.py",
+        "found.first < found.n_valid)",
+        "found.first <= found.n_valid)",
+        RANGE_BENCH,
+    ),
     Mutant(
         "a range has a row too many", "row_range.py", "(n_valid - 1) >> lane_bits", "n_valid >> lane_bits", RANGE_BENCH
     ),
@@ -34,8 +40,8 @@ MUTANTS = [
     Mutant(
         "sinks that reach the range jump to it",
         "row_range.py",
-        "(sink_row < first_row)",
-        "(sink_row <= first_row)",
+        "(sink_row < (first >> lane_bits))",
+        "(sink_row <= (first >> lane_bits))",
         RANGE_BENCH,
     ),
     Mutant(
@@ -45,12 +51,12 @@ MUTANTS = [
         "+ spec.n_sinks - 2) >> lane_bits",
         RANGE_BENCH,
     ),
-    Mutant("a first above n_keys is not said", "row_range.py", "given.first > spec.n_keys)", "0)", RANGE_BENCH),
+    Mutant("a first above n_keys is not said", "row_range.py", "eq(first > spec.n_keys)", "eq(0)", RANGE_BENCH),
     Mutant(
         "keys before the range take part",
         "fetch.py",
-        'sees = ~below(query.first, "first")',
-        "sees = ~Const(0, dims.n_lanes)",
+        'sees = ~below(payload.of_each(dims, query.first)[n], f"first_{n}")',
+        "pass",
         RANGED_FETCH,
     ),
     Mutant("sinks take no part", "fetch.py", '& below(query.sink_end, "sink_end")', "& 0", RANGED_FETCH),
@@ -60,7 +66,7 @@ MUTANTS = [
     Mutant(
         "a ranged query is let go with its first row",
         "fetch.py",
-        "(is_last if dims.config.range else is_first)",
+        "(is_last if dims.has_row_range else is_first)",
         "is_first",
         RANGED_FETCH,
     ),
@@ -78,7 +84,9 @@ MUTANTS = [
         "counted > place.n_before",
         LOCATE_BENCH,
     ),
-    Mutant("a place serves one key", "locate.py", "self.o.ready & self.i.p.last)", "self.o.ready)", LOCATE_BENCH),
+    Mutant(
+        "a place serves one key", "locate.py", "self.o.ready & self.i.p.last & ends_group", "self.o.ready", LOCATE_BENCH
+    ),
     Mutant(
         "a table is kept though its query waits",
         "table_queue.py",
@@ -89,8 +97,8 @@ MUTANTS = [
     Mutant(
         "a table beyond the last one is the first",
         "table_queue.py",
-        "Mux(is_above, spec.n_tables - 1,",
-        "Mux(is_above, 0,",
+        "Mux(above, spec.n_tables - 1,",
+        "Mux(above, 0,",
         TABLES_BENCH,
     ),
     Mutant(

@@ -12,8 +12,13 @@ RESET = "tests/rtl/test_rtl_bounds.py::test_nothing_is_transferred_or_written_in
 CAUSES = "tests/rtl/test_rtl_bounds.py::test_error_has_a_bit_a_cause"
 FETCH_BENCH = "tests/sim/test_sim_components.py::test_component[fetch-odd]"
 SPARE = "tests/rtl/test_rtl_components.py::test_a_spare_place_keeps_the_order_and_one_word"
+STAGE = "tests/rtl/test_rtl_components.py::test_a_stage_is_a_cycle_and_holds_one_word"
 
 MUTANTS = [
+    Mutant(
+        "a stage takes what overwrites its word", "stage.py", "m.If(moves & self.i.valid)", "m.If(self.i.valid)", STAGE
+    ),
+    Mutant("a stage offers a word twice", "stage.py", "self.o.valid.eq(self.i.valid)", "self.o.valid.eq(1)", STAGE),
     Mutant("what waits is overwritten", "spare.py", "m.Elif(self.i.valid & ~has_spare)", "m.Elif(self.i.valid)", SPARE),
     Mutant("what comes overtakes what waits", "spare.py", "Mux(has_spare, spare, self.i.p)", "self.i.p", SPARE),
     Mutant(
@@ -82,7 +87,7 @@ MUTANTS = [
     Mutant(
         "a query is taken again with each row",
         "fetch.py",
-        "(is_last if dims.config.range else is_first) & has_mask",
+        "(is_last if dims.has_row_range else is_first) & has_mask",
         "has_mask",
         FETCH,
     ),

@@ -71,8 +71,8 @@ MUTANTS = [
     Mutant(
         "a group ends with its first equal key",
         "scan.py",
-        "Mux(takes_equal & (quota == 1), ~has_above, ~has_two)",
-        "Mux(takes_equal, ~has_above, ~has_two)",
+        "ends_quota = takes_equal & (quota == 1)",
+        "ends_quota = takes_equal",
         EVERY_ROW,
     ),
     Mutant(

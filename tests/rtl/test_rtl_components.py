@@ -21,6 +21,7 @@ from hamming.rtl.score import ScoreArray
 from hamming.rtl.short_queue import ShortQueue
 from hamming.rtl.softmax import SoftmaxTable
 from hamming.rtl.spare import Spare
+from hamming.rtl.stage import Stage
 from hamming.rtl.weighted_sum import WeightedSum
 from tests.rtl.harness import RHYTHMS, pack, run, whole_sums
 
@@ -303,6 +304,19 @@ def test_fifo_keeps_the_order_and_holds_as_many_as_it_says(depth) -> None:
         assert max(held) == depth if stall and not pause else max(held) <= depth
         if not pause and not stall:
             assert beats.cycles["o"] == [cycle + 1 for cycle in beats.cycles["i"]] == list(range(1, len(words) + 1))
+
+
+@pytest.mark.parametrize(("pause", "stall"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.8), (0.5, 0.5)])
+def test_a_stage_is_a_cycle_and_holds_one_word(pause, stall) -> None:
+    words = list(range(1, 60))
+    beats = run(Stage(7), {"i": words}, {"o": len(words)}, pause=pause, stall=stall)
+    assert [int(word) for word in beats.payloads["o"]] == words
+    waited = [out - came for came, out in zip(beats.cycles["i"], beats.cycles["o"], strict=True)]
+    assert min(waited) == 1
+    assert max(waited) == 1 or stall
+    # The next comes as the one before leaves, at the earliest.
+    assert all(later >= gone for gone, later in zip(beats.cycles["o"], beats.cycles["i"][1:], strict=False))
+    assert pause or stall or beats.cycles["i"] == list(range(len(words)))
 
 
 @pytest.mark.parametrize(("pause", "stall"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.8), (0.5, 0.5)])

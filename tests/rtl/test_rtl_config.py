@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from hamming.golden.spec import AttentionSpec
@@ -48,6 +50,13 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"value_banks": 0}, ValueError, "value_banks must be 1 to 131072, not 0"),
         ({"value_banks": 6}, ValueError, "value_banks must be a power of two, not 6"),
         ({"value_banks": 2, "memory": "external"}, ValueError, "value_banks belongs to internal memories"),
+        ({"spare_places": 1}, TypeError, "spare_places must be true or false, not 1"),
+        ({"n_queries_a_row": 17}, ValueError, "n_queries_a_row must be 1 to 16, not 17"),
+        (
+            {"n_queries_a_row": 2, "bus": "axi"},
+            ValueError,
+            "bus 'axi' takes one query a transfer, and n_queries_a_row is 2; give it bus = 'stream', or leave .* out",
+        ),
         ({"range": 1}, TypeError, "range must be true or false, not 1"),
         ({"table": "ram"}, ValueError, "table must be one of rom, loadable, not 'ram'"),
         ({"mask": 1}, TypeError, "mask must be true or false, not 1"),
@@ -181,6 +190,36 @@ def test_sizes_worked_by_hand() -> None:
     assert dims.cycle_terms(0) == {"score": 1, "select": 2, "sum": 2, "divide": 2}
     assert dims.bound(20) == 10
     assert dims.bound(3) == 6
+
+
+def test_sinks_and_shared_rows_are_refused_together() -> None:
+    spec = dataclasses.replace(SPEC, n_sinks=2)
+    with pytest.raises(ValueError, match=r"n_sinks = 2 keys lie apart .*; leave n_queries_a_row = 2 out, or the sinks"):
+        EngineConfig(range=True, n_queries_a_row=2).dimensions(spec)
+
+
+def test_cycles_of_a_group_worked_by_hand() -> None:
+    """As above, for two queries: rows count once, all else is each one's. Keys of 3 of 20 are kept alone."""
+    dims = EngineConfig(n_lanes=4, n_macs=3, n_dividers=3, n_queries_a_row=2).dimensions(SPEC)
+    assert (dims.period, dims.has_row_range) == (20, True)
+    assert dims.cycle_terms(20) == {"score": 5, "select": 2 * (dims.scan_groups(20) + 5), "sum": 20, "divide": 4}
+    assert dims.cycle_terms([20, 3]) == {"score": 5, "select": 2 * dims.scan_groups(20) + 8, "sum": 16, "divide": 4}
+    assert dims.bound([0, 3]) == 8
+    assert dims.rows_read_for([(20, 0, 0), (3, 0, 0)]) == 5
+    assert dims.rows_read_for([(20, 17, 0), (7, 5, 0)]) == 4
+    assert dims.rows_read_for([(4, 4, 0), (0, 0, 0)]) == 1
+    insertion = EngineConfig(n_lanes=1, selector="insertion", n_queries_a_row=3).dimensions(SPEC)
+    assert insertion.cycle_terms(20)["select"] == 20 + 2 * 5
+
+
+@pytest.mark.parametrize(("n_lanes", "has_spare"), [(1, True), (2, False)])
+def test_a_spare_places_from_65_rows_on(n_lanes: int, has_spare: bool) -> None:
+    spec = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=128, top_k=5, logit_scale=0.1)
+    assert EngineConfig(n_lanes=n_lanes).dimensions(spec).spare_places is has_spare
+    assert EngineConfig(n_lanes=n_lanes, spare_places=not has_spare).dimensions(spec).spare_places is not has_spare
+    for option in ({"range": True}, {"n_queries_a_row": 2}):
+        assert EngineConfig(n_lanes=2, **option).dimensions(spec).spare_places
+    assert EngineConfig(n_lanes=2).dimensions(dataclasses.replace(spec, weights=spec.tables * 2)).spare_places
 
 
 def test_each_memory_has_a_kind_of_its_own() -> None:

@@ -45,7 +45,7 @@ def test_40_designs_have_every_option_and_odd_sizes():
     for design in designs:
         for name in ("selector", "memory", "table", "mask", "expose_index", "score_stages", "n_lanes", "value_banks"):
             seen[name].add(getattr(design.config, name))
-        seen["spare_row"].add(design.dimensions.spare_row)
+        seen["spare_places"].add(design.dimensions.spare_places)
         for name in ("scan_rows", "n_dividers", "n_macs"):
             seen[name].add(getattr(design.config, name) is None)
         seen["folds"].add(design.dimensions.fold > 1)
