@@ -152,6 +152,7 @@ def updated(page: str) -> str:
         "runs": run_rows(runs),
         "perplexity": markdown(read_points(RESULTS / "perplexity.json")),
         "tables": table_rows(by_tables),
+        "smollm2": markdown(read_points(RESULTS / "smollm2.json")),
     }
     for name, rows in tables.items():
         before, begin, rest = page.partition(f"<!-- {name} -->\n")
