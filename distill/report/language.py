@@ -54,7 +54,7 @@ def _rows(points: Sequence[Point]) -> Iterator[tuple[str, str, list[str]]]:
     by_place = {(point.context, point.top_n, point.kind): point for point in points}
     for context in sorted({point.context for point in points}):
         teacher = by_place.get((context, None, "teacher"))
-        kept = {point.top_n for point in points if point.context == context and point.kind != "teacher"}
+        kept = {point.top_n for point in points if point.context == context}
         for top_n in sorted(kept, key=lambda n: (n is None, n)):
             first = teacher if top_n is None else by_place.get((context, top_n, "teacher_top_n"))
             cells = [_cell(first), *(_cell(by_place.get((context, top_n, kind))) for kind in KINDS[2:])]
