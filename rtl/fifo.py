@@ -10,12 +10,20 @@ from amaranth.lib.wiring import In, Out
 
 from hamming.rtl.memory import DualPortMemory, WritePort
 
-__all__ = ["Fifo", "next_place"]
+__all__ = ["Fifo", "count", "next_place"]
 
 
 def next_place(place: Signal, depth: int) -> Value:
     """Return the place after `place` of `depth`, which begin again after the last."""
     return Mux(place == depth - 1, 0, place + 1)
+
+
+def count(m: Module, number: Signal, more: Value, fewer: Value) -> None:
+    """Let a register count up and down; `more` and `fewer`, which come late, only choose."""
+    with m.If(more & ~fewer):
+        m.d.sync += number.eq(number + 1)
+    with m.Elif(fewer & ~more):
+        m.d.sync += number.eq(number - 1)
 
 
 class Fifo(wiring.Component):
@@ -70,7 +78,8 @@ class Fifo(wiring.Component):
             words.read.en.eq(reads),
             Value.cast(self.o.payload).eq(words.read.data),
         ]
-        m.d.sync += [n_stored.eq(n_stored + takes - reads), n_inside.eq(n_inside + takes - gives)]
+        count(m, n_stored, takes, reads)
+        count(m, n_inside, takes, gives)
         with m.If(takes):
             m.d.sync += free.eq(next_place(free, self.depth))
         with m.If(reads):

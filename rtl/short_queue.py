@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hamming.rtl.fifo import Fifo, next_place
+from hamming.rtl.fifo import Fifo, count, next_place
 
 __all__ = ["MOST_IN_REGISTERS", "ShortQueue", "queue_of"]
 
@@ -68,7 +68,7 @@ class ShortQueue(wiring.Component):
             write.en.eq(taken),
             self.o.payload.eq(read.data),
         ]
-        m.d.sync += n_words.eq(n_words + taken - given)
+        count(m, n_words, taken, given)
         for port, moves in ((write, taken), (read, given)):
             with m.If(moves):
                 m.d.sync += port.addr.eq(next_place(port.addr, self.depth))

@@ -26,7 +26,7 @@ def engine_of(number: int, seed: int, *, chains: bool = False) -> Design:
     if chains and number % 4 == 3:
         return random_chain(design, rng)
     if chains and number % 4 == 1 and design.config.selector == "histogram":
-        return Design(design.spec, dataclasses.replace(design.config, output="partial"))
+        return Design(design.spec, dataclasses.replace(design.config, output="partial", n_queries_a_row=1))
     return design
 
 

@@ -278,6 +278,7 @@ def _table(designs: Sequence[Design], results: Sequence[RegressionReport | str])
         ]
         options = {"mask": config.mask, "index": config.expose_index, "range": config.range}
         engine += [name for name, is_there in options.items() if is_there]
+        engine += [f"{config.n_queries_a_row} queries a row"] * (config.n_queries_a_row > 1)
         engine += [f"{config.n_engines} engines"] * (config.n_engines > 1)
         engine += [f"{spec.n_tables} tables"] * (spec.n_tables > 1) + [f"{spec.n_sinks} sinks"] * (spec.n_sinks > 0)
         row = [str(number), f"d {spec.d_head}, {spec.d_value} n {spec.n_keys} k {spec.top_k}", " ".join(engine)]

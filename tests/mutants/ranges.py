@@ -128,8 +128,8 @@ MUTANTS = [
     Mutant(
         "a queue forgets a word that comes as one goes",
         "short_queue.py",
-        "n_words + taken - given",
-        "Mux(given, n_words - 1, n_words + taken)",
+        "count(m, n_words, taken, given)",
+        "count(m, n_words, taken & ~given, given)",
         FIFO,
     ),
 ]

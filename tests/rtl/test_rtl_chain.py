@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+from amaranth.sim import Simulator
 
 from hamming.formal.chain import Agreements
 from hamming.golden.attention import attend
@@ -318,6 +320,45 @@ def check(
             assert [beat.index for beat in got] == (kept or [0])
             assert [beat.last for beat in got] == [0] * (len(got) - 1) + [1]
             assert got[0].is_empty == (not kept)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_nothing_is_transferred_in_reset(whole: bool, rng: np.random.Generator) -> None:
+    """Whatever is offered, and wherever the reset comes, of all engines and of one."""
+    spec = AttentionSpec.from_logit_scale(d_head=3, d_value=1, n_keys=4, top_k=2, logit_scale=0.2)
+    config = EngineConfig(n_engines=2, mask=True)
+    dut: Any = InlineChain(spec, config) if whole else Engine(spec, dataclasses.replace(config, chain=True))
+    inputs, outputs = [], []
+    for name, member in dut.signature.members.items():
+        if member.is_signature:
+            (inputs if member.flow == In else outputs).append(getattr(dut, name))
+    n_bits = {id(stream): len(Value.cast(stream.payload)) for stream in inputs}
+    top = Module()
+    top.domains.sync = sync = ClockDomain()
+    top.submodules.dut = dut
+    n_moved = 0
+
+    async def testbench(ctx: Any) -> None:
+        nonlocal n_moved
+        is_reset = True
+        for _ in range(1500):
+            ctx.set(sync.rst, is_reset)
+            for part in inputs:
+                ctx.set(part.valid, int(rng.integers(4) > 0))
+                ctx.set(Value.cast(part.payload), int(rng.integers(2**32)) % 2 ** n_bits[id(part)])
+            for part in outputs:
+                ctx.set(part.ready, int(rng.integers(4) > 0))
+            moving = [ctx.get(part.ready) for part in inputs] + [ctx.get(part.valid) for part in outputs]
+            assert not (is_reset and any(moving))
+            n_moved += sum(moving)
+            await ctx.tick()
+            is_reset = bool(rng.integers(50) == 0)
+
+    simulator = Simulator(top)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    assert n_moved > 1000
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])
