@@ -118,10 +118,11 @@ coverage: $(VENV)/base.stamp ## which points of five small engines' Verilog a re
 mutation: $(VENV)/base.stamp ## 200 random mutants of each component: found, proved to be none, or alive; build/mutation.json
 	@$(BIN)/python -m hamming.audit.mutation $(POOL) --output $(BUILD)/mutation.json
 
-bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model, areas against published ones
+bench: $(VENV)/test.stamp ## emission time and lines, speed of the golden model, areas against published ones, linters
 	@$(BIN)/python -m hamming.rtl.bench
 	@$(BIN)/python -m hamming.golden.bench
 	@$(BIN)/python -m hamming.synth.studies.references
+	@$(BIN)/python -m hamming.audit.lint
 
 areas: $(VENV)/base.stamp ## areas of all presets again: what moved, and a new synth/studies/areas.csv
 	@$(BIN)/python -m hamming.synth.studies.areas $(POOL)

@@ -104,7 +104,7 @@ class Chain(wiring.Component):
             m.d.comb += [part.valid.eq(whole.valid) for part in parts]
             m.d.comb += [part.payload.eq(whole.payload) for part in parts]
         m.submodules.fork = fork = Fork(n_engines)
-        m.d.comb += [fork.i_valid.eq(self.i_query.valid), self.i_query.ready.eq(fork.i_ready)]
+        m.d.comb += [fork.i_valid.eq(self.i_query.valid), self.i_query.ready.eq(fork.i_ready & ~ResetSignal())]
         for n, engine in enumerate(engines):
             m.d.comb += [
                 engine.i_query.valid.eq(fork.o_valid[n]),

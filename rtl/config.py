@@ -572,7 +572,10 @@ class Dimensions:
             n_valid = [self.spec.n_keys if n_valid is None else n_valid] * n_queries
         if self.part is not self:  # of the engine with the most keys, which may have all that are kept
             most = [min(n, self.part.spec.n_keys) for n in n_valid]
-            return self.part.cycle_terms(most, n_rows) | {"agree": self.spec.d_head + 1}
+            terms = self.part.cycle_terms(most, n_rows) | {"agree": self.spec.d_head + 1}
+            if self.config.expose_index:  # the last engine puts out all that are kept
+                terms["index"] = sum(self._kept(n) for n in n_valid)
+            return terms
         kept = [self._kept(n) for n in n_valid]
         rows = max(1, -(-max(n_valid) // self.n_lanes)) if n_rows is None else n_rows
         if self.config.selector == "histogram":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,7 +27,7 @@ class KeptKeys(wiring.Component):
 
     * **Latency**: 3 cycles from the engine's own key, 1 from another's.
     * **Throughput**: a key a cycle.
-    * No neighbour feels a stall in the same cycle (`ShortQueue`).
+    * No neighbour feels a stall in the same cycle (`ShortQueue`). Nothing is transferred in reset.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class KeptKeys(wiring.Component):
         skips = Signal()
         both = before.valid & waiting.o.valid & ~is_own
         m.d.comb += [
-            skips.eq(both & before.p.is_empty & ~own.is_empty),
+            skips.eq(both & before.p.is_empty & ~own.is_empty & ~ResetSignal()),
             keys.i.valid.eq(Mux(is_own, waiting.o.valid, both & ~skips)),
             before.ready.eq(waiting.o.valid & ~is_own & (skips | keys.i.ready)),
             waiting.o.ready.eq(keys.i.ready & (is_own | (before.valid & before.p.last & own.is_empty))),

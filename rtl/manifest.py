@@ -262,6 +262,8 @@ def _cycles(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     agree = {}
     if n_engines > 1:
         agree = {"agree": {"formula": "d_head + 1", "cycles": terms["agree"]}}
+        if "index" in terms:
+            agree["index"] = {"formula": "max(1, min(top_k, n_valid))", "cycles": terms["index"]}
         others += f" + {dims.agreement} + {HOP_LATENCY} * n_engines"
     for_each = f" for each {n_queries} queries" if times else ""
     return {

@@ -41,7 +41,7 @@ def _without_empty_signals(text: str) -> str:
 
 
 def _with_loops(text: str) -> str:
-    """Write the zeroing of a memory as a loop instead of a line a word."""
+    """Write the zeroing of a memory as a loop instead of a line a word, whose counter each module declares once."""
 
     def loop(block: re.Match[str]) -> str:
         words = re.findall(r"^ *(\S+) *\[(\d+)\] = (\S+);$", block[1], flags=re.MULTILINE)
@@ -50,9 +50,16 @@ def _with_loops(text: str) -> str:
             return block[0]
         memory = names[0] + " " if names[0].startswith("\\") else names[0]
         bits, _, _ = values[0].partition("'")
-        return (
-            "  integer word;\n"
-            f"  initial for (word = 0; word < {len(words)}; word = word + 1) {memory}[word] = {bits}'h0;\n"
-        )
+        return f"{_COUNTER}  initial for (word = 0; word < {len(words)}; word = word + 1) {memory}[word] = {bits}'h0;\n"
 
-    return re.sub(r"^  initial begin\n((?:    \S+ *\[\d+\] = \d+'[dh]0+;\n)+)  end\n", loop, text, flags=re.MULTILINE)
+    pattern = r"^  initial begin\n((?:    \S+ *\[\d+\] = \d+'[dh]0+;\n)+)  end\n"
+    modules = re.sub(pattern, loop, text, flags=re.MULTILINE).split("endmodule\n")
+    for n, module in enumerate(modules):
+        before, counter, after = module.partition(_COUNTER)
+        assert not (counter and re.search(r"^ *(?:wire|reg)[^;]* word ?;$", module, re.MULTILINE)), "word is a signal"
+        modules[n] = before + counter + after.replace(_COUNTER, "")
+    return "endmodule\n".join(modules)
+
+
+#: Counts the words of memories that are zeroed.
+_COUNTER = "  integer word;\n"

@@ -8,7 +8,6 @@ import re
 import runpy
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 from hamming.golden.fixture import load_minilm
 from hamming.golden.values import quantize
 from hamming.rtl.design import load_design, preset_names
+from tests.programs import add_programs
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -47,6 +47,7 @@ RUN_ELSEWHERE = {
     "make tutorials": "tutorials",
     "python -m hamming.synth.studies.areas": "areas",
     "python -m hamming.synth.studies.references": "bench",
+    "python -m hamming.audit.lint": "bench",
     "python -m hamming.sim.regression": "regression",
     "python -m hamming.sim.protocol": "protocol",
     "dask scheduler": "test",  # tests/hamming/test_hamming_pool.py
@@ -56,9 +57,6 @@ RUN_ELSEWHERE = {
 }
 
 SHELLS = ("sh", "console")
-
-#: A shell command, where the environment has the project's Python and no activated environment is needed.
-SHIM = '#!/bin/sh\nexec "{python}" {module} "$@"\n'
 
 
 #: What a reader of C has around the lines that a page shows.
@@ -97,12 +95,9 @@ def is_run_elsewhere(command: str, known: str) -> bool:
 
 @pytest.fixture
 def shell(tmp_path_factory):
-    """Run a command line, with `hamming` and `python` those of this environment, in the current folder."""
+    """Run a command line, with `hamming`, `python` and others those of this environment, in the current folder."""
     programs = tmp_path_factory.mktemp("bin")
-    for name, module in (("hamming", "-m hamming"), ("python", "")):
-        program = programs / name
-        program.write_text(SHIM.format(python=sys.executable, module=module))
-        program.chmod(0o755)
+    add_programs(programs)
     environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 
     def run(command: str) -> None:

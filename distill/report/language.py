@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from hamming.distill.hardware.perplexity import KINDS, Point
 
-__all__ = ["draw", "markdown", "perplexity_table", "read_points"]
+__all__ = [
+    "PAGE",
+    "PICTURE",
+    "RESULTS",
+    "draw",
+    "markdown",
+    "perplexity_table",
+    "read_points",
+    "run_rows",
+    "table_rows",
+    "updated",
+]
+
+#: What `hamming evaluate --json` and `hamming generate-text --json` left of the package's language model, and its runs'
+#: metrics.
+RESULTS = Path(__file__).with_name("results") / "language"
+
+#: Runs whose metrics are kept.
+RUNS = ("language_teacher", "language")
+
+_DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE, PICTURE = _DOCS / "language.md", _DOCS / "perplexity.svg"
 
 _NAMES = {
     "teacher": "teacher",
@@ -32,7 +54,7 @@ def _rows(points: Sequence[Point]) -> Iterator[tuple[str, str, list[str]]]:
     by_place = {(point.context, point.top_n, point.kind): point for point in points}
     for context in sorted({point.context for point in points}):
         teacher = by_place.get((context, None, "teacher"))
-        kept = {point.top_n for point in points if point.context == context and point.kind != "teacher"}
+        kept = {point.top_n for point in points if point.context == context}
         for top_n in sorted(kept, key=lambda n: (n is None, n)):
             first = teacher if top_n is None else by_place.get((context, top_n, "teacher_top_n"))
             cells = [_cell(first), *(_cell(by_place.get((context, top_n, kind))) for kind in KINDS[2:])]
@@ -91,15 +113,62 @@ def draw(path: Path, points: Sequence[Point]) -> None:
         places[-1].set_xlabel("kept keys")
 
 
+def run_rows(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Give a table of runs' metrics: windows, steps, seconds, and the share of next tokens that are predicted."""
+    yield "| run | windows | steps | seconds | next byte right, test | before training |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for run in runs:
+        found, task = run["accuracy"], run["config"]["task"]
+        after, before = (f"{100 * found[key]:.2f} %" if key in found else "" for key in _measured(run["kind"]))
+        windows, spent = f"{run['n_train']:,} of {task['n_tokens']:,}", f"{run['steps']:,} | {run['seconds']:,.0f}"
+        yield f"| `{run['name']}` | {windows} | {spent} | {after} | {before} |"
+
+
+def table_rows(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Give perplexities by the number of softmax tables a head, one kind a row."""
+    numbers = list(facts["untrained"])
+    yield f"| tables a head | {' | '.join(numbers)} |"
+    yield f"|---|{'---:|' * len(numbers)}"
+    for kind in ("untrained", "student", "integer"):
+        points = {number: Point(**fields) for number, fields in facts[kind].items()}
+        yield f"| {_NAMES[kind]} | {' | '.join(_cell(points.get(number)) for number in numbers)} |"
+
+
+def _measured(kind: str) -> tuple[str, str]:
+    return ("teacher", "") if kind == "teacher" else ("student", "untrained")
+
+
+def updated(page: str) -> str:
+    """Return the page with its tables made anew, each from `<!-- NAME -->` to `<!-- end -->`, of the kept results.
+
+    Raises
+    ------
+    ValueError
+        The page has no place for one of them.
+    """
+    runs = [json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in RUNS]
+    by_tables = json.loads((RESULTS / "tables.json").read_text(encoding="utf-8"))
+    tables = {
+        "runs": run_rows(runs),
+        "perplexity": markdown(read_points(RESULTS / "perplexity.json")),
+        "tables": table_rows(by_tables),
+        "smollm2": markdown(read_points(RESULTS / "smollm2.json")),
+    }
+    for name, rows in tables.items():
+        before, begin, rest = page.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        if not end:
+            raise ValueError(f"the page must have a line '<!-- {name} -->', and '<!-- end -->' after it")
+        table = "\n".join(rows)
+        page = f"{before}{begin}\n{table}\n\n{end}{after}"
+    return page
+
+
 def main() -> None:
-    """Draw the picture of kept perplexities, and print their table."""
-    parser = argparse.ArgumentParser(prog="python -m hamming.distill.report.language", description=main.__doc__)
-    parser.add_argument("points", type=Path, help="what `hamming evaluate RUN --json` wrote")
-    parser.add_argument("picture", type=Path, help="SVG to write")
-    options = parser.parse_args()
-    points = read_points(options.points)
-    draw(options.picture, points)
-    print("\n".join(markdown(points)))
+    """Draw the picture of the kept perplexities, and write their table into the page."""
+    argparse.ArgumentParser(prog="python -m hamming.distill.report.language", description=main.__doc__).parse_args()
+    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    draw(PICTURE, read_points(RESULTS / "perplexity.json"))
 
 
 if __name__ == "__main__":

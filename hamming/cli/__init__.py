@@ -14,6 +14,8 @@ _HOMES = {
     "doctor": "hamming.cli.doctor",
     "evaluate": "hamming.cli.models",
     "export": "hamming.cli.models",
+    "fpga": "hamming.cli.fpga",
+    "fusesoc": "hamming.cli.engines",
     "generate": "hamming.cli.engines",
     "generate-text": "hamming.cli.language",
     "presets": "hamming.cli.engines",
@@ -41,6 +43,7 @@ def main() -> None:
       hamming simulate tiny              the Verilog against the golden model
       hamming synthesize tiny            its area, block by block
       hamming compare tiny               and against standard attention
+      hamming fpga tiny --device ecp5-25k   or on an FPGA: what it takes, how fast it is
 
     \b
     An engine of your own:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FilePath",
+    "Frequency",
     "Gigahertz",
     "Mistake",
     "Outputs",
@@ -147,13 +148,12 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Gigahertz(click.FloatRange):
-    """A clock's frequency, for which gates can be sized."""
+class Frequency(click.FloatRange):
+    """A clock's frequency, of a unit and between two bounds."""
 
-    name = "GHz"
-
-    def __init__(self) -> None:
-        super().__init__(0.001, 100)
+    def __init__(self, unit: str, least: float, most: float) -> None:
+        super().__init__(least, most)
+        self.name = unit
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read a number; NaN, which no comparison refuses, is none."""
@@ -161,6 +161,13 @@ class Gigahertz(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
         return number
+
+
+class Gigahertz(Frequency):
+    """A clock's frequency, for which gates can be sized."""
+
+    def __init__(self) -> None:
+        super().__init__("GHz", 0.001, 100)
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # Golden model, hardware and simulator are imported where they are used: --help and presets answer at once.
 
-__all__ = ["generate", "presets", "run", "simulate"]
+__all__ = ["fusesoc", "generate", "presets", "run", "simulate"]
 
 
 @click.command()
@@ -58,7 +58,8 @@ def presets(name: str | None) -> None:
 @click.command()
 @takes_design
 @file_option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder for the files.")
-def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
+@click.option("--core", "has_core", is_flag=True, help="Add a FuseSoC core, with targets lint, sim and synth.")
+def generate(config: str, overrides: tuple[str, ...], folder: Path, has_core: bool) -> None:
     """Write an engine's Verilog and manifest.
 
     CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. The Verilog is Verilog-2005; the
@@ -67,9 +68,14 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
     hamming_ram_1r1w.v, a model of it whose place macros take; one that is there already is left as it is. Behind AXI
     (engine.bus=axi) there is NAME.rdl: its registers as SystemRDL.
 
+    With --core there are NAME.core, a FuseSoC core; NAME.vlt, which waives what Verilator -Wall need not say; and
+    NAME_tb.sv, a testbench that checks itself against the golden model, in any simulator (not behind AXI, with memories
+    of requests, groups of queries, partial outputs or several engines).
+
     \b
     Examples:
       hamming generate tiny -o build
+      hamming generate tiny --core -o build
       hamming generate minilm --set engine.n_lanes=8 --set engine.name=minilm_fast -o build
     """
     design = read_design(config, overrides)
@@ -79,6 +85,10 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
     is_external = "external" in design.config.memories
     rdl = [folder / f"{name}.rdl"] if design.config.bus == "axi" else []
     targets += rdl
+    if has_core:
+        from hamming.fusesoc.core import core_names
+
+        targets += [folder / file for file in core_names(design)]
     if is_external:
         # Whoever has put macros in place of the model keeps them.
         targets += [wrapper] if ram.is_file() else [wrapper, ram]
@@ -99,16 +109,49 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path) -> None:
             files.save_text(wrapper, memory_wrapper(facts))
         if ram in targets:
             files.save_text(ram, ram_verilog())
+        if has_core:
+            from hamming.fusesoc.core import core_files
+
+            for file, text in core_files(design, facts).items():
+                files.save_text(folder / file, text)
     click.echo(f"{targets[0]}: {len(verilog.splitlines())} lines of Verilog")
     click.echo(f"{targets[1]}: the manifest")
     for target in rdl:
         click.echo(f"{target}: the registers, as SystemRDL")
+    if has_core:
+        is_played = f"{name}_tb.sv" in core_names(design)
+        click.echo(f"{folder / f'{name}.core'}: the core, with targets lint{', sim' if is_played else ''} and synth")
     if is_external:
         click.echo(f"{wrapper}: the engine with a memory at each memory port")
         click.echo(f"{ram}: {'the memory, a model' if ram in targets else 'left as it was'}")
     elif wrapper.is_file():
         click.echo(f"Note: {wrapper} is of an engine with external memories; this one has none", err=True)
     Console().print(manifest_table(facts))
+
+
+@click.command()
+@file_option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder of the library.")
+def fusesoc(folder: Path) -> None:
+    """Write a FuseSoC library whose generator makes engines.
+
+    Another project's .core names the generator `hamming` and gives it a preset or a TOML file, and settings; FuseSoC
+    calls it, and keeps what it made until these, or the version of this package, change. After an update of the
+    package, run this again.
+
+    \b
+    Example:
+      hamming fusesoc -o hamming_library
+      fusesoc library add hamming ./hamming_library
+    """
+    from hamming.fusesoc.library import library_files
+
+    texts = library_files()
+    with outputs(*(folder / file for file in texts)) as files:
+        for file, text in texts.items():
+            files.save_text(folder / file, text)
+    for file in texts:
+        click.echo(folder / file)
+    click.echo(f"fusesoc library add hamming {folder}")
 
 
 @click.command()

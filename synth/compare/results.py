@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from hamming.synth.compare.comparison import Comparison
@@ -19,11 +20,13 @@ RESULTS = Path(__file__).with_name("results")
 
 
 def read() -> dict[str, Comparison]:
-    """Return the comparisons by name of their files, fastest clock first, and then smallest baseline."""
+    """Return the comparisons by name of their files: fastest clock first, then fewest keys, then largest baseline."""
     found = {
         path.stem: Comparison.from_dict(json.loads(path.read_text(encoding="utf-8"))) for path in RESULTS.glob("*.json")
     }
-    return dict(sorted(found.items(), key=lambda item: (-item[1].clock, item[1].standard.area)))
+    return dict(
+        sorted(found.items(), key=lambda item: (-item[1].clock, item[1].shape["n_keys"], -item[1].standard.area))
+    )
 
 
 def _shape(comparison: Comparison) -> str:
@@ -31,12 +34,14 @@ def _shape(comparison: Comparison) -> str:
     return f"{shape['n_keys']:,} keys, {shape['n_lanes']} a cycle, d = {shape['d_head']}, k = {shape['top_k']}"
 
 
-def _row(comparison: Comparison, design: DesignFigures) -> str:
-    against = comparison.standard
+def _row(comparison: Comparison, design: DesignFigures, opponents: Sequence[DesignFigures]) -> str:
     less = [""] * 4
-    if design is not against:
-        saving = comparison.saving(design, against)
-        less = [f"{share:.1%}" for share in (saving.area, saving.energy, saving.total_area, saving.total_energy)]
+    if design not in opponents:
+        savings = [comparison.saving(design, against) for against in opponents]
+        less = [
+            " / ".join(f"{getattr(saving, amount):.1%}" for saving in savings)
+            for amount in ("area", "energy", "total_area", "total_energy")
+        ]
     return (
         f"| {design.title} | {design.cycles:.2f} | {design.timings[0].fmax:.2f} "
         f"| {design.area:,.0f} | {less[0]} | {design.energy:,.0f} | {less[1]} "
@@ -45,13 +50,19 @@ def _row(comparison: Comparison, design: DesignFigures) -> str:
     )
 
 
-def _summary(comparison: Comparison) -> list[str]:
+def _summary(comparisons: Sequence[Comparison]) -> list[str]:
+    """Lay out comparisons of one shape at one clock: the engine and its variants, then each opponent."""
+    first = max(comparisons, key=lambda comparison: len(comparison.designs))
+    opponents = [comparison.standard for comparison in comparisons]
+    designs = [design for design in first.designs if design is not first.standard]
+    less = "less than " + " / ".join(opponent.key.removeprefix("standard-") for opponent in opponents)
+    amounts = ("logic, µm²", "logic, pJ", "all, µm²", "all, pJ")
     return [
-        f"*{comparison.title}*: {_shape(comparison)}; at {comparison.clock:g} GHz",
+        f"*{first.title}*: {_shape(first)}; at {first.clock:g} GHz",
         "",
-        "| design | cycles | GHz | logic, µm² | less | logic, pJ | less | all, µm² | less | all, pJ | less | cosine |",
+        f"| design | cycles | GHz | {' | '.join(f'{amount} | {less}' for amount in amounts)} | cosine |",
         f"|---|{'---:|' * 11}",
-        *(_row(comparison, design) for design in comparison.designs),
+        *(_row(first, design, opponents) for design in [*designs, *opponents]),
         "",
     ]
 
@@ -90,8 +101,11 @@ def _work(comparisons: dict[str, Comparison]) -> list[str]:
 
 
 def markdown(comparisons: dict[str, Comparison]) -> str:
-    """Lay comparisons out for a document: a table each, then all by role, then what making them took."""
-    lines = [line for comparison in comparisons.values() for line in _summary(comparison)]
+    """Lay comparisons out for a document: a table a shape, then all by role, then what making them took."""
+    shapes: dict[tuple, list[Comparison]] = {}
+    for comparison in comparisons.values():
+        shapes.setdefault((comparison.clock, *comparison.shape.values()), []).append(comparison)
+    lines = [line for group in shapes.values() for line in _summary(group)]
     by_baseline: dict[str, dict[str, Comparison]] = {}
     for name, comparison in comparisons.items():
         element = comparison.standard.key.removeprefix("standard-")

@@ -26,12 +26,21 @@ from hamming.distill.hardware.untrained import untrained
 from hamming.distill.method.convert import calibrate, configure, hamming_layers
 from hamming.distill.method.quantize import Widths
 from hamming.distill.models.language import LanguageModel, build
-from hamming.distill.report.language import draw, markdown, read_points
+from hamming.distill.report.language import (
+    PAGE,
+    RESULTS,
+    RUNS,
+    draw,
+    markdown,
+    read_points,
+    updated,
+)
 from hamming.distill.tasks import TaskConfig, load_task
 from hamming.distill.tasks.language import text_of, tokens_of
 from hamming.distill.tasks.task import MissingData
 from hamming.distill.training.config import RunConfig
 from hamming.distill.training.run import train
+from hamming.distill.training.run_file import load_run_file
 from hamming.distill.training.runs import load_run
 from hamming.rtl.design import load_design
 from tests.distill.families import model_of
@@ -371,3 +380,18 @@ def test_commands_name_what_is_wrong(runs):
     assert "for language models; sample_student is of fashion_mnist_sample" in done.output
     done = shell.invoke(main, ["generate-text", "sample_student", "--prompt", "a"])
     assert "is of the task fashion_mnist_sample; language models generate text" in done.output
+
+
+def test_the_page_shows_what_is_kept():
+    assert updated(PAGE.read_text(encoding="utf-8")) == PAGE.read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="must have a line '<!-- runs -->'"):
+        updated("no place")
+    facts = json.loads((RESULTS / "generated.json").read_text(encoding="utf-8"))
+    assert facts["verilog"]["same_tokens"] == facts["verilog"]["tokens"] == len(facts["tokens"]["integer"]) == 200
+    assert (facts["verilog"]["mismatches"], facts["verilog"]["violations"]) == (0, 0)
+
+
+def test_kept_runs_are_those_of_the_package():
+    for name in RUNS:
+        metrics = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        assert RunConfig.from_dict(metrics["config"]) == load_run_file(name)

@@ -20,6 +20,7 @@ COMMANDS = {
     "simulate": ["--json", "out.json"],
     "synthesize": ["--json", "out.json"],
     "compare": ["--json", "out.json", "--html", "out.html"],
+    "fpga": ["--device", "xc7", "--json", "out.json"],
 }
 
 

@@ -13,6 +13,7 @@ KEPT = f"{TESTS}test_kept_keys_follow_those_before"
 MERGE = f"{TESTS}test_merge"
 CHAIN = f"{TESTS}test_a_chain_equals_golden"
 BANKS = f"{TESTS}test_scores_wait_for_their_scan"
+RESET = f"{TESTS}test_nothing_is_transferred_in_reset"
 PARTIAL = f"{TESTS}test_partial_results"
 ONCE = f"{TESTS}test_an_engine_is_a_module_written_once"
 
@@ -128,4 +129,5 @@ MUTANTS = [
         CHAIN,
     ),
     Mutant("scores are overwritten before their scan", "histogram.py", "(row != 0) | (n_free != 0)", "1", BANKS),
+    Mutant("kept keys are taken in reset", "kept_keys.py", "~own.is_empty & ~ResetSignal()", "~own.is_empty", RESET),
 ]

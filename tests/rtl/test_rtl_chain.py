@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import ClockDomain, Module, Value
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+from amaranth.sim import Simulator
 
 from hamming.formal.chain import Agreements
 from hamming.golden.attention import attend
@@ -217,13 +219,14 @@ class OutsideChain(InlineChain):
 
     def instance(self, m: Module, number: int) -> Any:
         config = dataclasses.replace(self.engine.config, key_memory="external", value_memory="request", outstanding=5)
-        m.submodules[f"engine_{number}"] = engine = Engine(self.spec, config)
-        dims = engine.dims.part
-        m.submodules[f"keys_{number}"] = keys = DualPortMemory(key_write_port(dims))
-        wiring.connect(m, engine.key_read, keys.read)  # type: ignore[attr-defined]
-        wiring.connect(m, engine.key_write, keys.write)  # type: ignore[attr-defined]
-        m.submodules[f"values_{number}"] = values = DualPortMemory(value_write_port(dims))
-        request, response, write = engine.value_request, engine.value_response, engine.value_write  # type: ignore[attr-defined]
+        engine: Any = Engine(self.spec, config)
+        keys: Any = DualPortMemory(key_write_port(engine.dims.part))
+        values: Any = DualPortMemory(value_write_port(engine.dims.part))
+        for name, part in (("engine", engine), ("keys", keys), ("values", values)):
+            m.submodules[f"{name}_{number}"] = part
+        wiring.connect(m, engine.key_read, keys.read)
+        wiring.connect(m, engine.key_write, keys.write)
+        request, response, write = engine.value_request, engine.value_response, engine.value_write
         m.d.comb += [
             request.ready.eq(1),
             values.read.en.eq(request.valid),
@@ -238,7 +241,7 @@ class OutsideChain(InlineChain):
         return engine
 
 
-SHAPES = [
+SHAPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"d_head": 6, "d_value": 4, "n_keys": 12, "top_k": 4}, {"n_engines": 2, "n_macs": 2}),
     ({"d_head": 3, "d_value": 2, "n_keys": 15, "top_k": 9}, {"n_engines": 3, "n_lanes": 2, "mask": True}),
     ({"d_head": 4, "d_value": 1, "n_keys": 4, "top_k": 1}, {"n_engines": 4, "expose_index": False}),
@@ -255,14 +258,15 @@ def test_a_chain_equals_golden(
 
 def test_scores_wait_for_their_scan(rng: np.random.Generator) -> None:
     """Outputs that are hardly ever taken, and two engines that store two queries each."""
-    shape = {"d_head": 2, "d_value": 8, "n_keys": 128, "top_k": 8}
-    config = {"n_engines": 2, "expose_index": False}
+    shape: dict[str, Any] = {"d_head": 2, "d_value": 8, "n_keys": 128, "top_k": 8}
+    config: dict[str, Any] = {"n_engines": 2, "expose_index": False}
     assert EngineConfig(**config).dimensions(AttentionSpec.from_logit_scale(logit_scale=0.2, **shape)).n_stored == 2
     check(shape, config, rng, n=16, all_valid=True, pause=0.0, stall=0.96)
 
 
 def test_engines_of_a_chain_have_memories_of_any_kind(rng: np.random.Generator) -> None:
-    check(*SHAPES[0], rng, n=20, pause=0.1, stall=0.3, component=OutsideChain)
+    spec_fields, engine_fields = SHAPES[0]
+    check(spec_fields, engine_fields, rng, n=20, pause=0.1, stall=0.3, component=OutsideChain)
 
 
 def check(
@@ -316,6 +320,45 @@ def check(
             assert [beat.index for beat in got] == (kept or [0])
             assert [beat.last for beat in got] == [0] * (len(got) - 1) + [1]
             assert got[0].is_empty == (not kept)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_nothing_is_transferred_in_reset(whole: bool, rng: np.random.Generator) -> None:
+    """Whatever is offered, and wherever the reset comes, of all engines and of one."""
+    spec = AttentionSpec.from_logit_scale(d_head=3, d_value=1, n_keys=4, top_k=2, logit_scale=0.2)
+    config = EngineConfig(n_engines=2, mask=True)
+    dut: Any = InlineChain(spec, config) if whole else Engine(spec, dataclasses.replace(config, chain=True))
+    inputs, outputs = [], []
+    for name, member in dut.signature.members.items():
+        if member.is_signature:
+            (inputs if member.flow == In else outputs).append(getattr(dut, name))
+    n_bits = {id(stream): len(Value.cast(stream.payload)) for stream in inputs}
+    top = Module()
+    top.domains.sync = sync = ClockDomain()
+    top.submodules.dut = dut
+    n_moved = 0
+
+    async def testbench(ctx: Any) -> None:
+        nonlocal n_moved
+        is_reset = True
+        for _ in range(1500):
+            ctx.set(sync.rst, is_reset)
+            for part in inputs:
+                ctx.set(part.valid, int(rng.integers(4) > 0))
+                ctx.set(Value.cast(part.payload), int(rng.integers(2**32)) % 2 ** n_bits[id(part)])
+            for part in outputs:
+                ctx.set(part.ready, int(rng.integers(4) > 0))
+            moving = [ctx.get(part.ready) for part in inputs] + [ctx.get(part.valid) for part in outputs]
+            assert not (is_reset and any(moving))
+            n_moved += sum(moving)
+            await ctx.tick()
+            is_reset = bool(rng.integers(50) == 0)
+
+    simulator = Simulator(top)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    assert n_moved > 1000
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])

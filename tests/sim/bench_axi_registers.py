@@ -22,7 +22,6 @@ async def registers(dut):
 
     # Nothing is taken until the engine is enabled.
     core.send("i_row", index=np.arange(n_keys), key=arrays["k"], value=arrays["v"])
-    core.send_queries([])
     await core.wait(20)
     assert core.transfers("i_row") == 0
     await core.write("CONTROL", ENABLE)

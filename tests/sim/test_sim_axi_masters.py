@@ -48,7 +48,7 @@ def test_random_queries(name):
 @pytest.mark.parametrize("name", ["both", "bursts", "values", "keys"])
 def test_memory_by_hand(name):
     """All that `bench_axi_masters` asks, of arrays longer than a page; a mistake ends it without a result."""
-    design = design_of(name, "spec.n_keys=2500", *BY_HAND.get(name, []))
+    design = design_of(name, "spec.n_keys=700", *BY_HAND.get(name, []))
     spec, rng = design.spec, np.random.default_rng(1)
     vectors = random_vectors(spec, rng, n_heads=1, n_queries=3, has_mask=False, all_valid=True)
     q, k, v = vectors.q[0], vectors.k[0], vectors.v[0]

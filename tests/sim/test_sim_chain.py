@@ -30,6 +30,7 @@ DESIGNS = {
         "engine.table=loadable",
         "engine.score_stages=1",
     ],
+    "as many kept as there are": ["spec.top_k=16", "engine.n_engines=4", "engine.n_lanes=4", "engine.n_macs=8"],
     "more kept than an engine holds": ["spec.top_k=11", "engine.n_engines=4", "engine.expose_index=false"],
     "partial": ["engine.output=partial", "engine.mask=true"],
     "partial of two": ["engine.output=partial", "engine.n_engines=2"],
@@ -105,4 +106,11 @@ def test_what_was_measured_is_of_the_engines_of_today() -> None:
 def test_a_chain_is_a_design_like_another() -> None:
     design = load_design("flagship", ["engine.n_engines=4"])
     again = Design(design.spec, dataclasses.replace(design.config))
-    assert again.dimensions.cycle_terms() == {"score": 16, "select": 48, "sum": 64, "divide": 64, "agree": 65}
+    assert again.dimensions.cycle_terms() == {
+        "score": 16,
+        "select": 48,
+        "sum": 64,
+        "divide": 64,
+        "agree": 65,
+        "index": 32,
+    }
