@@ -52,7 +52,7 @@ class Field:
         if values.ndim == 2 + (self.length is not None) and values.shape[1:-1] == self._elements:
             if values.shape[-1] != self.bits:
                 raise ValueError(f"{self.name} must be {self.bits} bits, not {values.shape[-1]}")
-            return values.reshape(len(values), -1).astype(np.uint8)
+            return values.reshape(len(values), self.span.stop - self.span.start).astype(np.uint8)
         if values.ndim != 1 + (self.length is not None) or (self.length is not None and values.shape[1] != self.length):
             raise ValueError(f"{self.name} must have {self.length or 'no'} elements a beat, not a shape {values.shape}")
         values = values.astype(np.int64)
