@@ -91,7 +91,9 @@ def main() -> None:
         print(f"{point.kind}, context {point.context}, {kept} keys: {point.perplexity:.3f} ± {point.error:.3f}")
     if options.json is not None:
         facts = {"folder": options.folder.name, "n_tables": options.tables, "points": to_json(points)}
-        options.json.write_text(json.dumps(facts | {"versions": versions()}, indent=2) + "\n", encoding="utf-8")
+        options.json.write_text(
+            json.dumps(facts | {"versions": versions("transformers")}, indent=2) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -71,6 +71,11 @@ class TaskConfig:
         require_bool("augment", self.augment)
         object.__setattr__(self, "drop_words", require_number("drop_words", self.drop_words, 0, 0.9))
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages, beside PyTorch and NumPy, that results of the task depend on."""
+        return ("transformers",) if self.name == "language" else ()
+
 
 class Task(ABC):
     """Labelled items for training and for the test, and the model that classifies them.

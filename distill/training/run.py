@@ -90,7 +90,7 @@ def train(
         "seconds": round(trainer.seconds, 1),
         "model": shape,
         "config": config.to_dict(),
-        "versions": versions(),
+        "versions": versions(*config.task.packages),
     }
     folder.finish(model.state_dict(), metrics)
     return metrics

@@ -8,9 +8,9 @@ import io
 import json
 import os
 import platform
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -251,12 +251,10 @@ def _loaded(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} cannot be read; hamming distill makes it anew once it is removed") from error
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions that a result depends on, those of further packages too."""
     found = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-    if "transformers" in sys.modules:
-        found["transformers"] = sys.modules["transformers"].__version__
-    return found
+    return found | {package: version(package) for package in packages}
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], place: str = "") -> list[tuple[str, Any, Any]]:

@@ -64,7 +64,7 @@ def generate_text(
                 progress=lambda step, done, total: update(done / total, f"{step}: {done} of {total} tokens"),
             )
         if json_file is not None:
-            files.save_json(json_file, {"run": run.config.to_dict()} | found | {"versions": versions()})
+            files.save_json(json_file, {"run": run.config.to_dict()} | found | {"versions": versions("transformers")})
     console = Console()
     for name, text in found["texts"].items():
         console.print(f"[bold]{name}[/]: {escape(prompt)}[bold]{escape(text)}[/]\n")

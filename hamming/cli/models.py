@@ -127,7 +127,9 @@ def evaluate(
         if isinstance(run.task, Language):
             report, facts = _perplexities(run, limit, contexts, top_ns, kinds, Widths(**widths))
             if json_file is not None:
-                files.save_json(json_file, {"run": run.config.to_dict()} | facts | {"versions": versions()})
+                files.save_json(
+                    json_file, {"run": run.config.to_dict()} | facts | {"versions": versions("transformers")}
+                )
             Console().print(report)
             return
         if contexts or top_ns or kinds:
