@@ -17,7 +17,7 @@ from hamming.rtl.axi.engine import AxiEngine
 from hamming.rtl.axi.read_master import PAGE_BITS, ReadMaster
 from hamming.rtl.axi.write_master import WriteMaster
 from hamming.rtl.bus_word import PAGE_BYTES, BusWord
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 
 __all__ = ["PROOFS"]
 

@@ -15,7 +15,7 @@ from hamming.formal.order import claim_in_order, claim_within, count_inside
 from hamming.formal.proof import Proof
 from hamming.rtl import payload
 from hamming.rtl.agreement import Agreement
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.kept_keys import KeptKeys, waiting_keys
 from hamming.rtl.merge import PartialAdder
 from hamming.rtl.share import QueryShare, RowShare

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hamming.golden.spec import AttentionSpec
-from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 
 __all__ = ["size_of", "small"]
 
@@ -37,7 +38,7 @@ def small(**given: Any) -> Dimensions:
     most = 2 ** spec["weight_bits"] - 1
     spec.setdefault("weights", tuple(max(0, most - t) for t in range(spec["d_head"] + 1)))
     engine = {key: value for key, value in given.items() if key not in _SPEC_KEYS}
-    return EngineConfig(**engine).dimensions(AttentionSpec(**spec))
+    return Dimensions(AttentionSpec(**spec), EngineConfig(**engine))
 
 
 def size_of(dims: Dimensions, *keys: str) -> str:

@@ -11,7 +11,7 @@ from hamming.formal.designs import size_of, small
 from hamming.formal.harness import Harness
 from hamming.formal.order import claim_within
 from hamming.formal.proof import Proof
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.engine import Engine
 
 __all__ = ["PROOFS"]

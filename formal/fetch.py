@@ -9,7 +9,7 @@ from hamming.formal.harness import Harness
 from hamming.formal.order import claim_in_order, claim_within
 from hamming.formal.proof import Proof
 from hamming.rtl import payload
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.fetch import KeyFetch
 
 __all__ = ["PROOFS"]

@@ -6,7 +6,7 @@ from amaranth.hdl import Const, Mux, Signal, Value
 
 from hamming.formal.harness import Harness
 from hamming.formal.order import total
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 
 __all__ = ["Watched", "drive_rows"]
 

@@ -9,7 +9,7 @@ from hamming.formal.harness import Harness
 from hamming.formal.order import claim_within, total
 from hamming.formal.proof import Proof
 from hamming.formal.selection import Watched, drive_rows
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.selector import selector
 
 __all__ = ["PROOFS"]

@@ -8,7 +8,7 @@ from hamming.formal.designs import size_of, small
 from hamming.formal.harness import Harness
 from hamming.formal.order import claim_within
 from hamming.formal.proof import Proof
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import DualPortMemory, value_write_port
 from hamming.rtl.weighted_sum import WeightedSum
 

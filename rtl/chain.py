@@ -15,6 +15,7 @@ from amaranth.lib.wiring import In, Out
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl import payload
 from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.division import Division
 from hamming.rtl.engine import Engine, errors
 from hamming.rtl.fork import Fork
@@ -64,7 +65,7 @@ class Chain(wiring.Component):
     def __init__(self, spec: AttentionSpec, config: EngineConfig):
         self.spec = spec
         self.config = config
-        self.dims = dims = config.dimensions(spec)
+        self.dims = dims = Dimensions(spec, config)
         self.engine = Engine(
             spec, dataclasses.replace(config, name=f"{config.name}_engine", chain=True, output="partial")
         )

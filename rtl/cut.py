@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from hamming.rtl.bit_sliced import numbers, select
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.popcount import count_ones, thermometer
 
 __all__ = ["count_levels", "find_cut", "take_from_room"]

@@ -15,7 +15,8 @@ from typing import Any
 
 from hamming.golden.spec import AttentionSpec
 from hamming.golden.words import shown
-from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.names import require_module_name
 from hamming.rtl.toml_file import parse_toml, read_toml
 
@@ -60,7 +61,7 @@ class Design:
     @cached_property
     def dimensions(self) -> Dimensions:
         """Every size that follows from the two."""
-        return self.config.dimensions(self.spec)
+        return Dimensions(self.spec, self.config)
 
 
 def preset_names() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.addition import Stages
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.quotient import carry_select_difference, quotient_stages
 
 __all__ = ["Division"]

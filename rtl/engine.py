@@ -12,7 +12,8 @@ from amaranth.lib.wiring import In, Out
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl import payload
 from hamming.rtl.agreement import agreement_members
-from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.division import Division
 from hamming.rtl.fetch import KeyFetch
 from hamming.rtl.fork import Fork
@@ -169,7 +170,7 @@ class Engine(wiring.Component):
             )
         self.spec = spec
         self.config = config
-        self.dims = dims = config.dimensions(spec)
+        self.dims = dims = Dimensions(spec, config)
 
         members = {"i_row": In(stream.Signature(payload.key_row(dims)))}
         if config.table == "loadable":

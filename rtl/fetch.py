@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import key_read_port
 from hamming.rtl.popcount import thermometer
 

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.agreement import Agreement, agreement_members
-from hamming.rtl.config import Dimensions
 from hamming.rtl.cut import count_levels, find_cut, take_from_room
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import DualPortMemory, WritePort
 from hamming.rtl.scan import scan_levels
 

@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import key_write_port, value_write_port
 
 __all__ = ["RowLoader", "offset_slice"]

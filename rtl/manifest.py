@@ -20,7 +20,7 @@ from hamming.rtl.agreement import own_places
 from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_masters, axi_streams
 from hamming.rtl.axi.registers import causes, description
 from hamming.rtl.chain import Chain
-from hamming.rtl.config import BUFFER_LATENCY, HOP_LATENCY
+from hamming.rtl.dimensions import BUFFER_LATENCY, HOP_LATENCY
 from hamming.rtl.engine import Engine, errors
 from hamming.rtl.kept_keys import waiting_keys
 from hamming.rtl.memory import ReadPort, WritePort, key_read_port, value_read_port

@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 
 __all__ = [
     "BankedMemory",

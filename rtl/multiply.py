@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from amaranth.hdl import C, Cat, Module, Signal, Value
 
-from hamming.rtl.config import Dimensions
 from hamming.rtl.digits import top_digits
+from hamming.rtl.dimensions import Dimensions
 
 __all__ = ["Multiply"]
 

@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib.data import ArrayLayout, StructLayout
 
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import ReadPort, address_bits, value_read_port
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.multiply import Multiply
 from hamming.rtl.shift import Shift
 

@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 
 __all__ = ["Replay"]
 

@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream
 
 from hamming.rtl.bit_sliced import at_least_two, compare, first, numbers, of_first, select
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import DualPortMemory
 
 __all__ = ["MOST_AT_ONCE", "scan_levels"]

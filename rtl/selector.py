@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.histogram import HistogramSelector
 from hamming.rtl.insertion import InsertionSelector
 

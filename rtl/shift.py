@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import C, Module, Signal, Value
 
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 
 __all__ = ["Shift"]
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.addition import Stages, add_parts, corrections, hold_slice, select_word, sum_word
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.short_queue import queue_of
 
 __all__ = ["Totals"]

@@ -9,8 +9,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
-from hamming.rtl.config import Dimensions
 from hamming.rtl.digits import MAX_DEPTH, add_columns, first_kept
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import value_read_port
 from hamming.rtl.product import product as product_of
 

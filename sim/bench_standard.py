@@ -45,7 +45,7 @@ async def play(bench: Bench) -> dict[str, NDArray]:
     await bench.run()
 
     got = bench.streams["o_out"].decode(board.payloads)
-    arrays = {"cycles": cycles(queries, out), "value": got["value"], "is_empty": got["is_empty"]}
+    arrays = {"cycles": cycles(queries, out, 1), "value": got["value"], "is_empty": got["is_empty"]}
     shapes = {
         "cycles": n_valid.shape,
         "value": out_expected.shape,

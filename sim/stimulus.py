@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hamming.golden.spec import AttentionSpec, exponential_table, power_of_two_table
-from hamming.rtl.config import MEMORIES, OUTPUTS, PRODUCTS, SELECTORS, TABLES, EngineConfig, bank_numbers
+from hamming.rtl.banks import bank_numbers
+from hamming.rtl.config import MEMORIES, OUTPUTS, PRODUCTS, SELECTORS, TABLES, EngineConfig
 from hamming.rtl.design import Design
+from hamming.rtl.dimensions import Dimensions
 
 __all__ = ["Vectors", "random_chain", "random_design", "random_vectors"]
 
@@ -260,7 +262,7 @@ def _draw(rng: np.random.Generator) -> Design:
         range=has_range,
     )
     if config.memories[1] == "internal" and flip():
-        n_words = spec.n_keys * config.dimensions(spec).fold
+        n_words = spec.n_keys * Dimensions(spec, config).fold
         allowed = [n for n in bank_numbers(n_words) if n <= 16]
         config = dataclasses.replace(config, value_banks=pick(*allowed))
     n_queries_a_row = 1 if spec.n_sinks else pick(1, 1, 2, 3, 4)

@@ -10,6 +10,7 @@ from typing import Any
 
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 
 __all__ = ["engine_settings", "write_design"]
 
@@ -57,7 +58,7 @@ def engine_settings(
         settings["mask"] = True
     if has_range:
         settings["range"] = True
-    EngineConfig.from_dict(settings).dimensions(spec)  # the hardware's own checks
+    Dimensions(spec, EngineConfig.from_dict(settings))  # the hardware's own checks
     return settings
 
 

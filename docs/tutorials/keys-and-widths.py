@@ -38,12 +38,12 @@ for top_k, cosine in zip(kept, alike, strict=True):
 # them. The more multipliers that takes, the larger it is.
 
 # %%
-from hamming import AttentionSpec, EngineConfig
+from hamming import AttentionSpec, Design, EngineConfig
 
 for top_k in kept:
     spec = AttentionSpec.from_logit_scale(d_head=64, d_value=64, n_keys=128, top_k=top_k, logit_scale=0.3)
     macs = next(n for n in (4, 8, 16, 32, 64) if top_k * 64 // n <= 64 or n == 64)
-    cycles = EngineConfig(n_lanes=2, n_macs=macs).dimensions(spec).cycle_terms()
+    cycles = Design(spec, EngineConfig(n_lanes=2, n_macs=macs)).dimensions.cycle_terms()
     print(f"top_k = {top_k:3}: {macs:2} multipliers, {max(cycles.values())} cycles")
 
 # %% [markdown]

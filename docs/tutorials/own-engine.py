@@ -24,10 +24,10 @@ print(spec.weights)
 # query takes.
 
 # %%
-from hamming import EngineConfig
+from hamming import Design, EngineConfig
 
 for n_lanes, n_macs in ((1, 16), (1, 4), (2, 4), (2, 8), (4, 16)):
-    sizes = EngineConfig(n_lanes=n_lanes, n_macs=n_macs).dimensions(spec)
+    sizes = Design(spec, EngineConfig(n_lanes=n_lanes, n_macs=n_macs)).dimensions
     terms = sizes.cycle_terms()
     print(f"{n_lanes} lanes, {n_macs:2} multipliers: {max(terms.values()):2} cycles, of {terms}")
 

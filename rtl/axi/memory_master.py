@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hamming.rtl import payload
 from hamming.rtl.axi.read_master import ADDRESS_BITS, PAGE_BITS, ReadMaster, read_channels
 from hamming.rtl.axi.write_master import WriteMaster, write_channels
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import address_bits, key_read_port, value_read_port
 
 __all__ = ["MemoryMaster"]

@@ -21,7 +21,8 @@ from rich.progress import track
 from rich.table import Table
 
 from hamming.golden.spec import AttentionSpec
-from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.insertion import InsertionSelector
 from hamming.rtl.popcount import XnorPopcount
 from hamming.rtl.verilog import emit
@@ -73,7 +74,7 @@ class Reference:
 def _references() -> tuple[Reference, ...]:
     def dims(top_k: int, **fields) -> Dimensions:
         spec = AttentionSpec.from_logit_scale(d_head=64, d_value=4, n_keys=64, top_k=top_k, logit_scale=0.125)
-        return EngineConfig(**fields).dimensions(spec)
+        return Dimensions(spec, EngineConfig(**fields))
 
     # A divider of one value a cycle has done all four well before the next 64 keys, 16 cycles later.
     softmax = partial(SoftmaxNormalizer, dims(64, n_lanes=SoftmaxNormalizer.LANES))

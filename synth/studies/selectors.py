@@ -8,6 +8,7 @@ from rich.table import Table
 
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import SELECTORS, EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.selector import selector
 from hamming.rtl.verilog import emit
 from hamming.synth.library.libraries import load_library
@@ -34,7 +35,7 @@ def main() -> None:
         spec = AttentionSpec.from_logit_scale(d_head=64, d_value=64, n_keys=n_keys, top_k=top_k, logit_scale=0.125)
         row = [str(n_lanes), str(n_keys), str(top_k)]
         for name in SELECTORS:
-            dims = EngineConfig(selector=name, n_lanes=n_lanes).dimensions(spec)
+            dims = Dimensions(spec, EngineConfig(selector=name, n_lanes=n_lanes))
             report = synthesize(emit(selector(dims), "selector"), top="selector", library=library, flat=False)
             cycles = max(dims.cycle_terms()["score"], dims.cycle_terms()["select"])
             row += [f"{report.total.area:,.0f}", f"{report.memory_bits:,}", f"{cycles:,}"]

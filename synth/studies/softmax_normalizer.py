@@ -12,7 +12,7 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.normalizer import Normalizer
 from hamming.rtl.softmax import SoftmaxTable
 

@@ -63,7 +63,7 @@ MUTANTS = [
     Mutant("a group has one table", "table_queue.py", "tables.o.p[number]", "tables.o.p[0]", GROUPED_TABLES),
     Mutant(
         "rows are counted for each query",
-        "config.py",
+        "dimensions.py",
         "return (n_valid - 1) // self.n_lanes - first // self.n_lanes + 1",
         "return n_valid // self.n_lanes",
         SIZES,

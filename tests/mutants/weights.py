@@ -27,8 +27,8 @@ MUTANTS = [
     ),
     Mutant(
         "any table may be shifted",
-        "config.py",
-        "if weight and not _is_power_of_two(weight):",
+        "sizes.py",
+        "if weight and not is_power_of_two(weight):",
         "if False:",
         "tests/rtl/test_rtl_shift.py::test_shifts_need_powers_of_two",
     ),

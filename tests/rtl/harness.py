@@ -14,7 +14,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 
 PATIENCE = 5000  # cycles without a transfer before a testbench gives up
 

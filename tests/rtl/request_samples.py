@@ -10,7 +10,8 @@ from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
 from hamming.golden.spec import AttentionSpec
-from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 
 __all__ = ["PATIENCE", "dimensions", "simulate", "spec_of"]
 
@@ -24,7 +25,7 @@ def spec_of(**fields: Any) -> AttentionSpec:
 
 
 def dimensions(**engine: Any) -> Dimensions:
-    return EngineConfig(**engine).dimensions(spec_of())
+    return Dimensions(spec_of(), EngineConfig(**engine))
 
 
 def simulate(component: wiring.Component, testbench: Callable[[Any, Any], Awaitable[None]]) -> None:

@@ -21,6 +21,7 @@ from hamming.rtl.axi.register_file import OKAY, SLVERR, RegisterFile
 from hamming.rtl.axi.registers import registers, table
 from hamming.rtl.bus_word import BusWord
 from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
 from hamming.rtl.verilog import emit
@@ -31,7 +32,7 @@ SPEC = AttentionSpec.from_logit_scale(d_head=20, d_value=4, n_keys=300, top_k=4,
 
 
 def dims_of(**engine):
-    return EngineConfig(bus="axi", **engine).dimensions(SPEC)
+    return Dimensions(SPEC, EngineConfig(bus="axi", **engine))
 
 
 def test_bytes_of_beats() -> None:
@@ -136,7 +137,7 @@ def test_table_is_behind_the_registers_at_a_multiple_of_its_length() -> None:
     assert window is not None
     assert (window.offset, window.n_words, window.weight_bits) == (0x400, 32, 12)
     wide = AttentionSpec.from_logit_scale(d_head=600, d_value=4, n_keys=8, top_k=4, logit_scale=0.01)
-    window = table(EngineConfig(bus="axi", table="loadable").dimensions(wide))
+    window = table(Dimensions(wide, EngineConfig(bus="axi", table="loadable")))
     assert window is not None
     assert (window.offset, window.n_words) == (0x1000, 1024)
 

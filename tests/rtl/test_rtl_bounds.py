@@ -14,7 +14,8 @@ from amaranth.sim import Simulator
 
 from hamming.golden.attention import attend
 from hamming.golden.spec import AttentionSpec
-from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.engine import Engine, errors
 from hamming.rtl.fetch import KeyFetch
 from hamming.rtl.loader import RowLoader
@@ -38,7 +39,7 @@ def spec_of(**fields: Any) -> AttentionSpec:
 
 
 def dimensions(spec: AttentionSpec | None = None, **engine: Any) -> Dimensions:
-    return EngineConfig(**engine).dimensions(spec or spec_of())
+    return Dimensions(spec or spec_of(), EngineConfig(**engine))
 
 
 # --- queries ----------------------------------------------------------------------------------------------------------

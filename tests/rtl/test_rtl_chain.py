@@ -19,7 +19,8 @@ from hamming.golden.attention import attend
 from hamming.golden.parts import Partial, agree, level_counts, merge, partial
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.chain import Chain
-from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.engine import Engine
 from hamming.rtl.kept_keys import KeptKeys
 from hamming.rtl.manifest import manifest
@@ -33,7 +34,7 @@ from tests.rtl.harness import RHYTHMS, pack, run
 def dimensions(n_engines: int, engine: dict | None = None, **spec) -> Dimensions:
     fields = {"d_head": 5, "d_value": 4, "n_keys": 12, "top_k": 4, "logit_scale": 0.2} | spec
     config = EngineConfig(n_engines=n_engines, chain=True, **(engine or {}))
-    return config.dimensions(AttentionSpec.from_logit_scale(**fields))
+    return Dimensions(AttentionSpec.from_logit_scale(**fields), config)
 
 
 def counted(dims: Dimensions, counts: Any) -> int:
@@ -260,7 +261,7 @@ def test_scores_wait_for_their_scan(rng: np.random.Generator) -> None:
     """Outputs that are hardly ever taken, and two engines that store two queries each."""
     shape: dict[str, Any] = {"d_head": 2, "d_value": 8, "n_keys": 128, "top_k": 8}
     config: dict[str, Any] = {"n_engines": 2, "expose_index": False}
-    assert EngineConfig(**config).dimensions(AttentionSpec.from_logit_scale(logit_scale=0.2, **shape)).n_stored == 2
+    assert Dimensions(AttentionSpec.from_logit_scale(logit_scale=0.2, **shape), EngineConfig(**config)).n_stored == 2
     check(shape, config, rng, n=16, all_valid=True, pause=0.0, stall=0.96)
 
 
@@ -282,7 +283,7 @@ def check(
     """Send random queries through all engines, and compare outputs and kept keys to the bit."""
     spec = AttentionSpec.from_logit_scale(logit_scale=0.2, **spec_fields)
     config = EngineConfig(**engine_fields)
-    dims = config.dimensions(spec)
+    dims = Dimensions(spec, config)
     q, k = rng.integers(0, 2, (n, spec.d_head)), rng.integers(0, 2, (spec.n_keys, spec.d_head))
     v = rng.integers(-128, 128, (spec.n_keys, spec.d_value))
     n_valid = rng.integers(0, spec.n_keys + 1, n)
@@ -373,7 +374,7 @@ def test_partial_results(stall: float, rng: np.random.Generator) -> None:
         "i_row": [{"index": j, "key": pack(k[j]), "value": v[j].tolist()} for j in range(11)],
         "i_query": [{"query": pack(bits), "n_valid": int(s)} for bits, s in zip(q, n_valid, strict=True)],
     }
-    n_dividers = config.dimensions(spec).n_dividers
+    n_dividers = Dimensions(spec, config).n_dividers
     n_beats = 4 // n_dividers
     beats = run(Engine(spec, config), inputs, {"o_partial": 20 * n_beats}, after={"i_query": "i_row"}, stall=stall)
     got = beats.payloads["o_partial"]
@@ -418,13 +419,13 @@ def test_an_engine_is_a_module_written_once() -> None:
 def test_refused(engine: dict, message: str) -> None:
     spec = AttentionSpec.from_logit_scale(d_head=4, d_value=2, n_keys=12, top_k=2, logit_scale=0.2)
     with pytest.raises(ValueError, match=message):
-        EngineConfig(**engine).dimensions(spec)
+        Dimensions(spec, EngineConfig(**engine))
 
 
 def test_sinks_are_refused() -> None:
     spec = AttentionSpec.from_logit_scale(d_head=4, d_value=2, n_keys=12, top_k=2, logit_scale=0.2, n_sinks=3)
     with pytest.raises(ValueError, match=r"n_engines = 2 have no sinks yet.*leave n_sinks = 3 out"):
-        EngineConfig(n_engines=2, range=True).dimensions(spec)
+        Dimensions(spec, EngineConfig(n_engines=2, range=True))
 
 
 def test_all_engines_are_not_one() -> None:

@@ -11,7 +11,8 @@ from amaranth.sim import Simulator
 
 from hamming.golden.score import matches
 from hamming.golden.spec import AttentionSpec
-from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.fetch import KeyFetch
 from hamming.rtl.fork import Fork
 from hamming.rtl.loader import RowLoader
@@ -28,7 +29,7 @@ from tests.rtl.harness import RHYTHMS, pack, run, whole_sums
 
 def dimensions(*, engine: dict | None = None, **spec) -> Dimensions:
     fields = {"d_head": 5, "d_value": 4, "n_keys": 11, "top_k": 4, "logit_scale": 0.2} | spec
-    return EngineConfig(**(engine or {})).dimensions(AttentionSpec.from_logit_scale(**fields))
+    return Dimensions(AttentionSpec.from_logit_scale(**fields), EngineConfig(**(engine or {})))
 
 
 def sign_extend(value: int, bits: int) -> int:

@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from hamming.golden.spec import AttentionSpec
-from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.names import RESERVED_WORDS
 
 SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, logit_scale=0.2)
@@ -80,7 +81,7 @@ def test_bad_field(fields: dict, error: type[Exception], text: str) -> None:
 )
 def test_field_that_does_not_fit_the_spec(fields: dict, text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        EngineConfig(**fields).dimensions(SPEC)
+        Dimensions(SPEC, EngineConfig(**fields))
 
 
 @pytest.mark.parametrize(
@@ -113,15 +114,15 @@ def test_beyond_what_is_supported(sizes: dict, fields: dict, text: str) -> None:
     given = {"d_head": 8, "d_value": 6, "n_keys": 128, "top_k": 5, "logit_scale": 0.2} | sizes
     spec = AttentionSpec.from_logit_scale(**given)
     with pytest.raises(ValueError, match=text):
-        EngineConfig(**fields).dimensions(spec)
+        Dimensions(spec, EngineConfig(**fields))
     if "words" in text:
-        assert EngineConfig(**fields, memory="external").dimensions(spec).n_rows == spec.n_keys
+        assert Dimensions(spec, EngineConfig(**fields, memory="external")).n_rows == spec.n_keys
 
 
 @pytest.mark.parametrize(("n_banks", "depths"), [(1, (60,)), (2, (32, 28)), (4, (16, 16, 16, 12)), (8, (*[8] * 7, 4))])
 def test_banks_are_powers_of_two_and_the_rest(n_banks: int, depths: tuple[int, ...]) -> None:
     config = EngineConfig(n_macs=2, value_banks=n_banks)  # 20 keys of 3 slices
-    assert config.dimensions(SPEC).value_bank_depths == depths
+    assert Dimensions(SPEC, config).value_bank_depths == depths
 
 
 def test_every_reserved_word_is_refused() -> None:
@@ -143,8 +144,8 @@ def test_sinks_need_a_range() -> None:
     spec = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, logit_scale=0.2, n_sinks=3)
     message = "n_sinks = 3 keys take part beside a range, and the engine has none; give it range = true"
     with pytest.raises(ValueError, match=message):
-        EngineConfig().dimensions(spec)
-    EngineConfig(range=True).dimensions(spec)
+        Dimensions(spec, EngineConfig())
+    Dimensions(spec, EngineConfig(range=True))
 
 
 def test_a_range_is_left_out_where_there_is_none() -> None:
@@ -167,7 +168,7 @@ def test_a_range_is_left_out_where_there_is_none() -> None:
 )
 def test_rows_and_keys_of_a_query(n_valid: int, first: int, base: int, rows: int, keys: int) -> None:
     spec = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, logit_scale=0.2, n_sinks=2)
-    dims = EngineConfig(range=True, n_lanes=4).dimensions(spec)
+    dims = Dimensions(spec, EngineConfig(range=True, n_lanes=4))
     assert dims.rows_read(n_valid, first, base) == rows
     assert dims.keys_seen(n_valid, first, base) == keys
 
@@ -184,7 +185,7 @@ def test_dictionary_and_back() -> None:
 
 def test_sizes_worked_by_hand() -> None:
     """20 keys on 4 lanes are 5 rows; 6 elements on 3 multipliers 2 slices; 9 levels and "none" need 4 bits."""
-    dims = EngineConfig(n_lanes=4, n_macs=3, n_dividers=3).dimensions(SPEC)
+    dims = Dimensions(SPEC, EngineConfig(n_lanes=4, n_macs=3, n_dividers=3))
     assert (dims.n_rows, dims.fold, dims.level_bits, dims.lane_bits) == (5, 2, 4, 2)
     assert dims.cycle_terms(20) == {"score": 5, "select": dims.scan_groups(20) + 5, "sum": 10, "divide": 2}
     assert dims.cycle_terms(0) == {"score": 1, "select": 2, "sum": 2, "divide": 2}
@@ -195,12 +196,12 @@ def test_sizes_worked_by_hand() -> None:
 def test_sinks_and_shared_rows_are_refused_together() -> None:
     spec = dataclasses.replace(SPEC, n_sinks=2)
     with pytest.raises(ValueError, match=r"n_sinks = 2 keys lie apart .*; leave n_queries_a_row = 2 out, or the sinks"):
-        EngineConfig(range=True, n_queries_a_row=2).dimensions(spec)
+        Dimensions(spec, EngineConfig(range=True, n_queries_a_row=2))
 
 
 def test_cycles_of_a_group_worked_by_hand() -> None:
     """As above, for two queries: rows count once, all else is each one's. Keys of 3 of 20 are kept alone."""
-    dims = EngineConfig(n_lanes=4, n_macs=3, n_dividers=3, n_queries_a_row=2).dimensions(SPEC)
+    dims = Dimensions(SPEC, EngineConfig(n_lanes=4, n_macs=3, n_dividers=3, n_queries_a_row=2))
     assert (dims.period, dims.has_row_range) == (20, True)
     assert dims.cycle_terms(20) == {"score": 5, "select": 2 * (dims.scan_groups(20) + 5), "sum": 20, "divide": 4}
     assert dims.cycle_terms([20, 3]) == {"score": 5, "select": 2 * dims.scan_groups(20) + 8, "sum": 16, "divide": 4}
@@ -208,43 +209,43 @@ def test_cycles_of_a_group_worked_by_hand() -> None:
     assert dims.rows_read_for([(20, 0, 0), (3, 0, 0)]) == 5
     assert dims.rows_read_for([(20, 17, 0), (7, 5, 0)]) == 4
     assert dims.rows_read_for([(4, 4, 0), (0, 0, 0)]) == 1
-    insertion = EngineConfig(n_lanes=1, selector="insertion", n_queries_a_row=3).dimensions(SPEC)
+    insertion = Dimensions(SPEC, EngineConfig(n_lanes=1, selector="insertion", n_queries_a_row=3))
     assert insertion.cycle_terms(20)["select"] == 20 + 2 * 5
 
 
 @pytest.mark.parametrize(("n_lanes", "has_spare"), [(1, True), (2, False)])
-def test_a_spare_places_from_65_rows_on(n_lanes: int, has_spare: bool) -> None:
+def test_spare_places_from_65_rows_on(n_lanes: int, has_spare: bool) -> None:
     spec = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=128, top_k=5, logit_scale=0.1)
-    assert EngineConfig(n_lanes=n_lanes).dimensions(spec).spare_places is has_spare
-    assert EngineConfig(n_lanes=n_lanes, spare_places=not has_spare).dimensions(spec).spare_places is not has_spare
-    for option in ({"range": True}, {"n_queries_a_row": 2}):
-        assert EngineConfig(n_lanes=2, **option).dimensions(spec).spare_places
-    assert EngineConfig(n_lanes=2).dimensions(dataclasses.replace(spec, weights=spec.tables * 2)).spare_places
+    assert Dimensions(spec, EngineConfig(n_lanes=n_lanes)).spare_places is has_spare
+    assert Dimensions(spec, EngineConfig(n_lanes=n_lanes, spare_places=not has_spare)).spare_places is not has_spare
+    for config in (EngineConfig(n_lanes=2, range=True), EngineConfig(n_lanes=2, n_queries_a_row=2)):
+        assert Dimensions(spec, config).spare_places
+    assert Dimensions(dataclasses.replace(spec, weights=spec.tables * 2), EngineConfig(n_lanes=2)).spare_places
 
 
 def test_each_memory_has_a_kind_of_its_own() -> None:
     """Registers behind an array are those of external ones; requests add three cycles for keys, and two for values."""
     mixed = EngineConfig(memory="external", key_memory="request", read_latency=3, outstanding=9)
-    dims = mixed.dimensions(SPEC)
+    dims = Dimensions(SPEC, mixed)
     assert mixed.memories == ("request", "external")
     assert (dims.key_read_latency, dims.value_read_latency, dims.outstanding) == (1, 3, 9)
     latencies = {
-        (keys, values): EngineConfig(key_memory=keys, value_memory=values).dimensions(SPEC).latency()
+        (keys, values): Dimensions(SPEC, EngineConfig(key_memory=keys, value_memory=values)).latency()
         for keys in ("internal", "request")
         for values in ("external", "request")
     }
     plain = latencies["internal", "external"]
-    assert plain == EngineConfig().dimensions(SPEC).latency()
+    assert plain == Dimensions(SPEC, EngineConfig()).latency()
     assert latencies["request", "external"] == plain + 3
     assert latencies["internal", "request"] == plain + 2
     assert latencies["request", "request"] == plain + 5
-    assert EngineConfig(memory="request").dimensions(SPEC).outstanding == 64
+    assert Dimensions(SPEC, EngineConfig(memory="request")).outstanding == 64
 
 
 def test_derived_scans_end_at_128_scores() -> None:
     """512 keys and 32 kept, in 32 cycles each: no scan is short enough, and 8 rows of 16 lanes are the most."""
     spec = AttentionSpec.from_logit_scale(d_head=64, d_value=64, n_keys=512, top_k=32, logit_scale=0.1)
-    dims = EngineConfig(n_lanes=16).dimensions(spec)
+    dims = Dimensions(spec, EngineConfig(n_lanes=16))
     assert dims.scan_rows == 8
     assert dims.cycle_terms()["select"] == 4 + 32
 
@@ -255,7 +256,7 @@ def test_defaults_never_limit(n_lanes: int, top_k: int) -> None:
     """Left to themselves, selection and division cost no cycle, and no less hardware would do."""
     spec = AttentionSpec.from_logit_scale(d_head=64, d_value=64, n_keys=128, top_k=top_k, logit_scale=0.1)
     config = EngineConfig(n_lanes=n_lanes, n_macs=32)
-    dims = config.dimensions(spec)
+    dims = Dimensions(spec, config)
     terms = dims.cycle_terms()
     assert terms["select"] <= dims.bound() or dims.scan_rows == 2 ** (dims.n_rows - 1).bit_length()
     assert terms["divide"] <= dims.bound() or dims.n_dividers == dims.n_macs

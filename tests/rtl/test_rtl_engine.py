@@ -12,6 +12,7 @@ from amaranth.sim import Simulator
 from hamming.golden.attention import attend
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.engine import Engine
 from tests.rtl.harness import Beats, pack, run
 
@@ -20,7 +21,7 @@ def check(
     spec: AttentionSpec, config: EngineConfig, rng: np.random.Generator, *, n_queries: int = 16, n_valid=None, **rhythm
 ) -> Beats:
     """Load random keys and values, send random queries, compare outputs and kept keys to the bit."""
-    dims = config.dimensions(spec)
+    dims = Dimensions(spec, config)
     q, k = rng.integers(0, 2, (n_queries, spec.d_head)), rng.integers(0, 2, (spec.n_keys, spec.d_head))
     v = rng.integers(-(2 ** (spec.value_bits - 1)), 2 ** (spec.value_bits - 1), (spec.n_keys, spec.d_value))
     if n_valid is None:
@@ -104,7 +105,7 @@ def test_back_to_back_at_the_bound(selector: str, n_macs: int, rng: np.random.Ge
     """
     spec = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=32, top_k=6, logit_scale=0.2)
     config = EngineConfig(selector=selector, n_macs=n_macs, expose_index=False)
-    dims = config.dimensions(spec)
+    dims = Dimensions(spec, config)
     beats = check(spec, config, rng, n_queries=21, n_valid=spec.n_keys)
     reads = beats.cycles["i_query"]
     assert max(dims.cycle_terms().values()) == dims.bound()
@@ -122,7 +123,7 @@ def test_many_passes_at_the_bound(
     """
     spec = AttentionSpec.from_logit_scale(d_head=8, d_value=d_value, n_keys=n_keys, top_k=top_k, logit_scale=0.2)
     config = EngineConfig(n_lanes=n_lanes, n_macs=n_macs, expose_index=False)
-    dims = config.dimensions(spec)
+    dims = Dimensions(spec, config)
     assert max(dims.cycle_terms().values()) == dims.bound()
 
     def cycles(config: EngineConfig) -> float:
@@ -131,7 +132,7 @@ def test_many_passes_at_the_bound(
 
     assert cycles(config) == dims.bound()
     slower = dataclasses.replace(config, scan_rows=2)
-    assert dims.bound() < cycles(slower) <= slower.dimensions(spec).cycle_terms()["select"]
+    assert dims.bound() < cycles(slower) <= Dimensions(spec, slower).cycle_terms()["select"]
 
 
 @pytest.mark.parametrize("selector", ["histogram", "insertion"])
@@ -140,7 +141,7 @@ def test_latency(selector: str, n_macs: int, n_lanes: int, rng: np.random.Genera
     """A lone query takes `Dimensions.latency` at most, and that much where nothing is data-dependent."""
     spec = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=8, top_k=8, logit_scale=0.2)
     config = EngineConfig(selector=selector, n_macs=n_macs, n_lanes=n_lanes, expose_index=False)
-    dims = config.dimensions(spec)
+    dims = Dimensions(spec, config)
     beats = check(spec, config, rng, n_queries=1, n_valid=8)
     taken = beats.cycles["o_out"][-1] - beats.cycles["i_query"][0]
     assert taken <= dims.latency()

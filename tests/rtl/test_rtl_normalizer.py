@@ -8,15 +8,16 @@ import pytest
 
 from hamming.golden.spec import AttentionSpec
 from hamming.golden.weighted_sum import normalize
-from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.config import EngineConfig
 from hamming.rtl.digits import largest_negated
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.normalizer import Normalizer
 from tests.rtl.harness import run
 
 
 def dimensions(*, engine: dict, **spec) -> Dimensions:
     fields = {"d_head": 5, "d_value": 4, "n_keys": 11, "top_k": 4, "logit_scale": 0.2} | spec
-    return EngineConfig(**engine).dimensions(AttentionSpec.from_logit_scale(**fields))
+    return Dimensions(AttentionSpec.from_logit_scale(**fields), EngineConfig(**engine))
 
 
 @pytest.mark.parametrize(("product", "n_dividers"), [("multiply", 1), ("multiply", 2), ("shift", 3), ("shift", 6)])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from hamming.golden.spec import AttentionSpec
-from hamming.rtl.config import Dimensions, EngineConfig
+from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.histogram import HistogramSelector
 from hamming.rtl.insertion import InsertionSelector
 from tests.rtl.harness import RHYTHMS, Beats, run
@@ -20,7 +21,7 @@ SELECTORS = {"histogram": HistogramSelector, "insertion": InsertionSelector}
 
 def dimensions(selector: str, *, d_head: int, n_keys: int, top_k: int, n_lanes: int, **engine) -> Dimensions:
     spec = AttentionSpec.from_logit_scale(d_head=d_head, d_value=1, n_keys=n_keys, top_k=top_k, logit_scale=0.1)
-    return EngineConfig(selector=selector, n_lanes=n_lanes, **engine).dimensions(spec)
+    return Dimensions(spec, EngineConfig(selector=selector, n_lanes=n_lanes, **engine))
 
 
 def kept(levels: Sequence[int], top_k: int) -> list[tuple[int, int]]:

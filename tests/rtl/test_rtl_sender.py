@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hamming.rtl.config import Dimensions
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.sender import RowSender
 from tests.rtl.request_samples import PATIENCE, dimensions, simulate
 

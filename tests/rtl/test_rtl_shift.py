@@ -8,6 +8,7 @@ import pytest
 
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.weighted_sum import WeightedSum
 from tests.rtl.harness import RHYTHMS, run, whole_sums
 from tests.rtl.test_rtl_engine import check
@@ -46,7 +47,7 @@ def test_shift_sum(
         out_frac_bits=0,
         weight_form="power_of_two",
     )
-    dims = EngineConfig(n_macs=n_macs, product="shift").dimensions(spec)
+    dims = Dimensions(spec, EngineConfig(n_macs=n_macs, product="shift"))
     half = 1 << (value_bits - 1)
     stored = rng.integers(0, 2 * half, (spec.n_keys, dims.fold, n_macs))  # offset by `half`
     stored[:2] = np.array([0, 2 * half - 1])[:, None, None]
@@ -111,7 +112,7 @@ def test_shifts_cost_no_cycle(n_macs: int, rng: np.random.Generator) -> None:
         d_head=8, d_value=4, n_keys=32, top_k=6, logit_scale=0.2, weight_form="power_of_two"
     )
     config = EngineConfig(product="shift", n_macs=n_macs, expose_index=False)
-    dims = config.dimensions(spec)
+    dims = Dimensions(spec, config)
     reads = check(spec, config, rng, n_queries=21, n_valid=spec.n_keys).cycles["i_query"]
     assert reads[-1] - reads[0] == 20 * dims.bound()
 
@@ -119,8 +120,8 @@ def test_shifts_cost_no_cycle(n_macs: int, rng: np.random.Generator) -> None:
 def test_shifts_need_powers_of_two() -> None:
     fields = {"d_head": 3, "d_value": 2, "n_keys": 4, "top_k": 2, "weight_bits": 4}
     config = EngineConfig(product="shift")
-    config.dimensions(AttentionSpec(**fields, weights=(8, 8, 1, 0)))
+    Dimensions(AttentionSpec(**fields, weights=(8, 8, 1, 0)), config)
     with pytest.raises(ValueError, match=r"^product 'shift' needs a table of powers of two .*, but weights\[1\] is 6$"):
-        config.dimensions(AttentionSpec(**fields, weights=(8, 6, 5, 0)))
+        Dimensions(AttentionSpec(**fields, weights=(8, 6, 5, 0)), config)
     with pytest.raises(ValueError, match="product must be one of multiply, shift, not 'log'"):
         EngineConfig(product="log")

@@ -7,6 +7,7 @@ from hamming.golden.attention import attend
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
+from hamming.rtl.dimensions import Dimensions
 from hamming.sim.regression import regress
 from hamming.sim.simulate import EngineTestbench, Traffic, simulate
 from hamming.sim.stimulus import random_vectors
@@ -74,7 +75,7 @@ def test_a_window_of_a_group_reads_what_any_of_its_queries_sees(rng):
     found = simulate(spec, config, q, k, v, first=first, n_valid=first + 32)
     assert found.report.passed
     assert np.array_equal(found.out, attend(spec, q, k, v, first=first, n_valid=first + 32).out)
-    rows = config.dimensions(spec).rows_read_for([(n + 32, n, 0) for n in range(4, 8)])
+    rows = Dimensions(spec, config).rows_read_for([(n + 32, n, 0) for n in range(4, 8)])
     assert rows == 9
     assert found.report.cycles_bound == 9 / 4
     assert found.report.cycles_a_query == pytest.approx(9 / 4, rel=0.1)

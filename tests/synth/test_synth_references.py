@@ -9,6 +9,7 @@ from amaranth.sim import Simulator
 
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.popcount import XnorPopcount
 from hamming.rtl.verilog import emit
 from hamming.synth.library.libraries import Library
@@ -35,7 +36,7 @@ def test_the_popcounts_adders_are_the_fewest(osu018: Library):
 
 def test_the_softmax_unit_divides_by_the_sum_of_its_weights(rng: np.random.Generator):
     spec = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=16, top_k=16, logit_scale=0.1)
-    unit = SoftmaxNormalizer(EngineConfig(n_lanes=4, n_dividers=1).dimensions(spec))
+    unit = SoftmaxNormalizer(Dimensions(spec, EngineConfig(n_lanes=4, n_dividers=1)))
     queries = []
     for n_beats in (1, 4, 2):
         deficits = rng.integers(0, spec.d_head + 1, (n_beats, unit.LANES))
