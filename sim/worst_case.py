@@ -20,7 +20,7 @@ POWER_UPS = ("unknown", "zero")
 _NAME = r"(?:\\\S+ |\w+)"
 _MODULE = re.compile(r"^module (.*?)\(.*?^endmodule\n", re.MULTILINE | re.DOTALL)
 _MEMORY = re.compile(r"^  reg (?:\[(\d+):0\] )?memory \[(\d+):0\];\n", re.MULTILINE)
-_INITIAL = re.compile(r"^  integer word;\n  initial for [^\n]*;\n", re.MULTILINE)
+_INITIAL = re.compile(r"^(?:  integer word;\n)?  initial for [^\n]*;\n", re.MULTILINE)
 _WRITES = re.compile(
     r"^  always @\(posedge clk\) begin\n((?:    if \([^\n]*\)\n      memory\[[^\n]*\n)+)  end\n", re.MULTILINE
 )
