@@ -75,7 +75,6 @@ def design_of(point: dict[str, int]) -> Design:
         name="swept",
         n_lanes=n_lanes,
         n_macs=n_macs,
-        scan_rows=1 if n_lanes == 64 else None,  # 128 scores together take longer than they save
         score_stages=stages,
         spare_places=True if d > 64 else None,  # whose selector is slower
         value_banks=n_banks,
