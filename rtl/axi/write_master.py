@@ -92,11 +92,13 @@ class WriteMaster(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         bus_bytes = self.data_bits // 8
-        waits, is_done = Signal(), Signal()
+        waits = Signal()
+        is_done = Signal()
         beat = Signal(range(self.beats))
         part_bits = self.n_bytes.bit_length() - 1
         offset = Signal(max(PAGE_BITS, len(self.i.p.address) + part_bits), reset_less=True)
-        begins, ends = Signal(), Signal()
+        begins = Signal()
+        ends = Signal()
         m.d.sync += is_done.eq(ends)
         m.d.comb += [
             self.bready.eq(waits & ~self.awvalid & ~self.wvalid),
