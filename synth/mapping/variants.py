@@ -123,11 +123,11 @@ class Synthesis:
 
     def netlist(self) -> dict[str, Any]:
         """Return the modules in cells, each as it was chosen, with buffers if there is a clock."""
-        cells = load_cells(self.library)
         modules = {module: self.netlists[choice]["modules"][module] for module, choice in self.chosen.items()}
         design = {"creator": next(iter(self.netlists.values()))["creator"], "modules": modules}
         if self.settings["clock_ns"] is None:
             return design
+        cells = load_cells(self.library)
         return with_buffers(design if self.has_chains else without_chains(design, cells), self.top, cells)
 
     def _map(self, choice: str) -> None:
