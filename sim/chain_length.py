@@ -6,8 +6,6 @@ goes on: what is measured is kept in `sim/chain_length.json`.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +17,8 @@ import numpy as np
 from hamming.rtl.design import Design, load_design
 from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
+from hamming.sim import kept_points
+from hamming.sim.kept_points import KeptPoints
 from hamming.sim.simulate import EngineTestbench, Traffic
 from hamming.sim.stimulus import random_vectors
 
@@ -84,7 +84,7 @@ def measure(n_engines: int, n_keys: int = N_KEYS) -> dict[str, Any]:
 
 def read(path: Path = RESULTS) -> list[dict[str, Any]]:
     """Return what was measured."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return kept_points.read(path)
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
@@ -103,34 +103,19 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _keep(rows: Sequence[dict[str, Any]]) -> None:
-    """Put the table into the document."""
-    before, _, rest = _PAGE.read_text(encoding="utf-8").partition(_MARKS[0])
-    _, _, after = rest.partition(_MARKS[1])
-    _PAGE.write_text(before + _MARKS[0] + markdown(rows) + _MARKS[1] + after, encoding="utf-8")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m hamming.sim.chain_length", description=str(__doc__).partition("\n")[0]
-    )
-    parser.add_argument("--print", dest="only_print", action="store_true", help="print what is kept; measure nothing")
-    parser.add_argument("--keep", action="store_true", help="put the table into docs/long-context.md, too")
-    parser.add_argument("--again", action="store_true", help="measure also what is kept")
-    options = parser.parse_args(arguments)
-    kept = {row["n_engines"]: row for row in read()}
-    if not options.only_print:
-        for n_engines in LENGTHS:
-            if n_engines not in kept or options.again:
-                kept[n_engines] = measure(n_engines)
-                rows = [kept[n] for n in LENGTHS if n in kept]
-                RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    rows = [kept[n] for n in LENGTHS if n in kept]
-    if options.keep:
-        _keep(rows)
-    print(markdown(rows), end="")
-    return 0
+    return KeptPoints(
+        program="python -m hamming.sim.chain_length",
+        description=str(__doc__).partition("\n")[0],
+        points=LENGTHS,
+        point_of=lambda row: row["n_engines"],
+        measure=measure,
+        results=RESULTS,
+        markdown=markdown,
+        page=_PAGE,
+        marks=_MARKS,
+    ).main(arguments)
 
 
 if __name__ == "__main__":

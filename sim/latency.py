@@ -8,8 +8,6 @@ Broken off, it goes on: what is measured is kept in `sim/latency.json`.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hamming.rtl.design import Design, load_design
+from hamming.sim import kept_points
+from hamming.sim.kept_points import KeptPoints
 from hamming.sim.simulate import EngineTestbench, Traffic
 from hamming.sim.stimulus import random_vectors
 
@@ -105,7 +105,7 @@ def measure(point: Point) -> dict[str, Any]:
 
 def read(path: Path = RESULTS) -> list[dict[str, Any]]:
     """Return what was measured."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return kept_points.read(path)
 
 
 def bytes_read(n_keys: int, top_k: int, *, d: int = 64, value_bits: int = 8) -> dict[str, float]:
@@ -177,33 +177,20 @@ def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
     pyplot.close(figure)
 
 
-def _keep(rows: Sequence[dict[str, Any]]) -> None:
-    """Put table and picture into the document."""
-    before, _, rest = _PAGE.read_text(encoding="utf-8").partition(_MARKS[0])
-    _, _, after = rest.partition(_MARKS[1])
-    _PAGE.write_text(before + _MARKS[0] + markdown(rows) + _MARKS[1] + after, encoding="utf-8")
-    plot(rows, _PAGE.with_suffix(".svg"))
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m hamming.sim.latency", description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--print", dest="only_print", action="store_true", help="print what is kept; measure nothing")
-    parser.add_argument("--keep", action="store_true", help="put table and picture into docs/long-context.md, too")
-    parser.add_argument("--again", action="store_true", help="measure also what is kept")
-    options = parser.parse_args(arguments)
-    kept = {Point(*(row[name] for name in Point._fields)): row for row in read()}
-    if not options.only_print:
-        for point in POINTS:
-            if point not in kept or options.again:
-                kept[point] = measure(point)
-                rows = [kept[one] for one in POINTS if one in kept]
-                RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    rows = [kept[one] for one in POINTS if one in kept]
-    if options.keep:
-        _keep(rows)
-    print(markdown(rows), end="")
-    return 0
+    return KeptPoints(
+        program="python -m hamming.sim.latency",
+        description=str(__doc__).partition("\n")[0],
+        points=POINTS,
+        point_of=lambda row: Point(*(row[name] for name in Point._fields)),
+        measure=measure,
+        results=RESULTS,
+        markdown=markdown,
+        page=_PAGE,
+        marks=_MARKS,
+        plot=plot,
+    ).main(arguments)
 
 
 if __name__ == "__main__":
