@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.dimensions import Dimensions
+from hamming.rtl.stage import Stage
 
 __all__ = ["QueryShare", "RowShare"]
 
@@ -114,25 +115,20 @@ class QueryShare(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         given = self.i.p
-        moves = Signal()
-        held = Signal(payload.query(self.dims.part), reset_less=True)
-        m.d.comb += [
-            moves.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(moves & ~ResetSignal()),
-            self.o.p.eq(held),
-        ]
+        m.submodules.stage = stage = Stage(payload.query(self.dims.part))
         names = ("n_valid", "first") if self.dims.config.range else ("n_valid",)
-        with m.If(moves):
-            m.d.sync += self.o.valid.eq(self.i.valid)
-        with m.If(self.i.valid & moves):
-            m.d.sync += [
-                held.query.eq(given.query),
-                *(held[name].eq(self._own(m, name, given[name])) for name in names),
-            ]
+        m.d.comb += [
+            stage.i.valid.eq(self.i.valid),
+            self.i.ready.eq(stage.i.ready),
+            stage.i.p.query.eq(given.query),
+            *(stage.i.p[name].eq(self._own(m, name, given[name])) for name in names),
+        ]
+        if self.dims.spec.n_tables > 1:
+            m.d.comb += stage.i.p.table.eq(given.table)
+        wiring.connect(m, stage.o, wiring.flipped(self.o))
+        with m.If(self.i.valid & self.i.ready):
             is_above = Cat(given[name] > self.dims.spec.n_keys for name in names)
             m.d.sync += self.errors.eq(self.errors | is_above)
-            if self.dims.spec.n_tables > 1:
-                m.d.sync += held.table.eq(given.table)
         return m
 
     def _own(self, m: Module, name: str, bound: Value) -> Value:

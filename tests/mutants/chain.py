@@ -82,7 +82,7 @@ MUTANTS = [
     Mutant("keys before an engine count as its own", "share.py", "m.If(~place[-1])", "m.If(1)", QUERIES),
     Mutant(
         "a query that waits is overwritten",
-        "share.py",
+        "stage.py",
         "moves.eq(~self.o.valid | self.o.ready)",
         "moves.eq(1)",
         QUERIES,
