@@ -23,8 +23,8 @@ from hamming.audit.unreachable import stay_zero
 from hamming.rtl.engine import Engine
 from hamming.rtl.verilog import emit
 from hamming.sim import runner
+from hamming.sim.engine_testbench import EngineTestbench
 from hamming.sim.regression import traffic_of
-from hamming.sim.simulate import EngineTestbench
 
 __all__ = ["ASSUMPTIONS", "Assumption", "proved", "simulate"]
 

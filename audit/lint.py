@@ -97,7 +97,7 @@ def _icarus(file: Path, name: str) -> list[tuple[str, str]]:
 
 def _slang(file: Path, name: str) -> list[tuple[str, str]]:
     try:
-        from pyslang import driver  # pyright: ignore[reportMissingImports]  (an extra)
+        from pyslang import driver  # pyright: ignore[reportMissingImports, reportMissingModuleSource]  (an extra)
     except ImportError:
         raise LinterMissing("slang is not installed: pip install pyslang") from None
     slang = driver.Driver()

@@ -20,8 +20,8 @@ from hamming.rtl.design import Design
 from hamming.rtl.manifest import ports, streams
 from hamming.sim import case, runner
 from hamming.sim.component import COMPONENTS, case_of
+from hamming.sim.engine_testbench import EngineTestbench
 from hamming.sim.regression import traffic_of
-from hamming.sim.simulate import EngineTestbench
 from hamming.sim.stimulus import random_vectors
 from hamming.sim.testbench import Case, Testbench
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from hamming.rtl.design import Design
 
 if TYPE_CHECKING:
-    from hamming.sim.simulate import Report
+    from hamming.sim.report import Report
 
 __all__ = ["manifest_table", "presets_table", "run_table", "simulation_table"]
 

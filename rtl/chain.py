@@ -17,8 +17,10 @@ from hamming.rtl import payload
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.division import Division
-from hamming.rtl.engine import Engine, errors
+from hamming.rtl.engine import Engine
+from hamming.rtl.errors import errors
 from hamming.rtl.fork import Fork
+from hamming.rtl.stage import Stage
 
 __all__ = ["Chain"]
 
@@ -104,13 +106,16 @@ class Chain(wiring.Component):
             m.d.comb += whole.ready.eq(reduce(and_, (part.ready for part in parts)))
             m.d.comb += [part.valid.eq(whole.valid) for part in parts]
             m.d.comb += [part.payload.eq(whole.payload) for part in parts]
+        # Queries: from a register, since a master may withdraw one that some engines have taken already.
+        m.submodules.query = query = Stage(payload.query(self.dims))
+        wiring.connect(m, wiring.flipped(self.i_query), query.i)
         m.submodules.fork = fork = Fork(n_engines)
-        m.d.comb += [fork.i_valid.eq(self.i_query.valid), self.i_query.ready.eq(fork.i_ready & ~ResetSignal())]
+        m.d.comb += [fork.i_valid.eq(query.o.valid), query.o.ready.eq(fork.i_ready)]
         for n, engine in enumerate(engines):
             m.d.comb += [
                 engine.i_query.valid.eq(fork.o_valid[n]),
                 fork.o_ready[n].eq(engine.i_query.ready),
-                engine.i_query.p.eq(self.i_query.p),
+                engine.i_query.p.eq(query.o.p),
             ]
             if self.config.mask:
                 wiring.connect(m, wiring.flipped(getattr(self, f"i_mask_{n}")), engine.i_mask)

@@ -95,7 +95,7 @@ class Dimensions(Sizes):
         n_valid = self.spec.n_keys if n_valid is None else n_valid
         if self.part is not self:
             most = min(n_valid, self.part.spec.n_keys)
-            return self.part.latency(most, n_rows) + self.agreement + self.config.n_engines * HOP_LATENCY
+            return self.part.latency(most, n_rows) + 1 + self.agreement + self.config.n_engines * HOP_LATENCY
         terms = {
             name: term if name == "score" else term // self.n_queries_a_row
             for name, term in self.cycle_terms(n_valid, n_rows).items()

@@ -6,8 +6,6 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.data import StructLayout
-from amaranth.lib.wiring import In, Out
 
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl import payload
@@ -21,14 +19,11 @@ from hamming.rtl.kept_keys import KeptKeys
 from hamming.rtl.key_requests import KeyRequests
 from hamming.rtl.loader import RowLoader
 from hamming.rtl.locate import Locate
+from hamming.rtl.members import engine_members
 from hamming.rtl.memory import (
     BankedMemory,
     DualPortMemory,
-    ReadPort,
-    WritePort,
-    key_read_port,
     key_write_port,
-    value_read_port,
     value_write_port,
 )
 from hamming.rtl.merge import PartialAdder
@@ -40,7 +35,7 @@ from hamming.rtl.selector import selector as selector_of
 from hamming.rtl.sender import RowSender
 from hamming.rtl.share import QueryShare, RowShare
 from hamming.rtl.shared_rows import SharedRows
-from hamming.rtl.softmax import SoftmaxTable, table_read
+from hamming.rtl.softmax import SoftmaxTable
 from hamming.rtl.spare import Spare
 from hamming.rtl.stage import Stage
 from hamming.rtl.table_queue import TableQueue
@@ -49,37 +44,7 @@ from hamming.rtl.turns import Turns
 from hamming.rtl.value_requests import ValueRequests
 from hamming.rtl.weighted_sum import WeightedSum
 
-__all__ = ["Engine", "errors"]
-
-
-def errors(dims: Dimensions) -> dict[str, str]:
-    """Return the causes that the bits of an engine's `error` stand for, lowest bit first, and what each means."""
-    spec = dims.spec
-    causes = {
-        "n_valid": f"a query had an n_valid above n_keys = {spec.n_keys}; it was taken as n_keys",
-        "row_index": f"a row had an index of n_keys = {spec.n_keys} or more; it was dropped",
-    }
-    if dims.config.table == "loadable":
-        causes["weight_index"] = f"a table entry had an index above d_head = {spec.d_head}; it was dropped"
-        causes["weight_table"] = "a query met a table that rises, or whose first entry is 0; it was used as it is"
-        if dims.config.product == "shift":
-            causes["weight_table"] += "; or an entry was no power of two, and was stored as the one below it"
-        if spec.n_tables > 1:
-            causes["weight_index"] = (
-                f"a table entry had an index above d_head = {spec.d_head}, or a table of n_tables = {spec.n_tables} or "
-                "more; it was dropped"
-            )
-    if dims.config.range:
-        causes["first"] = f"a query had a first above n_keys = {spec.n_keys}; it was taken as n_keys"
-        if spec.n_sinks:
-            causes["base"] = f"a query had a base of n_keys = {spec.n_keys} or more; it had no sinks"
-    if spec.n_tables > 1:
-        causes["table"] = f"a query had a table of n_tables = {spec.n_tables} or more; the last one was used"
-    for kind, memory in zip(("key", "value"), dims.config.memories, strict=True):
-        if memory == "request":
-            causes[f"{kind}_response"] = f"a response of the {kind} memory had its error bit set; its data were used"
-            causes[f"{kind}_unasked"] = f"a response of the {kind} memory came that nobody asked for; it was dropped"
-    return causes
+__all__ = ["Engine"]
 
 
 class Engine(wiring.Component):
@@ -123,7 +88,7 @@ class Engine(wiring.Component):
     o_selected : Out(stream of payload.kept_key), if the configuration exposes the index
         The kept keys, in the selector's order. Must be drained, or the engine waits.
     error : Out(one bit a cause)
-        What has been out of range since the last reset (`errors`).
+        What has been out of range since the last reset (`rtl.errors`).
     key_read, key_write, value_read, value_write : Out(ReadPort, WritePort), if the memory is external
     key_request, key_write, value_request, value_write : Out(streams of payload.read_request, payload.write_...)
     key_response, value_response : In(stream of payload.read_response)
@@ -171,36 +136,7 @@ class Engine(wiring.Component):
         self.spec = spec
         self.config = config
         self.dims = dims = Dimensions(spec, config)
-
-        members = {"i_row": In(stream.Signature(payload.key_row(dims)))}
-        if config.table == "loadable":
-            members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))
-            if config.bus == "axi":
-                members["table_read"] = In(table_read(dims))
-        members["i_query"] = In(stream.Signature(payload.query(dims)))
-        if config.mask:
-            members["i_mask"] = In(stream.Signature(payload.mask_row(dims)))
-        if config.output == "quotient":
-            members["o_out"] = Out(stream.Signature(payload.out_beat(dims)))
-        else:
-            members["o_partial"] = Out(stream.Signature(payload.partial(dims)))
-        if config.expose_index:
-            members["o_selected"] = Out(stream.Signature(payload.kept_key(dims)))
-        if config.n_engines > 1:
-            members |= {"start": In(spec.index_bits), **agreement_members(dims)}
-            members["i_partial"] = In(stream.Signature(payload.partial(dims)))
-            if config.expose_index:
-                members["i_selected"] = In(stream.Signature(payload.kept_key(dims)))
-        members["error"] = Out(len(errors(dims)))
-        keys, values = config.memories
-        if keys != "internal":
-            own = dims.part
-            members |= _memory_members("key", keys, key_read_port(own), key_write_port(own), payload.write_key(own))
-        if values != "internal":
-            own = dims.part
-            write = payload.write_values(own)
-            members |= _memory_members("value", values, value_read_port(own), value_write_port(own), write)
-        super().__init__(members)
+        super().__init__(engine_members(dims))
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -438,17 +374,6 @@ def _connect_fork(m: Module, fork: Fork, *branches) -> None:
     """Connect the handshakes of a fork's branches."""
     for n, branch in enumerate(branches):
         m.d.comb += [branch.valid.eq(fork.o_valid[n]), fork.o_ready[n].eq(branch.ready)]
-
-
-def _memory_members(kind: str, memory: str, read: ReadPort, write: WritePort, request: StructLayout) -> dict[str, Any]:
-    """Return the members by which a memory is reached that is not inside."""
-    if memory == "external":
-        return {f"{kind}_read": Out(read), f"{kind}_write": Out(write)}
-    return {
-        f"{kind}_request": Out(stream.Signature(payload.read_request(read))),
-        f"{kind}_response": In(stream.Signature(payload.read_response(read))),
-        f"{kind}_write": Out(stream.Signature(request)),
-    }
 
 
 def _connect(m: Module, source, sink) -> None:

@@ -21,7 +21,8 @@ from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_masters, axi_str
 from hamming.rtl.axi.registers import causes, description
 from hamming.rtl.chain import Chain
 from hamming.rtl.dimensions import BUFFER_LATENCY, HOP_LATENCY
-from hamming.rtl.engine import Engine, errors
+from hamming.rtl.engine import Engine
+from hamming.rtl.errors import errors
 from hamming.rtl.kept_keys import waiting_keys
 from hamming.rtl.memory import ReadPort, WritePort, key_read_port, value_read_port
 from hamming.rtl.short_queue import MOST_IN_REGISTERS
@@ -264,7 +265,7 @@ def _cycles(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
         agree = {"agree": {"formula": "d_head + 1", "cycles": terms["agree"]}}
         if "index" in terms:
             agree["index"] = {"formula": "max(1, min(top_k, n_valid))", "cycles": terms["index"]}
-        others += f" + {dims.agreement} + {HOP_LATENCY} * n_engines"
+        others += f" + {1 + dims.agreement} + {HOP_LATENCY} * n_engines"
     for_each = f" for each {n_queries} queries" if times else ""
     return {
         "formula": f"max({', '.join(terms)}){for_each}, back to back; score and sum alone are the bound",

@@ -9,7 +9,8 @@ from pathlib import Path
 import cocotb
 
 from hamming.sim import case
-from hamming.sim.axi_bench import AxiBench, AxiPorts
+from hamming.sim.axi_bench import AxiBench
+from hamming.sim.axi_ends import AxiPorts
 from hamming.sim.bench import play_cases
 from hamming.sim.bench_engine import play
 from hamming.sim.payloads import read_streams

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hamming.sim.bench import Bench, play_cases
-from hamming.sim.bench_engine import beyond_range
+from hamming.sim.engine_beats import beyond_range
 from hamming.sim.payloads import Stream
 from hamming.sim.steps import Steps
 

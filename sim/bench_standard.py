@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hamming.sim.bench import Bench, play_cases
-from hamming.sim.bench_engine import cycles, out_beats, row_schedule
+from hamming.sim.bench_engine import cycles
+from hamming.sim.engine_beats import out_beats, row_schedule
 from hamming.sim.streams import Gate
 
 

@@ -18,8 +18,8 @@ from hamming.rtl.design import Design, load_design
 from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
 from hamming.sim import kept_points
+from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.kept_points import KeptPoints
-from hamming.sim.simulate import EngineTestbench, Traffic
 from hamming.sim.stimulus import random_vectors
 
 __all__ = ["LENGTHS", "RESULTS", "design_of", "markdown", "measure", "read"]

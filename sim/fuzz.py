@@ -16,9 +16,9 @@ from typing import Any
 
 from hamming import pool
 from hamming.rtl.design import Design
-from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
 from hamming.rtl.memory_wrapper import memory_wrapper, wrapper_name
+from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
 from hamming.sim import case, runner
 from hamming.sim.fuzz_check import check
@@ -111,7 +111,7 @@ def play(design: Design, n_cycles: int, seed: int = 0) -> tuple[dict[str, Any], 
     """Drive an engine, and return its manifest and what its harness wrote down; arguments as of `fuzz`."""
     if design.config.bus != "stream":
         raise ValueError(f"anything is sent to engines of bus 'stream', not {design.config.bus!r}; see sim.protocol")
-    engine = Engine(design.spec, design.config)
+    engine = top(design.spec, design.config)
     name = design.config.name
     verilog = emit(engine, name)
     described = manifest(engine, verilog)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -140,7 +140,7 @@ class _Queries:
         found.count("queries", len(self.at))
         ends = []
         n_beats = spec.d_value // dims.n_dividers
-        self.out, done = self._packets(log, "o_out", n_beats, n_beats, found)
+        self.out, done = self._packets(log, log.out, n_beats, n_beats, found)
         ends.append(done)
         self.selected: list[slice] = []
         if "o_selected" in epoch.taken:
@@ -149,8 +149,10 @@ class _Queries:
         self.n_complete = min(len(self.at), *map(len, ends))
         self.done = np.max([end[: self.n_complete] for end in ends], axis=0) if self.n_complete else np.zeros(0, int)
         self.mask = np.zeros((len(self.at), spec.n_keys), bool)
-        if design.config.mask:
-            self._masks(design, epoch.taken["i_mask"], found)
+        n_own = dims.part.spec.n_keys
+        for engine, name in enumerate(_masks(epoch.taken)):
+            own = slice(engine * n_own, (engine + 1) * n_own)
+            self.mask[:, own] = self._mask_of(design, name, self.seen[:, own], found)
 
     def _packets(
         self, log: Log, name: str, fewest: int, most: int, found: Findings
@@ -170,33 +172,43 @@ class _Queries:
             found.wrong(f"{name}: an answer before its query, after cycle {self.epoch.begin}")
         return [slice(a, b + 1) for a, b in zip(starts[:-1].tolist(), ends.tolist(), strict=True)], beats.end[ends]
 
-    def _masks(self, design: Design, beats: Records, found: Findings) -> None:
-        """Give each group the beats of the rows that it reads; without `RowRange` the first is taken with the query."""
-        dims, spec, n_group = design.dimensions, design.spec, self.n_group
+    def _mask_of(self, design: Design, name: str, seen: NDArray[np.bool_], found: Findings) -> NDArray[np.bool_]:
+        """Give each group the beats of the rows that it reads of an engine, and return what they mask of its keys.
+
+        Without a stage before it an engine takes the first with the query.
+        """
+        dims, n_group, beats = design.dimensions.part, self.n_group, self.epoch.taken[name]
         lanes, n_rows = dims.n_lanes, dims.n_rows
         whole = np.zeros((len(self.at), n_rows * lanes), bool)
-        whole[:, : spec.n_keys] = self.seen
+        whole[:, : seen.shape[1]] = seen
         is_read = rows_read(whole.reshape(-1, n_group, n_rows, lanes).max(axis=-1))
         at = self.at[::n_group]
         first = np.concatenate([[0], np.cumsum(is_read.sum(axis=-1))])
         have = min(len(at), len(beats))
         inside = first[:-1] < len(beats)
         begins = beats.end[first[:-1][inside]]
-        if dims.has_row_range:
+        if dims.has_row_range or dims is not design.dimensions:
             is_wrong = (begins <= at[inside]).any()
         else:
             is_wrong = not inside.all() or (begins != at[inside]).any()
         if is_wrong:
             found.wrong(
-                f"i_mask: a beat is taken without its query, between cycles {self.epoch.begin} and {self.epoch.end}"
+                f"{name}: a beat is taken without its query, between cycles {self.epoch.begin} and {self.epoch.end}"
             )
         elif len(beats) > first[-1]:
-            found.wrong(f"i_mask: more beats than queries need, between cycles {self.epoch.begin} and {self.epoch.end}")
+            found.wrong(f"{name}: more beats than queries need, between cycles {self.epoch.begin} and {self.epoch.end}")
+        mask = np.zeros(seen.shape, bool)
         for n in range(have):
             bits = beats.bits[first[n] : first[n + 1]]
             rows = np.zeros((n_group, n_rows, lanes), bool)
             rows[:, np.flatnonzero(is_read[n])[: len(bits)]] = bits.reshape(-1, n_group, lanes).swapaxes(0, 1)
-            self.mask[n * n_group : (n + 1) * n_group] = rows.reshape(n_group, -1)[:, : spec.n_keys]
+            mask[n * n_group : (n + 1) * n_group] = rows.reshape(n_group, -1)[:, : seen.shape[1]]
+        return mask
+
+
+def _masks(streams: Iterable[str]) -> list[str]:
+    """Return the streams of masks: of an engine one, of a chain one an engine."""
+    return [name for name in streams if name.startswith("i_mask")]
 
 
 def _hold_waits(design: Design, log: Log, epoch: Epoch, queries: _Queries, latency: int, found: Findings) -> None:
@@ -212,12 +224,12 @@ def _hold_waits(design: Design, log: Log, epoch: Epoch, queries: _Queries, laten
 
     length = epoch.end - epoch.begin
     stalled = np.zeros(length + 1, np.int64)  # whether an output, or the mask, keeps the engine waiting
-    for name in ("o_out", "o_selected"):
-        for start, end in _waits(epoch.offers[name]) if name in epoch.offers else ():
+    for name in (name for name in epoch.offers if name.startswith("o_")):
+        for start, end in _waits(epoch.offers[name]):
             stalled[start - epoch.begin : end - epoch.begin] = 1
-    if design.config.mask:
+    for name in _masks(epoch.offers):
         starved = np.ones(length + 1, np.int64)
-        for start, end in _spans(epoch.offers["i_mask"]):
+        for start, end in _spans(epoch.offers[name]):
             starved[start - epoch.begin : end - epoch.begin + 1] = 0
         stalled |= starved
     for start, end in _slow(log, epoch):
@@ -305,7 +317,12 @@ class _Errors:
                     rises.setdefault(name, cycle)
             value = now
         most = {"n_valid": spec.n_keys, "first": spec.n_keys, "base": spec.n_keys - 1, "table": spec.n_tables - 1}
-        causes = {name: queries.at[queries.asked[name] > most[name]] for name in most if name in self._names}
+        wrong = {name: np.flatnonzero(queries.asked[name] > most[name]) for name in most if name in self._names}
+        if self._design.config.n_engines > 1:
+            for name, some in wrong.items():
+                self._hold_chain(epoch, queries, name, some, rises.pop(name, None), found)
+            wrong = {}
+        causes = {name: queries.at[some] for name, some in wrong.items()}
         rows = epoch.taken["i_row"]
         causes["row_index"] = rows.end[rows.field(self._log.streams["i_row"], "index") >= spec.n_keys]
         for name, cycles in self._log.wrongs.items():
@@ -322,6 +339,19 @@ class _Errors:
             if rises.get(name) != expected:
                 found.wrong(f"error {name} rises in cycle {rises.get(name)}, not {expected} (reset in {epoch.end})")
             found.count(f"error {name}", expected is not None)
+
+    def _hold_chain(
+        self, epoch: Epoch, queries: _Queries, name: str, wrong: NDArray[np.int64], rise: int | None, found: Findings
+    ) -> None:
+        """Engines of a chain tell of a query as the first of them takes it: before it is answered."""
+        latest, earliest = epoch.end, epoch.end
+        if len(wrong):
+            first = int(wrong[0])
+            earliest = int(queries.at[first]) + 1
+            latest = int(queries.done[first]) if first < queries.n_complete else epoch.end
+        found.count(f"error {name}", rise is not None)
+        if not earliest <= (epoch.end if rise is None else rise) <= latest:
+            found.wrong(f"error {name} rises in cycle {rise}, not in {earliest} to {latest} (reset in {epoch.end})")
 
     def _hold_table(self, epoch: Epoch, queries: _Queries, rise: int | None, found: Findings) -> None:
         """An entry that is no power of two tells at once; a table that rises, a while after a query used it."""

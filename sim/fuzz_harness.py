@@ -171,7 +171,8 @@ def _own_fields(stream: Stream) -> Iterator[tuple[Field, int]]:
 def _fresh(stream: Stream, manifest: Mapping[str, Any]) -> list[str]:
     """Say of each field of an input what is offered next."""
     spec = manifest["spec"]
-    lines, taken = [], {"i_row": 0, "i_query": 2, "i_weight": 1, "i_mask": 3}[stream.name]
+    # A chain has a mask an engine.
+    lines, taken = [], {"i_row": 0, "i_query": 2, "i_weight": 1}.get(stream.name, 3)
     for field, number in _own_fields(stream):
         low, width = field.offset, field.span.stop - field.offset
         word, other, third, fourth = (f"noise[{n + 31}:{n}]" for n in range(5 * number, 5 * number + 128, 32))
@@ -256,7 +257,7 @@ def _clocked(
                 f"      {name}_changes = is_storm && $urandom % 2 ? $urandom % 128 : 0;",
             ]
     table = "i_weight" in streams
-    quiet = "\n".join(f"          {stream.name}_rate = 256;" for stream in inputs if stream.name == "i_mask")
+    quiet = "\n".join(f"          {stream.name}_rate = 256;" for stream in inputs if stream.name.startswith("i_mask"))
     taking = "\n".join(f"          {n}_rate = 256;" for n, stream in streams.items() if stream.direction == "output")
     return f"""\
   // None, hardly any, some, all.

@@ -79,6 +79,8 @@ class Log:
     ----------
     streams
         Layouts by name, but for those of memories.
+    out
+        The stream of answers: `o_out`, or `o_partial`.
     offers
         `Records` by stream.
     resets
@@ -99,6 +101,7 @@ class Log:
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
         self.streams = own_streams(manifest)
+        self.out = "o_out" if "o_out" in self.streams else "o_partial"
         self.offers = {name: _read(folder / f"{name}.log", stream.bits) for name, stream in self.streams.items()}
         events = _read(folder / EVENTS, 32)
         value = events.bits @ (1 << np.arange(32, dtype=np.int64))

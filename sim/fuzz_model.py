@@ -161,7 +161,7 @@ class Answers:
         # Sums of any table are as large as those of the largest.
         largest = (2**design.spec.weight_bits - 1,) * (design.spec.d_head + 1)
         self._any_table = dataclasses.replace(design.spec, weights=largest)
-        self._streams = log.streams
+        self._streams, self._out = log.streams, log.out
         self._contents, self._tables = contents, tables
         self._waiting: list[dict[str, Any]] = []
         self._wrong: list[str] = []
@@ -177,8 +177,9 @@ class Answers:
             return
         version, table = self._tables[queries.table[number]].of(at, done)
         epoch = queries.epoch
-        out = epoch.taken["o_out"].where(queries.out[number])
-        stream = self._streams["o_out"]
+        out = epoch.taken[self._out].where(queries.out[number])
+        stream = self._streams[self._out]
+        told = {field.name: out.field(stream, field.name) for field in stream.fields}
         one = {
             "cycle": at,
             "q": queries.q[number],
@@ -188,8 +189,8 @@ class Answers:
             "has_value": contents.has_value & (contents.value_at < at),
             "table": table,
             "version": version,
-            "out": out.field(stream, "value").reshape(-1),
-            "is_empty": out.field(stream, "is_empty"),
+            "is_empty": told.pop("is_empty"),
+            "told": told,
         }
         if queries.selected:
             kept = epoch.taken["o_selected"].where(queries.selected[number])
@@ -214,13 +215,14 @@ class Answers:
         spec = self._spec
         q, key, value = (np.stack([one[name] for one in batch]) for name in ("q", "key", "value"))
         absent = ~np.stack([one["seen"] for one in batch])
-        kept = select(matches(q[:, None], key), spec.top_k, absent[:, None])
+        scores = matches(q[:, None], key)
+        kept = select(scores, spec.top_k, absent[:, None])
         weight = np.zeros(kept.index.shape, np.int64)
         for n, one in enumerate(batch):
             if one["table"] is not None:
                 weight[n] = weigh(kept.deficit[n], [one["table"]])
         acc, total = weighted_sum(self._any_table, weight, kept.index, value)
-        expected = normalize(spec, acc, total)[:, 0]
+        quotient = normalize(spec, acc, total)[:, 0]
         for n, one in enumerate(batch):
             index, deficit = kept.index[n, 0], kept.deficit[n, 0]
             is_empty = bool(index[0] < 0)
@@ -232,10 +234,20 @@ class Answers:
             if one["table"] is None or not one["has_value"][index[index >= 0]].all():
                 continue
             self._counts["outputs compared"] += 1
-            out = expected[n]
-            if not is_empty and total[n, 0] == 0:
-                out = np.full(spec.d_value, 2 ** (spec.out_bits - 1) - 1)
-            self._hold(one, "o_out", one["out"].tolist(), out.tolist())
+            if self._out == "o_partial":
+                expected = {
+                    "acc": acc[n, 0] + (total[n, 0] << spec.value_bits - 1),
+                    "weight_sum": total[n],
+                    "max_level": np.array([0 if is_empty else 1 + scores[n, 0, index[0]]]),
+                }
+            elif not is_empty and total[n, 0] == 0:
+                expected = {"value": np.full(spec.d_value, 2 ** (spec.out_bits - 1) - 1)}
+            else:
+                expected = {"value": quotient[n]}
+            for name, array in expected.items():
+                told = one["told"][name].reshape(-1)
+                each = array if len(told) == len(array) else np.repeat(array, len(told))  # a sum of all is in each beat
+                self._hold(one, f"{self._out} {name}", told.tolist(), each.tolist())
 
     def _hold(self, one: dict[str, Any], what: str, got: Any, expected: Any) -> None:
         if got == expected:

@@ -17,8 +17,8 @@ import numpy as np
 
 from hamming.rtl.design import Design, load_design
 from hamming.sim import kept_points
+from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.kept_points import KeptPoints
-from hamming.sim.simulate import EngineTestbench, Traffic
 from hamming.sim.stimulus import random_vectors
 
 __all__ = ["DRAM", "POINTS", "RESULTS", "Point", "bytes_read", "markdown", "measure", "plot", "read"]

@@ -16,16 +16,16 @@ from hamming.sim.stimulus import random_chain, random_design
 __all__ = ["engine_of", "parsed"]
 
 
-def engine_of(number: int, seed: int, *, chains: bool = False) -> Design:
+def engine_of(number: int, seed: int) -> Design:
     """Return the random design of a number.
 
-    With `chains` every fourth is several engines in a chain, and of the others some have partial results.
+    Every fourth is several engines in a chain, and of the others some have partial results.
     """
     rng = np.random.default_rng([seed, number])
     design = random_design(rng)
-    if chains and number % 4 == 3:
+    if number % 4 == 3:
         return random_chain(design, rng)
-    if chains and number % 4 == 1 and design.config.selector == "histogram":
+    if number % 4 == 1 and design.config.selector == "histogram":
         return Design(design.spec, dataclasses.replace(design.config, output="partial", n_queries_a_row=1))
     return design
 

@@ -18,8 +18,9 @@ from rich.table import Table
 from hamming import pool
 from hamming.rtl.design import Design
 from hamming.sim import coverage, runner
+from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.many_engines import engine_of, parsed
-from hamming.sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
+from hamming.sim.report import Report, hold_cycles
 from hamming.sim.stimulus import random_vectors
 from hamming.sim.worst_case import POWER_UPS
 
@@ -172,7 +173,7 @@ def _traffic(
 
 def run_random(number: int, n_queries: int, seed: int, simulator: str, power_up: str) -> RegressionReport:
     """Run a random design, the one of this number: a job of `main`."""
-    return regress(engine_of(number, seed, chains=True), n_queries, seed, simulator=simulator, power_up=power_up)
+    return regress(engine_of(number, seed), n_queries, seed, simulator=simulator, power_up=power_up)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -201,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"#{number}": (number, n_queries, options.seed, options.simulator, options.power_up)
         for number in range(options.configurations)
     }
-    designs = [engine_of(number, options.seed, chains=True) for number in range(options.configurations)]
+    designs = [engine_of(number, options.seed) for number in range(options.configurations)]
     console = Console()
     began = time.monotonic()
     found: dict[str, RegressionReport | str] = {}

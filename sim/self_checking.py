@@ -12,7 +12,7 @@ import numpy as np
 
 from hamming.golden.attention import attend
 from hamming.rtl.design import Design
-from hamming.sim.bench_engine import mask_beats, out_beats
+from hamming.sim.engine_beats import mask_beats, out_beats
 from hamming.sim.payloads import Stream, read_streams
 from hamming.sim.stimulus import random_vectors
 

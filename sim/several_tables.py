@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hamming.sim.bench import Bench
-from hamming.sim.bench_engine import table_beats
+from hamming.sim.engine_beats import table_beats
 from hamming.sim.random_table import random_table
 from hamming.sim.streams import Gate
 

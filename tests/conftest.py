@@ -12,3 +12,8 @@ import pytest
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Random numbers that are the same in every run, and differ from test to test."""
     return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the pages, which hold the longest tests: none of them is then left alone at the end."""
+    items.sort(key=lambda item: item.path.name != "test_docs.py")

@@ -57,6 +57,12 @@ RUN_ELSEWHERE = {
     ".venv/bin/pip install -e .": "$(VENV)/base.stamp",
 }
 
+#: Commands of half a minute that several pages show, by page, and the page that runs them.
+RUN_BY_ANOTHER = {
+    ("distillation.md", "hamming distill sample"): "train.md",
+    ("command-line.md", "hamming compare tiny"): "comparison.md",
+}
+
 SHELLS = ("sh", "console")
 
 
@@ -126,7 +132,8 @@ def test_a_page_works_from_top_to_bottom(page, shell, vectors, tmp_path, monkeyp
             exec(compile(code, page.name, "exec"), names)
         elif language in SHELLS:
             for command in commands(code):
-                if not any(is_run_elsewhere(command, known) for known in RUN_ELSEWHERE):
+                others = [*RUN_ELSEWHERE, *(known for name, known in RUN_BY_ANOTHER if name == page.name)]
+                if not any(is_run_elsewhere(command, known) for known in others):
                     shell(command)
         elif language == "c":
             compiles(code)
@@ -158,6 +165,15 @@ def test_what_is_run_elsewhere_is():
     for known, target in RUN_ELSEWHERE.items():
         assert any(is_run_elsewhere(command, known) for command in shown), f"{known} is in no page"
         assert f"\n{target}:" in makefile, f"{target} does not exist"
+
+
+@pytest.mark.parametrize(("name", "known"), RUN_BY_ANOTHER)
+def test_what_another_page_runs_is_there(name, known):
+    for shown in (name, RUN_BY_ANOTHER[name, known]):
+        [page] = [page for page in PAGES if page.name == shown]
+        blocks = [code for language, code in fenced(page) if language in SHELLS]
+        assert any(is_run_elsewhere(command, known) for code in blocks for command in commands(code))
+    assert (RUN_BY_ANOTHER[name, known], known) not in RUN_BY_ANOTHER
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

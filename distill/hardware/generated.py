@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hamming.distill.hardware.generate import Engines, generate
 from hamming.golden.attention import attend
-from hamming.sim.simulate import EngineTestbench, Traffic
+from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.stimulus import Vectors
 
 __all__ = ["simulate_generated", "verilog_outputs"]

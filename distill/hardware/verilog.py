@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from hamming.golden.attention import attend
 from hamming.rtl.design import load_design
+from hamming.sim.engine_testbench import EngineTestbench, Traffic
+from hamming.sim.report import Report, hold_cycles
 from hamming.sim.runner import SimulationFailed, SimulatorMissing
-from hamming.sim.simulate import EngineTestbench, Report, Traffic, hold_cycles
 from hamming.sim.stimulus import Vectors
 
 __all__ = ["layer_names", "simulate_layer"]

@@ -8,7 +8,7 @@ from typing import Any
 from hamming.rtl import payload
 from hamming.rtl.axi.layout import bytes_of, n_bytes
 from hamming.rtl.dimensions import Dimensions
-from hamming.rtl.engine import errors
+from hamming.rtl.errors import errors
 
 __all__ = [
     "ACCESSES",

@@ -10,8 +10,9 @@ from hamming.audit.coverage import Explanation, cover
 from hamming.audit.designs import DESIGNS
 from hamming.audit.points import read_points
 from hamming.audit.unreachable import unreachable
+from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.regression import RegressionReport
-from hamming.sim.simulate import EngineTestbench, Report, Traffic
+from hamming.sim.report import Report
 from hamming.sim.stimulus import random_vectors
 
 SMALL = """module small(clk, a, b, y);

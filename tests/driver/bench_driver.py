@@ -16,7 +16,7 @@ from hamming.driver import core as in_python
 from hamming.driver.core import Unsupported
 from hamming.driver.pynq_bus import PynqBus
 from hamming.sim import case
-from hamming.sim.axi_bench import AxiPorts
+from hamming.sim.axi_ends import AxiPorts
 from hamming.sim.payloads import read_streams
 
 OUT_OF_RANGE, UNSUPPORTED, TOO_SMALL = -3, -4, -2

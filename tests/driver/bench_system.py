@@ -17,7 +17,7 @@ from cocotb.triggers import ClockCycles
 from cocotbext.axi import AddressSpace, AxiStreamFrame, MemoryRegion, PeripheralRegion
 
 from hamming.sim import case
-from hamming.sim.axi_bench import AxiPorts
+from hamming.sim.axi_ends import AxiPorts
 from hamming.sim.payloads import read_streams
 
 CORE, DMAS = 0x4000_0000, 0x5000_0000

@@ -16,7 +16,8 @@ from hamming.golden.attention import attend
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.dimensions import Dimensions
-from hamming.rtl.engine import Engine, errors
+from hamming.rtl.engine import Engine
+from hamming.rtl.errors import errors
 from hamming.rtl.fetch import KeyFetch
 from hamming.rtl.loader import RowLoader
 from hamming.rtl.softmax import SoftmaxTable

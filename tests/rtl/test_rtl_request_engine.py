@@ -12,7 +12,8 @@ from amaranth.hdl import Value
 
 from hamming.golden.attention import attend
 from hamming.rtl.config import EngineConfig
-from hamming.rtl.engine import Engine, errors
+from hamming.rtl.engine import Engine
+from hamming.rtl.errors import errors
 from hamming.rtl.key_requests import KeyRequests
 from hamming.rtl.value_requests import ValueRequests
 from tests.rtl.harness import pack

@@ -7,7 +7,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiStreamFrame
 
-from hamming.sim.axi_bench import AxiPorts
+from hamming.sim.axi_ends import AxiPorts
 from hamming.sim.payloads import read_streams
 
 ENABLE, RESET, DRAIN, CLEAR = 1, 2, 4, 8

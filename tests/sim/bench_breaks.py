@@ -4,7 +4,7 @@ import cocotb
 import numpy as np
 
 from hamming.sim.bench import play_cases
-from hamming.sim.bench_engine import out_beats
+from hamming.sim.engine_beats import out_beats
 from hamming.sim.streams import Gate
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hamming.sim.bench import Bench, play_cases
-from hamming.sim.bench_engine import out_beats
+from hamming.sim.engine_beats import out_beats
 from hamming.sim.streams import Gate
 
 

@@ -12,9 +12,9 @@ from hamming.rtl.design import load_design
 from hamming.rtl.manifest import manifest
 from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
+from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.regression import regress
 from hamming.sim.runner import SimulatorMissing
-from hamming.sim.simulate import EngineTestbench, Traffic
 from hamming.sim.stimulus import random_vectors
 from hamming.sim.testbench import Case, Testbench
 

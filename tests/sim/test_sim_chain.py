@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from hamming.golden.attention import attend
+from hamming.rtl.config import OUTPUTS
 from hamming.rtl.design import Design, load_design
-from hamming.sim.bench_engine import masks_of_engines
 from hamming.sim.chain_length import design_of, markdown, read
+from hamming.sim.engine_beats import masks_of_engines
+from hamming.sim.engine_testbench import EngineTestbench
 from hamming.sim.many_engines import engine_of
 from hamming.sim.regression import regress
 from hamming.sim.runner import SimulationFailed
-from hamming.sim.simulate import EngineTestbench, simulate
+from hamming.sim.simulate import simulate
 from hamming.sim.stimulus import random_chain, random_design
 
 DESIGNS = {
@@ -86,10 +88,11 @@ def test_random_chains_fit(number: int) -> None:
 
 
 def test_every_fourth_random_engine_is_a_chain() -> None:
-    designs = [engine_of(number, 0, chains=True) for number in range(8)]
+    designs = [engine_of(number, 0) for number in range(8)]
     assert [design.config.n_engines > 1 for design in designs] == [n % 4 == 3 for n in range(8)]
     for number in (0, 2):
-        assert designs[number] == engine_of(number, 0)
+        assert designs[number] == random_design(np.random.default_rng([0, number]))
+    assert {design.config.output for design in designs} == set(OUTPUTS)
 
 
 def test_what_was_measured_is_of_the_engines_of_today() -> None:

@@ -10,8 +10,8 @@ from hamming.golden.attention import attend
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design, load_design
+from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.regression import regress
-from hamming.sim.simulate import EngineTestbench, Traffic
 from hamming.sim.stimulus import Vectors, random_vectors
 
 TINY = load_design("tiny", ["engine.mask=true"])

@@ -59,6 +59,16 @@ def test_ranges_and_tables(n_sinks):
     assert [name for name in (*names, *(f"error {name}" for name in errors)) if not report.counts.get(name)] == []
 
 
+@pytest.mark.parametrize("output", ["quotient", "partial"])
+def test_engines_in_a_chain(output):
+    options = ["engine.mask=true", "engine.range=true", "engine.n_lanes=2", "engine.n_engines=3", "spec.n_keys=21"]
+    report = fuzz(load_design("tiny", [*options, f"engine.output={output}"]), 2 * N_CYCLES, 4)
+    assert report.messages == []
+    names = "queries", "resets", "lone queries", "selections compared", "outputs compared"
+    errors = "n_valid", "first", "row_index"
+    assert [name for name in (*names, *(f"error {name}" for name in errors)) if not report.counts.get(name)] == []
+
+
 @pytest.mark.parametrize("number", [0, 2, 5])
 def test_random_engine(number):
     report = fuzz(random_design(np.random.default_rng([0, number])), N_CYCLES, number)
@@ -87,7 +97,7 @@ def test_wrong_bits_of_outputs_are_found(played):
     bits[taken, 0] ^= 1
     found = look(played, {"o_out": dataclasses.replace(records, bits=bits)})
     assert found.counts["wrong answers"] == found.counts["outputs compared"] > 0
-    assert ", o_out: expected [" in found.messages[0]
+    assert ", o_out value: expected [" in found.messages[0]
 
 
 def test_beat_that_is_lost_is_found(played):

@@ -8,8 +8,9 @@ from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
 from hamming.rtl.dimensions import Dimensions
+from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.regression import regress
-from hamming.sim.simulate import EngineTestbench, Traffic, simulate
+from hamming.sim.simulate import simulate
 from hamming.sim.stimulus import random_vectors
 
 TABLES = ((60, 41, 41, 9, 3, 1), (63, 2, 2, 2, 1, 1), (5, 5, 5, 5, 5, 0))

@@ -8,8 +8,8 @@ from hamming.pool import Pool
 from hamming.rtl.design import load_design
 from hamming.sim import regression
 from hamming.sim.regression import RegressionReport, main, regress
+from hamming.sim.report import Report
 from hamming.sim.runner import SimulationFailed
-from hamming.sim.simulate import Report
 from tests.pools import in_this_process
 
 TINY = load_design("tiny")

@@ -9,11 +9,12 @@ import pytest
 from hamming.golden.attention import attend
 from hamming.rtl.design import load_design
 from hamming.sim import testbench
+from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.fuzz import fuzz, play
 from hamming.sim.fuzz_check import check
 from hamming.sim.harness import MEMORY
 from hamming.sim.regression import regress
-from hamming.sim.simulate import EngineTestbench, Traffic, simulate
+from hamming.sim.simulate import simulate
 from hamming.sim.stimulus import random_vectors
 
 #: Two keys a word, a last word of one; slices of half a value vector.

@@ -8,7 +8,7 @@ from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design, load_design
 from hamming.rtl.weighted_sum import WeightedSum
 from hamming.sim.component import case_of
-from hamming.sim.simulate import EngineTestbench, Traffic
+from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.stimulus import random_vectors
 from hamming.sim.testbench import Testbench
 

@@ -9,7 +9,8 @@ import pytest
 from hamming.golden.attention import attend
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design, load_design
-from hamming.sim.simulate import Report, hold_cycles, simulate
+from hamming.sim.report import Report, hold_cycles
+from hamming.sim.simulate import simulate
 from hamming.sim.stimulus import random_vectors
 from hamming.sim.testbench import Result
 

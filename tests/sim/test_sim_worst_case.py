@@ -8,7 +8,7 @@ from hamming.rtl.design import load_design
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
 from hamming.rtl.verilog import emit
-from hamming.sim.simulate import EngineTestbench
+from hamming.sim.engine_testbench import EngineTestbench
 from hamming.sim.worst_case import with_macros, without_initial_values
 
 DESIGN = load_design("tiny", ["engine.n_lanes=4", "engine.value_banks=2", "engine.table=loadable"])
