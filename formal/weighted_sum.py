@@ -98,13 +98,16 @@ def sums(dims: Dimensions) -> Harness:
     return h
 
 
+_SIZES = ("top_k", "n_keys", "value_bits", "weight_bits", "fold", "n_macs", "product", "read_latency")
+
+
 def _proof(name: str, *, depth: int = 0, is_small: bool = False, **sizes) -> Proof:
     dims = small(**sizes)
     return Proof(
         name=f"weighted_sum.{name}",
         component="WeightedSum",
         what="sums equal those of plain products, in order; offers hold; none is lost; no wait beyond the latency",
-        size=size_of(dims, "top_k", "n_keys", "value_bits", "weight_bits", "fold", "n_macs", "product", "read_latency"),
+        size=size_of(dims, *_SIZES, *(["adder_depth"] if dims.config.adder_depth else [])),
         build=lambda: sums(dims),
         engine="bmc" if depth else "pdr",
         depth=depth,
@@ -115,6 +118,7 @@ def _proof(name: str, *, depth: int = 0, is_small: bool = False, **sizes) -> Pro
 PROOFS = (
     _proof("one_key", n_keys=2, weight_bits=2, top_k=1, is_small=True),
     _proof("digits", n_keys=2, weight_bits=2),
+    _proof("waiting_carries", n_keys=2, weight_bits=2, adder_depth=1),
     _proof("slow_memory", n_keys=2, top_k=1, memory="external", read_latency=3),
     _proof("three_keys", n_keys=3, top_k=3, weight_bits=3, d_value=2, n_macs=1, depth=12),
     _proof("shift", n_keys=2, weight_bits=3, weights=(4, 2, 0), product="shift", d_value=2),

@@ -26,6 +26,7 @@ MAX_MACS = 1024
 MAX_INTERNAL_WORDS = 2**17
 MAX_OUTSTANDING = 4096
 MAX_QUERIES_A_ROW = 16
+MAX_ADDER_DEPTH = 64
 MAX_ENGINES = 256
 
 #: Options that a description leaves out where they have their default.
@@ -38,6 +39,7 @@ _UNSAID = frozenset(
         "value_memory",
         "outstanding",
         "spare_places",
+        "adder_depth",
         "n_queries_a_row",
         "output",
         "n_engines",
@@ -80,6 +82,10 @@ class EngineConfig:
     product
         How weights meet values: `multiply` takes any softmax table; `shift` one whose entries are all powers of
         two or zero (a loadable one must be loaded with nothing else).
+    adder_depth
+        Full adders that a carry of the weighted sum goes through before it waits in a register for the next cycle:
+        fewer for a faster clock, at a register an element for each carry that waits. None: as many as fit 1 GHz in
+        45 nm, 7 or so.
     memory
         Key and value memories: `internal` (inferred, on chip), `external` (ports for macros), or `request` (streams of
         requests and responses, of any latency).
@@ -133,6 +139,7 @@ class EngineConfig:
     spare_places: bool | None = None
     n_dividers: int | None = None
     product: str = "multiply"
+    adder_depth: int | None = None
     memory: str = "internal"
     key_memory: str | None = None
     value_memory: str | None = None
@@ -172,6 +179,8 @@ class EngineConfig:
         if self.n_dividers is not None:
             require_int("n_dividers", self.n_dividers, 1, MAX_MACS)
         require_choice("product", self.product, PRODUCTS)
+        if self.adder_depth is not None:
+            require_int("adder_depth", self.adder_depth, 1, MAX_ADDER_DEPTH)
         require_choice("memory", self.memory, MEMORIES)
         for name, memory in (("key_memory", self.key_memory), ("value_memory", self.value_memory)):
             if memory is not None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "add_columns", "first_kept", "kept_carries", "largest_negated", "row_heights", "top_digits"]
+__all__ = ["MAX_DEPTH", "add_columns", "kept_carries", "largest_negated", "row_heights", "top_digits", "waiting"]
 
-#: Full adders that a carry goes through before it waits for the next cycle: as many as fit 1 GHz in 45 nm. Shifted
-#: values come later than those of a digit.
+#: Full adders that a carry goes through before it waits for the next cycle, unless told: as many as fit 1 GHz in 45 nm.
+#: Shifted values come later than those of a digit.
 MAX_DEPTH = {"multiply": 7, "shift": 5}
 
 
@@ -42,9 +42,14 @@ def row_heights(product: str, value_bits: int, weight_bits: int, n_columns: int)
     return heights
 
 
-def first_kept(product: str, value_bits: int) -> int:
-    """Return the first column into which a carry may wait: of digits' rows the lowest columns have few."""
-    return value_bits + 1 if product == "multiply" else 0
+def waiting(product: str, value_bits: int, adder_depth: int | None) -> dict[str, int]:
+    """Return when a carry waits, as of `add_columns`: unless told, where it would miss 1 GHz in 45 nm.
+
+    Of digits' rows the lowest columns have few, which are early.
+    """
+    if adder_depth is not None:
+        return {"max_depth": adder_depth, "first_kept": 0}
+    return {"max_depth": MAX_DEPTH[product], "first_kept": value_bits + 1 if product == "multiply" else 0}
 
 
 def add_columns(
@@ -93,8 +98,13 @@ def add_columns(
     return [queue[0][1] for queue in queues]
 
 
-def kept_carries(product: str, value_bits: int, weight_bits: int, n_columns: int) -> tuple[int, ...]:
-    """Return the columns into which a carry waits when products are added to a sum of `n_columns` bits."""
+def kept_carries(
+    product: str, value_bits: int, weight_bits: int, n_columns: int, adder_depth: int | None = None
+) -> tuple[int, ...]:
+    """Return the columns into which a carry waits when products are added to a sum of `n_columns` bits.
+
+    It waits where it would have gone through `adder_depth` adders. None: where it would miss 1 GHz in 45 nm.
+    """
     kept = []
     heights = row_heights(product, value_bits, weight_bits, n_columns)
 
@@ -105,7 +115,6 @@ def kept_carries(product: str, value_bits: int, weight_bits: int, n_columns: int
         [[None] * (1 + n) for n in heights],
         lambda column, words: (None, None),
         keep,
-        max_depth=MAX_DEPTH[product],
-        first_kept=first_kept(product, value_bits),
+        **waiting(product, value_bits, adder_depth),
     )
     return tuple(kept)

@@ -149,7 +149,9 @@ class Sizes:
         self.spare_places = is_long if config.spare_places is None else config.spare_places
         self.sink_rows = -(-(spec.n_sinks - 1) // config.n_lanes) + 1 if spec.n_sinks else 0
         self.level_bits = (spec.d_head + 1).bit_length()
-        self.kept_carries = kept_carries(config.product, spec.value_bits, spec.weight_bits, spec.acc_bits)
+        self.kept_carries = kept_carries(
+            config.product, spec.value_bits, spec.weight_bits, spec.acc_bits, config.adder_depth
+        )
         negated = spec.top_k * largest_negated(config.product, spec.weight_bits)
         self.negated_bits = negated.bit_length()
         most_halves = spec.top_k * ((1 << spec.weight_bits) - 1) >> (spec.out_frac_bits + 1)

@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
-from hamming.rtl.digits import MAX_DEPTH, add_columns, first_kept
+from hamming.rtl.digits import add_columns, waiting
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import value_read_port
 from hamming.rtl.product import product as product_of
@@ -223,8 +223,7 @@ class WeightedSum(wiring.Component):
             words,
             add,
             keep,
-            max_depth=MAX_DEPTH[dims.config.product],
-            first_kept=first_kept(dims.config.product, dims.spec.value_bits),
+            **waiting(dims.config.product, dims.spec.value_bits, dims.config.adder_depth),
         )
         with m.If(enable):
             m.d.sync += [register.eq(word) for register, word in zip(acc, sums, strict=True)]

@@ -268,7 +268,12 @@ def _draw(rng: np.random.Generator) -> Design:
     n_queries_a_row = 1 if spec.n_sinks else pick(1, 1, 2, 3, 4)
     if n_queries_a_row * n_lanes * d_head > _MAX_LANE_BITS:
         raise ValueError("compiling it would take longer than simulating it")
-    config = dataclasses.replace(config, spare_places=flip(), n_queries_a_row=n_queries_a_row)
+    config = dataclasses.replace(
+        config,
+        spare_places=flip(),
+        n_queries_a_row=n_queries_a_row,
+        adder_depth=None if flip() else between(1, 9),
+    )
     return Design(spec, config)
 
 

@@ -54,9 +54,9 @@ class Point:
         return f"{self.preset}{kind}/{self.device}"
 
 
-#: What makes an engine faster on an FPGA and changes no output: a register behind each key and value memory, and a
-#: spare place before and behind the selector.
-FAST = ("engine.memory=external", "engine.read_latency=2", "engine.spare_places=true")
+#: What makes an engine faster on an FPGA and changes no output: a register behind each key and value memory, a spare
+#: place before and behind the selector, and few adders between two registers of the weighted sum.
+FAST = ("engine.memory=external", "engine.read_latency=2", "engine.spare_places=true", "engine.adder_depth=4")
 
 #: Words of a memory of an engine that is LUT RAM at most, where block RAM is slow.
 LUT_RAM_WORDS = {"ecp5-85k": 64}

@@ -46,7 +46,7 @@ def test_40_designs_have_every_option_and_odd_sizes():
         for name in ("selector", "memory", "table", "mask", "expose_index", "score_stages", "n_lanes", "value_banks"):
             seen[name].add(getattr(design.config, name))
         seen["spare_places"].add(design.dimensions.spare_places)
-        for name in ("scan_rows", "n_dividers", "n_macs"):
+        for name in ("scan_rows", "n_dividers", "n_macs", "adder_depth"):
             seen[name].add(getattr(design.config, name) is None)
         seen["folds"].add(design.dimensions.fold > 1)
         seen["d_head is a power of two"].add(design.spec.d_head.bit_count() == 1)
