@@ -20,6 +20,7 @@ from hamming.rtl.division import Division
 from hamming.rtl.engine import Engine
 from hamming.rtl.errors import errors
 from hamming.rtl.fork import Fork
+from hamming.rtl.softmax import table_read
 from hamming.rtl.stage import Stage
 
 __all__ = ["Chain"]
@@ -45,7 +46,7 @@ class Chain(wiring.Component):
 
     Members
     -------
-    i_row, i_weight, i_query, o_out, o_partial, o_selected, error
+    i_row, i_weight, table_read, i_query, o_out, o_partial, o_selected, error
         As of `rtl.engine.Engine`. `error` says what any engine has met.
     i_mask_0, i_mask_1, ... : In(stream of n_lanes bits), if the configuration has a mask
         `i_mask` of each engine: for each row of its keys that a query sees, one at least.
@@ -60,6 +61,7 @@ class Chain(wiring.Component):
 
     i_row: stream.Interface
     i_weight: stream.Interface
+    table_read: wiring.PureInterface
     i_query: stream.Interface
     o_selected: stream.Interface
     error: Any
@@ -71,9 +73,11 @@ class Chain(wiring.Component):
         self.engine = Engine(
             spec, dataclasses.replace(config, name=f"{config.name}_engine", chain=True, output="partial")
         )
-        members = {"i_row": In(stream.Signature(payload.key_row(dims)))}
+        members: dict[str, Any] = {"i_row": In(stream.Signature(payload.key_row(dims)))}
         if config.table == "loadable":
             members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))
+            if config.bus == "axi":
+                members["table_read"] = In(table_read(dims))
         members["i_query"] = In(stream.Signature(payload.query(dims)))
         if config.mask:
             members |= {f"i_mask_{n}": In(stream.Signature(dims.n_lanes)) for n in range(config.n_engines)}
@@ -120,6 +124,9 @@ class Chain(wiring.Component):
             if self.config.mask:
                 wiring.connect(m, wiring.flipped(getattr(self, f"i_mask_{n}")), engine.i_mask)
         m.d.comb += self.error.eq(reduce(or_, (engine.error for engine in engines)))
+
+        if self.config.table == "loadable" and self.config.bus == "axi":  # all have the same table
+            wiring.connect(m, wiring.flipped(self.table_read), first.table_read)
 
         # Counts, and back; sums; kept keys.
         for engine, behind in itertools.pairwise(engines):

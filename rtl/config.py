@@ -233,8 +233,13 @@ class EngineConfig:
             raise ValueError(
                 f"{what} needs selector = 'histogram', whose counts are what engines agree by; not {self.selector!r}"
             )
-        if self.bus != "stream" and (self.n_engines > 1 or self.output == "partial"):
-            raise ValueError(f"{what} has no registers behind AXI yet; leave bus = {self.bus!r} out")
+        if self.bus != "stream" and self.output == "partial" and not self.chain:
+            raise ValueError(f"{what} has no registers behind AXI; leave bus = {self.bus!r} out")
+        if self.bus != "stream" and self.n_engines > 1 and self.mask:
+            raise ValueError(
+                f"{what} engines have a stream of masks each, which drivers do not know; leave mask = true out, or "
+                f"bus = {self.bus!r}"
+            )
         if self.n_engines > 1 and not self.chain and self.memories != ("internal", "internal"):
             raise ValueError(
                 f"{what} engines in one module have their memories inside; give it memory = 'internal', or make one "

@@ -158,7 +158,7 @@ def _memories(engine: Engine | AxiEngine | Chain) -> list[dict[str, Any]]:
         sizes.append(("selector.agreement.own.words", own_places(dims), count_bits, "internal"))
         if config.expose_index:
             sizes.append(("kept_keys.waiting.words", waiting_keys(dims), payload.kept_key(dims).size, "internal"))
-    if isinstance(engine, Chain):
+    if config.n_engines > 1 and not config.chain:
         sizes = [(f"engine_{n}.{name}", *size) for n in range(config.n_engines) for name, *size in sizes]
     inside = "engine." if isinstance(engine, AxiEngine) else ""
     return [

@@ -12,7 +12,13 @@ __all__ = ["top"]
 
 
 def top(spec: AttentionSpec, config: EngineConfig) -> Engine | AxiEngine | Chain:
-    """Return the component to be emitted."""
-    if config.n_engines > 1 and not config.chain:
-        return Chain(spec, config)
-    return AxiEngine(spec, config) if config.bus == "axi" else Engine(spec, config)
+    """Return the component to be emitted.
+
+    Raises
+    ------
+    ValueError
+        The configuration does not fit the spec, or is of one engine of several behind AXI.
+    """
+    if config.bus == "axi":
+        return AxiEngine(spec, config)
+    return Chain(spec, config) if config.n_engines > 1 and not config.chain else Engine(spec, config)

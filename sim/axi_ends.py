@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hamming.rtl.axi.engine import STREAMS
+from hamming.rtl.axi.engine import axis_name
 from hamming.sim.harness import monitor
 from hamming.sim.payloads import Stream
 from hamming.sim.streams import Gate
@@ -59,7 +59,7 @@ class AxiPorts:
         self.sources: dict[str, Any] = {}
         self.sinks: dict[str, Any] = {}
         for name, stream in names.items():
-            bus = AxiStreamBus.from_prefix(dut, STREAMS[name])
+            bus = AxiStreamBus.from_prefix(dut, axis_name(name))
             # A beat is one number.
             if stream.direction == "input":
                 self.sources[name] = AxiStreamSource(bus, dut.clk, dut.rst, byte_lanes=1)

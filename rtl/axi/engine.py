@@ -15,25 +15,19 @@ from hamming.rtl.axi.layout import bytes_of, from_bytes, n_bytes, to_bytes
 from hamming.rtl.axi.memory_master import MemoryMaster
 from hamming.rtl.axi.register_file import RegisterFile, address_bits, axi_lite
 from hamming.rtl.axi.registers import COUNTERS, causes, registers, table
+from hamming.rtl.chain import Chain
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.engine import Engine
 
-__all__ = ["STREAMS", "AxiEngine", "axi_channels", "axi_masters", "axi_streams"]
-
-#: Names of the engine's streams and of the AXI4-Streams that carry them.
-STREAMS = {
-    "i_row": "s_axis_row",
-    "i_query": "s_axis_query",
-    "i_mask": "s_axis_mask",
-    "o_out": "m_axis_out",
-    "o_selected": "m_axis_selected",
-}
+__all__ = ["AxiEngine", "axi_channels", "axi_masters", "axi_streams", "axis_name"]
 
 _IN_FLIGHT_BITS = 16
 
 
 class AxiEngine(wiring.Component):
-    """An `Engine` with AXI4-Streams, registers behind AXI4-Lite and an interrupt, on `aclk`, reset by `aresetn` = 0.
+    """An engine, or several in a chain, with AXI4-Streams, registers behind AXI4-Lite and an interrupt.
+
+    All is on `aclk`, reset by `aresetn` = 0.
 
     No output depends on an input of the same cycle. A row that was transferred is seen by every query that is
     transferred in a later cycle. Queries, masks and outputs pass at a beat a cycle, 1 cycle later each; rows every
@@ -42,7 +36,7 @@ class AxiEngine(wiring.Component):
     Parameters
     ----------
     spec, config
-        As of `Engine`.
+        As of `Engine`, or of `Chain`.
 
     Members
     -------
@@ -63,15 +57,20 @@ class AxiEngine(wiring.Component):
     def __init__(self, spec: AttentionSpec, config: EngineConfig):
         self.spec = spec
         self.config = config
-        self.engine = Engine(spec, config)
+        if config.chain:
+            raise ValueError(
+                "one engine of a chain is joined to its neighbours by streams, and has no registers behind AXI; leave "
+                "chain = true out, for all engines in one module, or bus = 'axi'"
+            )
+        self.engine = Engine(spec, config) if config.n_engines == 1 else Chain(spec, config)
         self.dims = dims = self.engine.dims
         self.file = RegisterFile(registers(dims), table(dims))
         members: dict[str, wiring.Member] = {"aclk": In(1), "aresetn": In(1)}
         members |= axi_lite(address_bits(registers(dims), table(dims)), "s_axi_")
         members["irq"] = Out(1)
         for name, member in self.engine.signature.members.items():
-            if name in STREAMS:
-                members |= _stream_members(STREAMS[name], member)
+            if is_carried(name):
+                members |= _stream_members(axis_name(name), member)
         for kind, word in dims.bus_words.items():
             members |= {
                 f"m_axi_{kind}_{name}": member for name, member in MemoryMaster.channels(word.data_bits).items()
@@ -83,8 +82,13 @@ class AxiEngine(wiring.Component):
     def _ports(self) -> list[str]:
         """Names of the engine's ports of memories outside, which are ours, too."""
         behind_masters = (f"{k}_{way}" for k in self.dims.bus_words for way in ("request", "response", "write"))
-        inner = {"i_weight", "table_read", "error", *STREAMS, *behind_masters}
-        return [name for name in self.engine.signature.members if name not in inner]
+        inner = {"i_weight", "table_read", "error", *behind_masters}
+        return [name for name in self.engine.signature.members if name not in inner and not is_carried(name)]
+
+    @property
+    def modules(self) -> dict[str, wiring.Component]:
+        """Components that are instantiated by name, to be emitted beside this one."""
+        return getattr(self.engine, "modules", {})
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -124,9 +128,9 @@ class AxiEngine(wiring.Component):
         """Put a buffer before each input and behind each output; what an output offers outlives the engine's reset."""
         buffers: dict[str, Buffer] = {}
         for name, member in self.engine.signature.members.items():
-            if name not in STREAMS:
+            if not is_carried(name):
                 continue
-            inner, prefix = getattr(self.engine, name), STREAMS[name]
+            inner, prefix = getattr(self.engine, name), axis_name(name)
             tdata, tvalid, tready = (getattr(self, f"{prefix}_{part}") for part in ("tdata", "tvalid", "tready"))
             shape = member.signature.members["payload"].shape
             # A row is wide, and takes `fold` cycles anyway.
@@ -269,6 +273,17 @@ class AxiEngine(wiring.Component):
             m.d.comb += getattr(self.file, f"{name}_value").eq(count)
 
 
+def is_carried(name: str) -> bool:
+    """Return whether a member of an engine is a stream that an AXI4-Stream carries: all but the table's."""
+    return name.startswith(("i_", "o_")) and name != "i_weight"
+
+
+def axis_name(name: str) -> str:
+    """Return the name of the AXI4-Stream that carries a stream of the engine: `s_axis_row` for `i_row`."""
+    way, _, what = name.partition("_")
+    return f"{'s' if way == 'i' else 'm'}_axis_{what}"
+
+
 def _stream_members(prefix: str, member: wiring.Member) -> dict[str, wiring.Member]:
     """Return the members of the AXI4-Stream that carries a stream."""
     into, back = (In, Out) if member.flow == In else (Out, In)
@@ -287,9 +302,9 @@ def axi_streams(engine: AxiEngine) -> dict[str, dict[str, Any]]:
     """
     result = {}
     for name, member in engine.engine.signature.members.items():
-        if name not in STREAMS:
+        if not is_carried(name):
             continue
-        prefix, shape = STREAMS[name], member.signature.members["payload"].shape
+        prefix, shape = axis_name(name), member.signature.members["payload"].shape
         fields = bytes_of(shape)
         result[name] = {
             "direction": "input" if member.flow == In else "output",

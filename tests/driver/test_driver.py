@@ -22,6 +22,7 @@ DRIVER = Path(__file__).parents[2] / "driver"
 DESIGNS = {
     "plain": [],
     "everything": ["engine.mask=true", "engine.table=loadable", "engine.n_lanes=4", "spec.n_keys=13", "spec.d_head=11"],
+    "chain": ["engine.n_engines=2", "engine.table=loadable", "spec.n_keys=14", "engine.n_lanes=2"],
     "wide": ["spec.value_bits=11", "engine.n_dividers=2", "engine.expose_index=false", "spec.n_keys=9"],
 }
 

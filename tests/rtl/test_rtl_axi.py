@@ -93,8 +93,9 @@ def test_buffer_refuses_other_depths() -> None:
         {},
         {"table": "loadable", "mask": True, "n_lanes": 4, "n_macs": 2},
         {"memory": "request", "bus_bits": 32, "n_lanes": 4},
+        {"n_engines": 2, "table": "loadable"},
     ],
-    ids=["plain", "everything", "masters"],
+    ids=["plain", "everything", "masters", "chain"],
 )
 def test_no_output_depends_on_an_input_of_the_same_cycle(engine: dict[str, Any], tmp_path) -> None:
     name = "wrapped"

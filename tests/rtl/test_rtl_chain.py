@@ -27,6 +27,7 @@ from hamming.rtl.manifest import manifest
 from hamming.rtl.memory import DualPortMemory, key_write_port, value_write_port
 from hamming.rtl.merge import Merge
 from hamming.rtl.share import QueryShare, RowShare
+from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
 from tests.rtl.harness import RHYTHMS, pack, run
 
@@ -409,7 +410,8 @@ def test_an_engine_is_a_module_written_once() -> None:
         ({"chain": True}, "chain = true is one engine of several; n_engines says of how many, 2 or more"),
         ({"n_engines": 2, "selector": "insertion"}, "n_engines = 2 needs selector = 'histogram', .*; not 'insertion'"),
         ({"output": "partial", "selector": "insertion"}, "output = 'partial' needs selector = 'histogram'"),
-        ({"n_engines": 2, "bus": "axi"}, "n_engines = 2 has no registers behind AXI yet; leave bus = 'axi' out"),
+        ({"output": "partial", "bus": "axi"}, "output = 'partial' has no registers behind AXI; leave bus = 'axi' out"),
+        ({"n_engines": 2, "bus": "axi", "mask": True}, "n_engines = 2 engines have a stream of masks each"),
         ({"n_engines": 2, "memory": "external"}, "n_engines = 2 .* have their memories inside"),
         ({"n_engines": 4, "n_lanes": 4}, "n_lanes must be at most n_keys = 3"),
         ({"n_engines": 300}, "n_engines must be 1 to 256, not 300"),
@@ -426,6 +428,12 @@ def test_sinks_are_refused() -> None:
     spec = AttentionSpec.from_logit_scale(d_head=4, d_value=2, n_keys=12, top_k=2, logit_scale=0.2, n_sinks=3)
     with pytest.raises(ValueError, match=r"n_engines = 2 have no sinks yet.*leave n_sinks = 3 out"):
         Dimensions(spec, EngineConfig(n_engines=2, range=True))
+
+
+def test_one_engine_of_a_chain_is_not_behind_axi() -> None:
+    spec = AttentionSpec.from_logit_scale(d_head=4, d_value=2, n_keys=12, top_k=2, logit_scale=0.2)
+    with pytest.raises(ValueError, match="leave chain = true out, for all engines in one module, or bus = 'axi'"):
+        top(spec, EngineConfig(n_engines=2, chain=True, bus="axi"))
 
 
 def test_all_engines_are_not_one() -> None:

@@ -22,6 +22,7 @@ DESIGNS = {
     "plain": [],
     "everything": ["engine.mask=true", "engine.table=loadable", "engine.n_lanes=4", "spec.n_keys=13"],
     "slow rows": ["engine.n_lanes=16", "engine.n_macs=1"],  # which a query could overtake
+    "chain": ["engine.n_engines=3", "engine.n_lanes=2", "spec.n_keys=18", "engine.table=loadable", "engine.range=true"],
     "outside": ["engine.memory=external", "engine.selector=insertion", "engine.expose_index=false"],
 }
 
