@@ -69,7 +69,7 @@ def float_error(
         out = attend_standard(spec, inputs.q, inputs.k, inputs.v).out * inputs.v_scale / 2**spec.out_frac_bits
         cosines[f"int{bits}_inputs"] = _cosine(softmax_attention(inputs.q, inputs.k, v, scale), ideal)
         cosines[f"int{bits}"] = _cosine(out, ideal)
-    wide = Bf16Spec.from_logit_scale(**sizes, n_lanes=n_lanes, logit_scale=d_head**-0.5)
+    wide = Bf16Spec.from_logit_scale(**sizes, n_lanes=n_lanes, n_sums=3, logit_scale=d_head**-0.5)
     out_bf16 = from_patterns(attend_bf16(wide, *(to_patterns(x) for x in (q, k, v))).out)
     return BaselineError(**cosines, bf16=_cosine(out_bf16, ideal))
 

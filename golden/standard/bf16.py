@@ -27,11 +27,14 @@ class Bf16Spec:
     """One shape of bfloat16 softmax attention, to the last bit.
 
     Every sum, product and quotient is rounded to bfloat16 (`bf16_arithmetic.rounded`). For one query, its elements and
-    `n_lanes` keys side by side each summed by a tree (`bf16_arithmetic.tree_sum`), and rows of keys added in order::
+    `n_lanes` keys side by side each summed by a tree (`bf16_arithmetic.tree_sum`). Rows of keys are added in turn to
+    `n_sums` partial sums, so that an adder may take as many cycles, and a tree sums these::
 
         s[j]   = tree_sum(q[i] * k[j][i])
         w[j]   = weights[min(max((max(s) - s[j] as a pattern >> 2) - first, 0), len(weights) - 1)]
-        acc[i] = ((0 + tree_sum(w[j]*v[j][i], row 0)) + tree_sum(row 1)) + ...;    weight_sum likewise, of w[j]
+        row[r] = tree_sum(w[j] * v[j][i])                          of the keys j of row r, n_lanes * r and on
+        sum[p] = ((0 + row[p]) + row[p + n_sums]) + ...
+        acc[i] = tree_sum(sum[p]);                                 weight_sum likewise, of w[j]
         out[i] = acc[i] / weight_sum
 
     With no key the output is zero and flagged empty.
@@ -42,6 +45,8 @@ class Bf16Spec:
         As of `golden.spec.AttentionSpec`.
     n_lanes
         Keys of a row.
+    n_sums
+        Partial sums.
     first
         What the softmax table's index is counted from: a pattern's exponent and upper fraction bits.
     weights
@@ -57,11 +62,12 @@ class Bf16Spec:
     d_value: int
     n_keys: int
     n_lanes: int
+    n_sums: int
     first: int
     weights: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        for name, low, high in (("d_head", 1, None), ("d_value", 1, None), ("n_keys", 1, None)):
+        for name, low, high in (("d_head", 1, None), ("d_value", 1, None), ("n_keys", 1, None), ("n_sums", 1, None)):
             object.__setattr__(self, name, require_int(name, getattr(self, name), low, high))
         object.__setattr__(self, "n_lanes", require_int("n_lanes", self.n_lanes, 1, self.n_keys, why="n_keys"))
         object.__setattr__(self, "first", require_int("first", self.first, 0, 2 ** (8 + FRACTION_BITS) - 1))
@@ -174,15 +180,17 @@ def attend_bf16(
     weight = np.where(seen, np.asarray(spec.weights)[index], 0)
 
     weights = from_patterns(weight)
-    acc = np.zeros((*score.shape[:-1], spec.d_value))
-    weight_sum = np.zeros(score.shape[:-1])
-    for row in range(0, n_keys, spec.n_lanes):
-        lanes = slice(row, row + spec.n_lanes)
+    sums = np.zeros((*score.shape[:-1], spec.d_value, spec.n_sums))
+    weight_sums = np.zeros((*score.shape[:-1], spec.n_sums))
+    for row in range(-(-n_keys // spec.n_lanes)):
+        lanes = slice(row * spec.n_lanes, (row + 1) * spec.n_lanes)
         absent = spec.n_lanes - len(range(n_keys)[lanes])
         of_row = np.pad(weights[..., lanes], [(0, 0)] * (weights.ndim - 1) + [(0, absent)])
         values = np.pad(v[..., lanes, :], [(0, 0)] * (v.ndim - 2) + [(0, absent), (0, 0)])
         products = rounded(of_row[..., :, None, :] * values.swapaxes(-1, -2)[..., None, :, :])
-        acc = rounded(acc + tree_sum(products))
-        weight_sum = rounded(weight_sum + tree_sum(of_row))
+        for of_rows, row_sum in ((sums, tree_sum(products)), (weight_sums, tree_sum(of_row))):
+            partial = of_rows[..., row % spec.n_sums]
+            partial[...] = rounded(partial + row_sum)
+    acc, weight_sum = tree_sum(sums), tree_sum(weight_sums)
     out = rounded(acc / np.where(weight_sum == 0, 1.0, weight_sum)[..., None])
     return Bf16Attention(out=to_patterns(out), weight=weight, is_empty=~seen.any(axis=-1))

@@ -1,148 +1,245 @@
-"""bfloat16 arithmetic: one operation a module, rounded to nearest, even; subnormals are 0, and results saturate."""
+"""bfloat16 arithmetic: one operation a module, rounded to nearest, even; subnormals are 0, and results saturate.
+
+A register ends each stage, and holds while its bit of `enable` is 0.
+"""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Bf16Adder", "Bf16Multiplier", "pack", "significand"]
+__all__ = ["Bf16Adder", "Bf16Multiplier", "pack", "round_digits", "significand"]
 
 _LARGEST = 0x7F7F
+_BIAS = 127
 
 
 def significand(number: Value) -> Value:
-    """Return the 8 bits of a number's significand, the highest of which is 1; 0 for zero."""
-    has_one = number[7:15].any()
-    return Cat(number[:7] & has_one.replicate(7), has_one)
+    """Return the 8 bits of a number's significand, the highest of which is 1; 0 for zero. No number is subnormal."""
+    return Cat(number[:7], number[7:15].any())
 
 
-def pack(m: Module, out: Value, sign: Value, exponent: Value, digits: Value, rest: Value) -> None:
-    """Round and pack.
+def round_digits(m: Module, digits: Value, rest: Value) -> Signal:
+    """Round to nearest, even.
+
+    Parameters
+    ----------
+    m
+        Module that the gates are added to.
+    digits
+        9 bits: a significand, and the bit below it.
+    rest
+        Whether anything lies below that.
+
+    Returns
+    -------
+    Signal
+        9 bits: the significand, or 2**8 where it grew.
+    """
+    rounded = Signal(9, name="rounded")
+    m.d.comb += rounded.eq(digits[1:] + (digits[0] & (rest | digits[1])))
+    return rounded
+
+
+def pack(m: Module, out: Value, sign: Value, exponent: Value, fraction: Value, is_zero: Value) -> None:
+    """Put a number together.
 
     Parameters
     ----------
     m
         Module that the gates are added to.
     out
-        Gets the number.
+        Gets the number: 0 where it is too small, and the largest where it is too large.
     sign
         Its sign.
     exponent
-        Signed, biased: of the significand's highest bit.
-    digits
-        9 bits: a significand that begins with 1, and the bit below it. All zeros for zero.
-    rest
-        Whether anything lies below that.
+        Signed, biased.
+    fraction
+        7 bits.
+    is_zero
+        Whether it is 0, whatever the others say.
     """
-    total = Signal(9, name="rounded")
-    grown = Signal(signed(12), name="rounded_exponent")
-    m.d.comb += [
-        total.eq(digits[1:] + (digits[0] & (rest | digits[1]))),
-        grown.eq(exponent + total[8]),
-    ]
-    with m.If((digits[-1] == 0) | (grown <= 0)):
+    with m.If(is_zero | (exponent <= 0)):
         m.d.comb += out.eq(0)
-    with m.Elif(grown >= 255):
+    with m.Elif(exponent >= 255):
         m.d.comb += out.eq(Cat(Const(_LARGEST, 15), sign))
     with m.Else():
-        m.d.comb += out.eq(Cat(Mux(total[8], 0, total[:7]), grown[:8], sign))
+        m.d.comb += out.eq(Cat(fraction, exponent[:8], sign))
 
 
 class _Operation(wiring.Component):
+    latency: ClassVar[int]
+
     a: Signal
     b: Signal
     enable: Signal
     o: Signal
 
     def __init__(self):
-        super().__init__({"a": In(16), "b": In(16), "enable": In(1), "o": Out(16)})
+        super().__init__({"a": In(16), "b": In(16), "enable": In(self.latency), "o": Out(16)})
 
-    def elaborate(self, platform) -> Module:
-        m = Module()
-        result = Signal(16)
-        self._compute(m, result)
-        register = Signal(16, reset_less=True)
-        with m.If(self.enable):
-            m.d.sync += register.eq(result)
-        m.d.comb += self.o.eq(register)
-        return m
-
-    def _compute(self, m: Module, result: Signal) -> None:
-        raise NotImplementedError
+    def _stage(self, m: Module, number: int, **words: Value) -> list[Value]:
+        """Return words a cycle later, in their order."""
+        word = Cat(*words.values())
+        register = Signal(len(word), name=f"stage_{number}", reset_less=True)
+        with m.If(self.enable[number]):
+            m.d.sync += register.eq(word)
+        found, start = [], 0
+        for name, value in words.items():
+            part = Signal.like(value, name=f"{name}_{number}")
+            m.d.comb += part.eq(register[start : start + len(part)])
+            found.append(part)
+            start += len(part)
+        return found
 
 
 class Bf16Multiplier(_Operation):
-    """`o = a * b`, a cycle later.
+    """`o = a * b`: multiplied, then rounded.
+
+    * **Latency**: 2 cycles.
+    * **Throughput**: a product a cycle.
 
     Members
     -------
     a, b : In(16)
-    enable : In(1)
-        Of the register.
+    enable : In(2)
+        Of each stage.
     o : Out(16)
 
     Equals `golden.standard.bf16_arithmetic.rounded` of the product.
     """
 
-    def _compute(self, m: Module, result: Signal) -> None:
+    latency = 2
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        a, b = self.a, self.b
         product = Signal(16)
-        shifted = Signal(16)
-        exponent = Signal(signed(12))
+        exponent = Signal(signed(10))
         m.d.comb += [
-            product.eq(significand(self.a) * significand(self.b)),
-            shifted.eq(Mux(product[15], product, product << 1)),
-            exponent.eq(self.a[7:15] + self.b[7:15] - 127 + product[15]),
+            product.eq(Cat(a[:7], Const(1, 1)) * Cat(b[:7], Const(1, 1))),
+            exponent.eq(a[7:15] + b[7:15] - _BIAS),
         ]
-        pack(m, result, self.a[15] ^ self.b[15], exponent, shifted[7:], shifted[:7].any())
+        product, exponent, is_zero, sign = self._stage(
+            m,
+            0,
+            product=product,
+            exponent=exponent,
+            is_zero=~a[7:15].any() | ~b[7:15].any(),
+            sign=a[15] ^ b[15],
+        )
+
+        # Of 1 to 4. A product of 2 or more has no significand that rounding makes grow.
+        is_two = product[15]
+        digits = Mux(is_two, product[7:], product[6:15])
+        rounded = round_digits(m, digits, product[:6].any() | (is_two & product[6]))
+        grown = Signal(signed(11))
+        result = Signal(16)
+        m.d.comb += grown.eq(exponent + (is_two | rounded[8]))
+        pack(m, result, sign, grown, rounded[:7], is_zero)
+        m.d.comb += self.o.eq(*self._stage(m, 1, result=result))
+        return m
 
 
 class Bf16Adder(_Operation):
-    """`o = a + b`, a cycle later.
+    """`o = a + b`: compared, then aligned and added, then normalised and rounded.
+
+    * **Latency**: 3 cycles.
+    * **Throughput**: a sum a cycle.
 
     Members
     -------
     a, b : In(16)
-    enable : In(1)
-        Of the register.
+        Neither is subnormal.
+    enable : In(3)
+        Of each stage.
     o : Out(16)
 
     Equals `golden.standard.bf16_arithmetic.rounded` of the sum.
     """
 
-    def _compute(self, m: Module, result: Signal) -> None:
+    latency = 3
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        a, b = self.a, self.b
+
+        # The distance of exponents is `apart`, or one more than its complement: then the smaller one, `a`, is moved by
+        # one place already.
+        apart = Signal(signed(9))
+        is_below, is_less = Signal(), Signal()
+        shift = Signal(4)
         large = Signal(16)
-        small = Signal(16)
-        with m.If(self.a[:15] < self.b[:15]):
-            m.d.comb += [large.eq(self.b), small.eq(self.a)]
+        small = Signal(9)
+        distance = apart[:8] ^ is_below.replicate(8)
+        m.d.comb += [
+            apart.eq(a[7:15] - b[7:15]),
+            is_below.eq(apart[8]),
+            is_less.eq(is_below | ((apart == 0) & (a[:7] < b[:7]))),
+            shift.eq(distance[:4] | distance[4:].any().replicate(4)),
+            large.eq(Mux(is_less, b, a)),
+        ]
+        with m.If(is_below):
+            m.d.comb += small.eq(significand(a))
+        with m.Elif(is_less):
+            m.d.comb += small[1:].eq(significand(a))
         with m.Else():
-            m.d.comb += [large.eq(self.a), small.eq(self.b)]
+            m.d.comb += small[1:].eq(significand(b))
+        large, small, shift, is_difference = self._stage(
+            m, 0, large=large, small=small, shift=shift, is_difference=a[15] ^ b[15]
+        )
 
         # Three bits more than a significand, the lowest of which says whether anything lies below.
-        distance = Signal(8)
-        shift = Signal(4)
-        wide = Signal(22)
-        aligned = Signal(11)
+        aligned: Value = Cat(Const(0, 2), small)
+        for n in reversed(range(4)):
+            moved = Signal(11, name=f"aligned_{n}")
+            low = aligned[: 2**n + 1].any()
+            m.d.comb += moved.eq(Mux(shift[n], Cat(low, aligned[2**n + 1 :]), aligned))
+            aligned = moved
         total = Signal(12)
-        m.d.comb += [
-            distance.eq(large[7:15] - small[7:15]),
-            shift.eq(Mux(distance > 15, 15, distance)),
-            wide.eq(Cat(Const(0, 14), significand(small)) >> shift),
-            aligned.eq(Cat(wide[11] | wide[:11].any(), wide[12:])),
-        ]
-        operand = Cat(Const(0, 3), significand(large))
-        with m.If(large[15] ^ small[15]):
-            m.d.comb += total.eq(operand - aligned)
-        with m.Else():
-            m.d.comb += total.eq(operand + aligned)
+        addend = aligned ^ is_difference.replicate(11)
+        m.d.comb += total.eq(Cat(Const(0, 3), significand(large)) + addend + is_difference)
+        total, exponent, sign = self._stage(
+            m, 1, total=Cat(total[:11], total[11] & ~is_difference), exponent=large[7:15], sign=large[15]
+        )
 
-        # Left until the highest bit is 1, four steps of halves.
-        exponent: Value = large[7:15] + 1
-        normal: Value = total
-        for step in (8, 4, 2, 1):
-            is_low = ~normal[12 - step :].any()
-            following = Signal(12, name=f"normal_{step}")
-            moved = Signal(signed(12), name=f"exponent_{step}")
-            m.d.comb += [following.eq(Mux(is_low, normal << step, normal)), moved.eq(exponent - Mux(is_low, step, 0))]
-            normal, exponent = following, moved
-        pack(m, result, large[15], exponent, normal[3:], normal[:3].any())
+        # One of the three highest bits is 1: rounded. Else no more than one place was lost in alignment, and the sum,
+        # moved to the left, is exact.
+        digits = Signal(9)
+        rest = Signal()
+        with m.If(total[11]):
+            m.d.comb += [digits.eq(total[3:]), rest.eq(total[:3].any())]
+        with m.Elif(total[10]):
+            m.d.comb += [digits.eq(total[2:11]), rest.eq(total[:2].any())]
+        with m.Else():
+            m.d.comb += [digits.eq(total[1:10]), rest.eq(total[0])]
+        rounded = round_digits(m, digits, rest)
+
+        is_exact = ~total[9:].any()
+        exact: Value = total[2:9]
+        is_zero = is_exact & ~exact.any()
+        places: list[Value] = []
+        for step in (4, 2, 1):
+            is_low = ~exact[7 - step :].any()
+            moved = Signal(7, name=f"exact_{step}")
+            m.d.comb += moved.eq(Mux(is_low, exact << step, exact))
+            exact, places = moved, [is_low, *places]
+
+        rise = Signal(signed(5))
+        with m.If(total[11]):
+            m.d.comb += rise.eq(1)
+        with m.Elif(total[10]):
+            m.d.comb += rise.eq(0)
+        with m.Elif(total[9]):
+            m.d.comb += rise.eq(-1)
+        with m.Else():
+            m.d.comb += rise.eq(Cat(~Cat(places), Const(0b11, 2)).as_signed() - 1)
+        risen, grown = Signal(signed(10)), Signal(signed(10))
+        result = Signal(16)
+        m.d.comb += [risen.eq(exponent + rise), grown.eq(risen + (rounded[8] & ~is_exact))]
+        pack(m, result, sign, grown, Mux(is_exact, Cat(Const(0, 1), exact[:6]), rounded[:7]), is_zero)
+        m.d.comb += self.o.eq(*self._stage(m, 2, result=result))
+        return m

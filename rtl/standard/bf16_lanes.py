@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.golden.standard.bf16 import FRACTION_BITS, Bf16Spec
+from hamming.rtl.standard.bf16 import Bf16Adder, Bf16Multiplier
 from hamming.rtl.standard.bf16_tree import operate, tree
-from hamming.rtl.standard.design import StandardDesign, tree_depth
+from hamming.rtl.standard.design import StandardDesign
 
-__all__ = ["Bf16ScoreLane", "Bf16ValueColumn", "Bf16WeightLane"]
+__all__ = ["Bf16ScoreLane", "Bf16ValueColumn", "Bf16WeightLane", "score_of"]
 
 _SIGN = 0x8000
 
 
-class Bf16ScoreLane(wiring.Component):
-    """Dot product of a query and a key, as a level: an unsigned number in the same order as the scores.
+def score_of(level: Value) -> Value:
+    """Return the score of a level: an unsigned number in the same order as the scores."""
+    return level ^ Mux(level[15], _SIGN, 0xFFFF)
 
-    * **Latency**: `design.score_stages` cycles: products, and a level of the tree each.
+
+def _register(m: Module, value: Value, enable: Value, name: str) -> Signal:
+    register = Signal(len(value), name=name, reset_less=True)
+    with m.If(enable):
+        m.d.sync += register.eq(value)
+    return register
+
+
+class Bf16ScoreLane(wiring.Component):
+    """Dot product of a query and a key, as a level (`score_of`).
+
+    * **Latency**: `design.score_stages` cycles: a register behind the memory, a product, and the levels of the tree.
     * **Throughput**: a key a cycle.
 
     Parameters
@@ -49,18 +62,13 @@ class Bf16ScoreLane(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        key = _register(m, self.key, self.enable[0], "key_held")
+        multiply, add = self.enable[1 : 1 + Bf16Multiplier.latency], self.enable[1 + Bf16Multiplier.latency :]
         products = [
-            operate(
-                m,
-                self.multiplier,
-                f"product_{i}",
-                self.query.word_select(i, 16),
-                self.key.word_select(i, 16),
-                self.enable[0],
-            )
+            operate(m, self.multiplier, f"product_{i}", self.query.word_select(i, 16), key.word_select(i, 16), multiply)
             for i in range(self.design.spec.d_head)
         ]
-        score = tree(m, products, list(self.enable[1:]), adder=self.adder, name="sum")
+        score = tree(m, products, add, adder=self.adder, name="sum")
         m.d.comb += self.level.eq(score ^ Mux(score[15], 0xFFFF, _SIGN))
         return m
 
@@ -68,71 +76,82 @@ class Bf16ScoreLane(wiring.Component):
 class Bf16WeightLane(wiring.Component):
     """Weight of a key by the distance of its level from the maximum; 0 where the key takes no part.
 
-    * **Latency**: 2 cycles.
+    * **Latency**: `design.weigh_stages` cycles: a register behind the memory, the distance, its place in the table, and
+      the table.
     * **Throughput**: a key a cycle.
 
     Parameters
     ----------
-    spec
-        The arithmetic.
+    design
+        Sizes.
     adder
         Name of the Verilog module of `Bf16Adder`.
 
     Members
     -------
-    level, maximum : In(16)
+    level : In(16)
     takes_part : In(1)
-    enable : In(2)
+    best : In(16)
+        The highest score of all, a cycle after `level`.
+    enable : In(weigh_stages)
     weight : Out(16)
     """
 
     level: Signal
-    maximum: Signal
+    best: Signal
     takes_part: Signal
     enable: Signal
     weight: Signal
 
-    def __init__(self, spec: Bf16Spec, *, adder: str):
-        self.spec = spec
+    def __init__(self, design: StandardDesign, *, adder: str):
+        self.design = design
         self.adder = adder
-        super().__init__({"level": In(16), "maximum": In(16), "takes_part": In(1), "enable": In(2), "weight": Out(16)})
+        super().__init__(
+            {
+                "level": In(16),
+                "best": In(16),
+                "takes_part": In(1),
+                "enable": In(design.weigh_stages),
+                "weight": Out(16),
+            }
+        )
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        spec = self.design.spec
+        assert isinstance(spec, Bf16Spec)
 
-        def score(level: Value) -> Value:
-            return level ^ Mux(level[15], _SIGN, 0xFFFF)
+        minus = _register(m, score_of(self.level) ^ _SIGN, self.enable[0], "minus")
+        distance = operate(m, self.adder, "distance", self.best, minus, self.enable[1:-2])
+        has_part: Value = self.takes_part
+        for n in range(self.design.weigh_stages - 1):
+            has_part = _register(m, has_part, self.enable[n], f"has_part_{n}")
 
-        minus = score(self.level) ^ _SIGN
-        distance = operate(m, self.adder, "distance", score(self.maximum), minus, self.enable[0])
-        has_part = Signal(reset_less=True)
-        with m.If(self.enable[0]):
-            m.d.sync += has_part.eq(self.takes_part)
-
-        table = self.spec.weights
-        place = Signal(9 + FRACTION_BITS)
+        end = len(spec.weights) - 1
+        beyond = Signal(signed(9 + FRACTION_BITS))
+        place = Signal(range(end + 1))
+        m.d.comb += beyond.eq(distance[7 - FRACTION_BITS : 15] - spec.first)
+        with m.If(beyond < 0):
+            m.d.comb += place.eq(0)
+        with m.Elif(beyond > end):
+            m.d.comb += place.eq(end)
+        with m.Else():
+            m.d.comb += place.eq(beyond)
         found = Signal(16)
-        m.d.comb += place.eq(distance[7 - FRACTION_BITS : 15] - self.spec.first)
-        with m.If(place[-1]):
-            m.d.comb += found.eq(table[0])
-        with m.Elif(place >= len(table) - 1):
-            m.d.comb += found.eq(table[-1])
-        with m.Else(), m.Switch(place[: (len(table) - 1).bit_length()]):
-            for t, weight in enumerate(table):
+        with m.Switch(_register(m, place, self.enable[-2], "place_held")):
+            for t, weight in enumerate(spec.weights):
                 with m.Case(t):
                     m.d.comb += found.eq(weight)
-        weight = Signal(16, reset_less=True)
-        with m.If(self.enable[1]):
-            m.d.sync += weight.eq(found & has_part.replicate(16))
-        m.d.comb += self.weight.eq(weight)
+        m.d.comb += self.weight.eq(_register(m, found & has_part.replicate(16), self.enable[-1], "weight_held"))
         return m
 
 
 class Bf16ValueColumn(wiring.Component):
-    """Sum of weight times value over a query's rows of keys; or of weights, where each value is 1.
+    """Partial sums of weight times value over a query's rows of keys; or of weights, where each value is 1.
 
-    * **Latency**: `design.sum_stages` cycles: products, a level of the tree each, the accumulator.
-    * **Throughput**: a row a cycle.
+    * **Latency**: `1 + design.sum_stages` cycles: a register behind the memory, a product, the levels of the tree, the
+      accumulator, whose adder has a partial sum in each stage.
+    * **Throughput**: a row a cycle. A query's rows come without a gap.
 
     Parameters
     ----------
@@ -143,13 +162,15 @@ class Bf16ValueColumn(wiring.Component):
 
     Members
     -------
-    values, weights : In(16 * n_lanes)
-    enable : In(sum_stages)
+    values : In(16 * n_lanes)
+    weights : In(16 * n_lanes)
+        A cycle after `values`.
+    enable : In(1 + sum_stages)
     restart : In(1)
-        The last stage begins a new sum.
-    load : In(1)
-    held : Out(16)
-        The accumulator when last loaded.
+        The accumulator begins a new partial sum.
+    load : In(n_sums)
+        Which of the held sums takes what the accumulator has.
+    held : Out(16 * n_sums)
     """
 
     values: Signal
@@ -168,33 +189,33 @@ class Bf16ValueColumn(wiring.Component):
             {
                 "values": In(bits),
                 "weights": In(bits),
-                "enable": In(design.sum_stages),
+                "enable": In(1 + design.sum_stages),
                 "restart": In(1),
-                "load": In(1),
-                "held": Out(16),
+                "load": In(design.n_sums),
+                "held": Out(16 * design.n_sums),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        n_lanes = self.design.n_lanes
+        values = _register(m, self.values, self.enable[0], "values_held")
+        multiply, add = self.enable[1 : 1 + Bf16Multiplier.latency], self.enable[1 + Bf16Multiplier.latency :]
         products = [
             operate(
                 m,
                 self.multiplier,
                 f"product_{lane}",
                 self.weights.word_select(lane, 16),
-                self.values.word_select(lane, 16),
-                self.enable[0],
+                values.word_select(lane, 16),
+                multiply,
             )
-            for lane in range(n_lanes)
+            for lane in range(self.design.n_lanes)
         ]
-        levels = list(self.enable[1 : 1 + tree_depth(n_lanes)])
-        row = tree(m, products, levels, adder=self.adder, name="sum")
+        row = tree(m, products, add[: -Bf16Adder.latency], adder=self.adder, name="sum")
         kept = Signal(16)
-        held = Signal(16, reset_less=True)
-        total = operate(m, self.adder, "acc", kept, row, self.enable[-1])
-        m.d.comb += [kept.eq(Mux(self.restart, Const(0, 16), total)), self.held.eq(held)]
-        with m.If(self.load):
-            m.d.sync += held.eq(total)
+        total = operate(m, self.adder, "acc", kept, row, add[-Bf16Adder.latency :])
+        m.d.comb += [
+            kept.eq(Mux(self.restart, Const(0, 16), total)),
+            self.held.eq(Cat(_register(m, total, load, f"held_{n}") for n, load in enumerate(self.load))),
+        ]
         return m

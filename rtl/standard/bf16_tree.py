@@ -1,4 +1,4 @@
-"""Sums of bfloat16 by a tree of adders, a level a cycle."""
+"""Sums of bfloat16 by a tree of adders."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Signal, Value
 
+from hamming.rtl.standard.bf16 import Bf16Adder
+
 __all__ = ["operate", "tree"]
 
 
 def operate(m: Module, kind: str, name: str, a: Value, b: Value, enable: Value) -> Signal:
-    """Return the result of a module `kind`, a `Bf16Adder` or `Bf16Multiplier`, named `name`: a cycle later."""
+    """Return the result of a module `kind`, a `Bf16Adder` or `Bf16Multiplier`, named `name`, after its `latency`."""
     result = Signal(16, name=name)
     m.submodules[f"do_{name}"] = Instance(
         kind, i_clk=ClockSignal(), i_rst=ResetSignal(), i_a=a, i_b=b, i_enable=enable, o_o=result
@@ -18,8 +20,8 @@ def operate(m: Module, kind: str, name: str, a: Value, b: Value, enable: Value) 
     return result
 
 
-def tree(m: Module, words: Sequence[Value], enables: Sequence[Value], *, adder: str, name: str) -> Value:
-    """Sum words in pairs of neighbours, a level a cycle; a word without a partner waits for the next level.
+def tree(m: Module, words: Sequence[Value], enable: Value, *, adder: str, name: str) -> Value:
+    """Sum words in pairs of neighbours; a word without a partner waits for the next level.
 
     Parameters
     ----------
@@ -27,26 +29,30 @@ def tree(m: Module, words: Sequence[Value], enables: Sequence[Value], *, adder: 
         Module that the adders are added to.
     words
         16 bits each.
-    enables
-        Of each level.
+    enable
+        A bit for each stage of each level: `Bf16Adder.latency * tree_depth(len(words))`.
     adder
         Name of the Verilog module of `Bf16Adder`.
     name
         Prefix of the signals' names.
 
-    Equals `golden.standard.bf16_arithmetic.tree_sum`. **Latency**: `len(enables)` cycles, as many as there are levels.
+    Equals `golden.standard.bf16_arithmetic.tree_sum`. **Latency**: `len(enable)` cycles.
     """
     words = list(words)
-    for level, enable in enumerate(enables):
+    for level in range(len(enable) // Bf16Adder.latency):
+        stages = enable.word_select(level, Bf16Adder.latency)
         pairs: list[Value] = [
-            operate(m, adder, f"{name}_{level}_{n}", a, b, enable)
+            operate(m, adder, f"{name}_{level}_{n}", a, b, stages)
             for n, (a, b) in enumerate(zip(words[::2], words[1::2], strict=False))
         ]
         if len(words) % 2:
-            waiting = Signal(16, name=f"{name}_{level}_waiting", reset_less=True)
-            with m.If(enable):
-                m.d.sync += waiting.eq(words[-1])
+            waiting = words[-1]
+            for n, stage in enumerate(stages):
+                register = Signal(16, name=f"{name}_{level}_waiting_{n}", reset_less=True)
+                with m.If(stage):
+                    m.d.sync += register.eq(waiting)
+                waiting = register
             pairs.append(waiting)
         words = pairs
-    assert len(words) == 1, "one level for each halving"
+    assert len(words) == 1, "enables for each stage of each level"
     return words[0]

@@ -11,6 +11,7 @@ from hamming.golden.checks import require_choice, require_int
 from hamming.golden.standard import StandardSpec, logit_scale_of
 from hamming.golden.standard.bf16 import Bf16Spec
 from hamming.rtl.design import Design
+from hamming.rtl.standard.bf16 import Bf16Adder, Bf16Multiplier
 
 __all__ = ["ELEMENTS", "StandardDesign", "tree_depth"]
 
@@ -58,6 +59,8 @@ class StandardDesign:
         require_choice("memory", self.memory, ("internal", "external"))
         if isinstance(self.spec, Bf16Spec) and self.spec.n_lanes != self.n_lanes:
             raise ValueError(f"n_lanes must be the spec's, {self.spec.n_lanes}, by which it sums, not {self.n_lanes}")
+        if isinstance(self.spec, Bf16Spec) and self.spec.n_sums != Bf16Adder.latency:
+            raise ValueError(f"n_sums must be {Bf16Adder.latency}, the adder's stages, not {self.spec.n_sums}")
 
     @classmethod
     def like(cls, design: Design, *, element: str = "int8") -> StandardDesign:
@@ -85,6 +88,7 @@ class StandardDesign:
                 d_value=binary.d_value,
                 n_keys=binary.n_keys,
                 n_lanes=config.n_lanes,
+                n_sums=Bf16Adder.latency,
                 logit_scale=logit_scale_of(binary.tables[0]),
             )
         return cls(spec=spec, name=f"{config.name}_{suffix}", n_lanes=config.n_lanes, memory=config.memory)
@@ -109,11 +113,17 @@ class StandardDesign:
         """Rows of the score memory: a query's, and those scored until its maximum is known and its first row read."""
         return self.n_rows + self.lane_bits + 4
 
+    @property
+    def n_sums(self) -> int:
+        """Partial sums that rows of keys are added to, in turn."""
+        return 1 if isinstance(self.spec, StandardSpec) else self.spec.n_sums
+
     @cached_property
     def n_outputs(self) -> int:
         """Elements divided, and put out, each cycle: the fewest that let division keep up with a query of all keys."""
         d_value = self.spec.d_value
-        return next(n for n in range(1, d_value + 1) if d_value % n == 0 and d_value // n <= self.n_rows)
+        most = max(1, self.n_rows - self.n_sums + 1)
+        return next(n for n in range(1, d_value + 1) if d_value % n == 0 and d_value // n <= most)
 
     @property
     def fold(self) -> int:
@@ -123,28 +133,45 @@ class StandardDesign:
     def cycle_terms(self, n_valid: int | None = None) -> dict[str, int]:
         """Cycles a query, back to back, that each part alone needs; the engine's cycles are the largest."""
         n_valid = self.spec.n_keys if n_valid is None else n_valid
-        return {"score": max(1, -(-n_valid // self.n_lanes)), "divide": self.fold}
+        n_rows = max(1, -(-n_valid // self.n_lanes))
+        return {"score": max(self.least_score, n_rows), "divide": self.fold + min(self.n_sums, n_rows) - 1}
+
+    @property
+    def least_score(self) -> int:
+        """Cycles in which a query of one row is read: in bfloat16 it waits until it is registered."""
+        return 1 if isinstance(self.spec, StandardSpec) else 2
 
     @property
     def score_stages(self) -> int:
         """Cycles from a row of keys to its levels."""
-        return 3 if isinstance(self.spec, StandardSpec) else 1 + tree_depth(self.spec.d_head)
+        if isinstance(self.spec, StandardSpec):
+            return 3
+        return 1 + Bf16Multiplier.latency + Bf16Adder.latency * tree_depth(self.spec.d_head)
+
+    @property
+    def weigh_stages(self) -> int:
+        """Cycles from a row of levels to its weights."""
+        return 2 if isinstance(self.spec, StandardSpec) else 3 + Bf16Adder.latency
 
     @property
     def sum_stages(self) -> int:
-        """Cycles from a row of weights and values to their sums."""
-        return 2 if isinstance(self.spec, StandardSpec) else 2 + tree_depth(self.n_lanes)
+        """Cycles from a row of weights, and values, to their sums."""
+        if isinstance(self.spec, StandardSpec):
+            return 2
+        return Bf16Multiplier.latency + Bf16Adder.latency * (tree_depth(self.n_lanes) + 1)
 
     @property
     def divide_stages(self) -> int:
         """Cycles from sums to the first beat."""
-        return self.spec.out_bits + 3 if isinstance(self.spec, StandardSpec) else 13
+        if isinstance(self.spec, StandardSpec):
+            return self.spec.out_bits + 3
+        return 13 + Bf16Adder.latency * tree_depth(self.n_sums)
 
     def latency(self, n_valid: int | None = None) -> int:
         """Most cycles from the first offer of a lone query to the transfer of its last beat, taken at once."""
         terms = self.cycle_terms(n_valid)
-        stages = self.score_stages + self.sum_stages + self.divide_stages
-        return 2 * terms["score"] + terms["divide"] + stages + self.lane_bits + 9
+        stages = self.score_stages + self.weigh_stages + self.sum_stages + self.divide_stages
+        return 2 * terms["score"] + terms["divide"] + stages + self.lane_bits + 7
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types; `from_dict` is the inverse."""

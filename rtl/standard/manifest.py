@@ -18,13 +18,20 @@ def standard_manifest(engine: StandardEngine, verilog: str) -> dict[str, Any]:
     """Return the manifest of a baseline, whose Verilog is `verilog`."""
     design = engine.design
     terms = design.cycle_terms()
+    rows = "ceil(n_valid / n_lanes)"
+    ending = f" + min(n_sums, {rows}) - 1" if design.n_sums > 1 else ""
     return {
         "format": FORMAT,
         "name": design.name,
         "verilog": f"{design.name}.v",
         "verilog_sha256": hashlib.sha256(verilog.encode()).hexdigest(),
         "design": design.to_dict(),
-        "dimensions": {"n_lanes": design.n_lanes, "n_rows": design.n_rows, "n_outputs": design.n_outputs},
+        "dimensions": {
+            "n_lanes": design.n_lanes,
+            "n_rows": design.n_rows,
+            "n_sums": design.n_sums,
+            "n_outputs": design.n_outputs,
+        },
         "ports": ports(engine),
         "streams": streams(engine),
         "memories": _memories(design),
@@ -32,13 +39,13 @@ def standard_manifest(engine: StandardEngine, verilog: str) -> dict[str, Any]:
         "cycles": {
             "formula": "max(score, divide), back to back; score alone is the bound",
             "terms": {
-                "score": {"formula": "max(1, ceil(n_valid / n_lanes))", "cycles": terms["score"]},
-                "divide": {"formula": "d_value / n_outputs", "cycles": terms["divide"]},
+                "score": {"formula": f"max({design.least_score}, {rows})", "cycles": terms["score"]},
+                "divide": {"formula": f"d_value / n_outputs{ending}", "cycles": terms["divide"]},
             },
             "a_query": max(terms.values()),
             "bound": terms["score"],
             "latency": {
-                "formula": "2 * score + divide + 9 + log2(n_lanes) + stages, at most",
+                "formula": "2 * score + divide + 7 + log2(n_lanes) + stages, at most",
                 "cycles": design.latency(),
             },
         },

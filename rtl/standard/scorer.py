@@ -11,6 +11,7 @@ from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
 from hamming.golden.standard import StandardSpec
+from hamming.golden.standard.bf16 import Bf16Spec
 from hamming.rtl.memory import WritePort
 from hamming.rtl.standard import payload
 from hamming.rtl.standard.design import StandardDesign
@@ -67,7 +68,8 @@ class Scorer(wiring.Component):
     Members
     -------
     i : In(stream of payload.query)
-        Transferred with the read of its last row. `n_valid` above `n_keys` is not allowed.
+        Transferred with the read of its last row; in bfloat16 a cycle later, if that is its first. `n_valid` above
+        `n_keys` is not allowed.
     keys : Out(ReadPort)
     scores : Out(WritePort)
     has_read : In(1)
@@ -207,11 +209,19 @@ class Scorer(wiring.Component):
         row = Signal(self.keys.addr.shape())
         self._remaining = remaining = Signal(spec.n_valid_bits)  # keys from this row on
         after_first = Signal(spec.n_valid_bits, reset_less=True)
+        may_read, ready, takes_query = self.i.valid & go, go & is_last, read & (row == 0)
+        if isinstance(spec, Bf16Spec):
+            # Lanes have a register behind the memory, so the query is registered a cycle later: one of a single row
+            # stays for another cycle.
+            is_new, stays = Signal(), Signal()
+            with m.If(go):
+                m.d.sync += [is_new.eq(takes_query), stays.eq(takes_query & is_last)]
+            may_read, ready, takes_query = may_read & ~stays, go & Mux(row == 0, stays, is_last), go & is_new
         m.d.comb += [
             remaining.eq(Mux(row == 0, self.i.p.n_valid, after_first)),
             is_last.eq(remaining <= design.n_lanes),
-            read.eq(self.i.valid & go),
-            self.i.ready.eq(go & is_last),
+            read.eq(may_read),
+            self.i.ready.eq(ready),
             self.keys.addr.eq(row),
             self.keys.en.eq(read),
         ]
@@ -232,7 +242,7 @@ class Scorer(wiring.Component):
                 i_clk=ClockSignal(),
                 i_rst=ResetSignal(),
                 i_i=Cat(parts.values()),
-                i_enable=read & (row == 0),
+                i_enable=takes_query,
                 o_o=held,
             )
             starts = [0, *accumulate(len(part) for part in parts.values())]

@@ -37,7 +37,7 @@ def emit_standard(engine: StandardEngine) -> str:
         operations = {"multiplier": f"{name}_multiplier", "adder": f"{name}_adder"}
         parts |= {
             f"{name}_score_lane": Bf16ScoreLane(design, **operations),
-            f"{name}_weight_lane": Bf16WeightLane(design.spec, adder=operations["adder"]),
+            f"{name}_weight_lane": Bf16WeightLane(design, adder=operations["adder"]),
             f"{name}_value_column": Bf16ValueColumn(design, **operations),
             operations["multiplier"]: Bf16Multiplier(),
             operations["adder"]: Bf16Adder(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -20,7 +22,9 @@ __all__ = ["Weigher", "held_bits", "shared_sums"]
 def held_bits(design: StandardDesign) -> int:
     """Return the bits of a column's sum, as it is held for division."""
     spec = design.spec
-    return spec.acc_bits + len(carry_places(spec.acc_bits)) if isinstance(spec, StandardSpec) else spec.value_bits
+    if isinstance(spec, StandardSpec):
+        return spec.acc_bits + len(carry_places(spec.acc_bits))
+    return design.n_sums * spec.value_bits
 
 
 def shared_sums(design: StandardDesign) -> dict[str, int]:
@@ -28,14 +32,14 @@ def shared_sums(design: StandardDesign) -> dict[str, int]:
     spec = design.spec
     if isinstance(spec, StandardSpec):
         return {"weight_sum": spec.weight_sum_bits, "offset": spec.acc_bits}
-    return {"weight_sum": spec.value_bits}
+    return {"weight_sum": held_bits(design), "present": design.n_sums}
 
 
 class Weigher(wiring.Component):
     """Weighs a query's keys by their distance from its maximum, and sums weights, and values by weight.
 
-    * **Latency**: 6 cycles from a query's last read of scores to the offer of its sums.
-    * **Throughput**: a row of `n_lanes` keys a cycle, also from one query to the next.
+    * **Latency**: `weigh_stages + sum_stages + 2` cycles from a query's last read of scores to the offer of its sums.
+    * **Throughput**: a row of `n_lanes` keys a cycle, without a gap within a query, also from one query to the next.
     * A stall (sums not taken when the last row is in) holds all stages.
 
     Parameters
@@ -59,6 +63,9 @@ class Weigher(wiring.Component):
         In the cycle after the transfer: the sum of weights, and what a column's sum is to be taken from.
     held : Out(d_value sums, as of ValueColumn.held)
     """
+
+    #: Registers of the columns behind the value memory.
+    value_registers: ClassVar[int] = 0
 
     i: stream.Interface
     scores: wiring.PureInterface
@@ -127,33 +134,44 @@ class Weigher(wiring.Component):
                 stages.append(register)
             return stages
 
-        # Weights are there in stage 3, with their values; sums grow in stage `summed`.
-        summed = 2 + design.sum_stages
+        # Weights are there in stage `weighed + 1`, with their values; sums grow in stage `summed`.
+        weighed = design.weigh_stages
+        summed = weighed + design.sum_stages
         valid = follow("valid", read, 1, summed + 1)
         last = follow("last", is_last & read, 1, summed + 1)
         is_empty = follow("is_empty", is_empty_1, 2, summed + 1)
         enable = [go & stage for stage in valid]
 
         row = Signal(self.values.addr.shape())
-        m.d.comb += [self.values.addr.eq(row), self.values.en.eq(enable[2])]
-        with m.If(enable[2]):
-            m.d.sync += row.eq(Mux(last[2], 0, row + 1))
+        fetch = weighed - self.value_registers
+        m.d.comb += [self.values.addr.eq(row), self.values.en.eq(enable[fetch])]
+        with m.If(enable[fetch]):
+            m.d.sync += row.eq(Mux(last[fetch], 0, row + 1))
 
         # The next query's first row begins sums anew.
-        restarts = {stage: Signal(init=1, name=f"restart_{stage}") for stage in (3, summed, summed + 1)}
+        restarts = {stage: Signal(init=1, name=f"restart_{stage}") for stage in self._restart_stages()}
         for stage, restart in restarts.items():
             with m.If(enable[stage]):
                 m.d.sync += restart.eq(last[stage])
+        # Of a query's last rows, each ends a partial sum.
         load = Signal()
+        is_ending: Value = self.o_valid
+        if design.n_sums > 1:
+            is_ending = valid[summed + 1] & Cat(last[summed + 2 - design.n_sums :]).any()
         m.d.comb += [
             self.o_valid.eq(last[summed + 1]),
             self.is_empty.eq(is_empty[summed + 1]),
-            load.eq(self.o_valid & self.o_ready),
-            go.eq(~self.o_valid | self.o_ready),
+            load.eq(is_ending & self.o_ready),
+            go.eq(~is_ending | self.o_ready),
         ]
         weights = self._weigh(m, maximum, enable)
-        self._sum(m, weights, enable, restarts, load)
+        self._sum(m, weights, enable, last, restarts, load)
         return m
+
+    def _restart_stages(self) -> tuple[int, ...]:
+        """Return the stages in which it is to be known whether a row is its query's first."""
+        summed = self.design.weigh_stages + self.design.sum_stages
+        return (self.design.weigh_stages + 1, summed, summed + 1)
 
     def _weigh(self, m: Module, maximum: Signal, enable: list[Value]) -> dict[str, Signal]:
         """Return the weights' digits, as the columns take them, in stage 3."""
@@ -180,7 +198,13 @@ class Weigher(wiring.Component):
         return digits
 
     def _sum(
-        self, m: Module, weights: dict[str, Signal], enable: list[Value], restarts: dict[int, Signal], load: Signal
+        self,
+        m: Module,
+        weights: dict[str, Signal],
+        enable: list[Value],
+        last: list[Value],
+        restarts: dict[int, Signal],
+        load: Signal,
     ) -> None:
         """Sum over stages from 3 on."""
         design, spec = self.design, self.design.spec

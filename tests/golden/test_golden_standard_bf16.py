@@ -8,7 +8,9 @@ from hamming.golden.standard.bf16 import Bf16Spec, attend_bf16
 from hamming.golden.standard.bf16_arithmetic import LARGEST, from_patterns, rounded, to_patterns, tree_sum
 
 #: Distances below 1/2 have a weight of 1, those of 1/2 to 1 weights of 32 entries of 0.5, those from 1 on 0.
-HAND = Bf16Spec(d_head=2, d_value=2, n_keys=4, n_lanes=2, first=(125 << 5) + 31, weights=(0x3F80, *[0x3F00] * 32, 0))
+HAND = Bf16Spec(
+    d_head=2, d_value=2, n_keys=4, n_lanes=2, n_sums=1, first=(125 << 5) + 31, weights=(0x3F80, *[0x3F00] * 32, 0)
+)
 
 
 def patterns_of(numbers) -> np.ndarray:
@@ -58,11 +60,26 @@ def test_by_hand():
     assert found.is_empty.tolist() == [False, True]
 
 
+def test_order_of_additions_by_hand():
+    """Keys of equal score, a row each, with values 256, 1, 1, 1, 1, 1; 256 + 1 is 256, and 256 + 3 is 260: ties."""
+    spec = {"d_head": 1, "d_value": 1, "n_keys": 6, "n_lanes": 1, "first": 0, "weights": (0x3F80, 0)}
+    q, k, v = patterns_of([[1]]), patterns_of([[1]] * 6), patterns_of([[256]] + [[1]] * 5)
+
+    def acc(n_sums, **options):
+        found = from_patterns(attend_bf16(Bf16Spec(**spec, n_sums=n_sums), q, k, v, **options).out)
+        return float(found[0, 0])
+
+    # One sum loses each 1. Two are 256 and 3; three are 256, 2 and 2; six end as 256, 2 and 2 too.
+    assert [acc(n) for n in (1, 2, 3, 6)] == [float(rounded(x / 6)) for x in (256, 260, 260, 260)]
+    # Of four keys: one sum is 256; two are 256 and 2; three are 256, 1 and 1.
+    assert [acc(n, n_valid=4) for n in (1, 2, 3)] == [256 / 4, rounded(258 / 4), 256 / 4]
+
+
 def test_float_attention(rng):
     """Close to float attention, as close as 8 bits and sums of 64 keys in them are."""
     d, n = 32, 64
     q, k, v = (rounded(rng.normal(size=(n, d))) for _ in range(3))
-    spec = Bf16Spec.from_logit_scale(d_head=d, d_value=d, n_keys=n, n_lanes=8, logit_scale=d**-0.5)
+    spec = Bf16Spec.from_logit_scale(d_head=d, d_value=d, n_keys=n, n_lanes=8, n_sums=3, logit_scale=d**-0.5)
     out = from_patterns(attend_bf16(spec, *(to_patterns(x) for x in (q, k, v))).out)
     logits = q @ k.T / np.sqrt(d)
     weight = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -73,7 +90,7 @@ def test_float_attention(rng):
 
 
 def test_table():
-    spec = Bf16Spec.from_logit_scale(d_head=1, d_value=1, n_keys=1, n_lanes=1, logit_scale=0.125)
+    spec = Bf16Spec.from_logit_scale(d_head=1, d_value=1, n_keys=1, n_lanes=1, n_sums=1, logit_scale=0.125)
     table = from_patterns(spec.weights)
     assert (table[0], table[-1]) == (1, 0)
     assert (np.diff(table) <= 0).all()
@@ -92,4 +109,4 @@ def test_mistakes():
     with pytest.raises(ValueError, match="n_lanes must be 1 to 4"):
         Bf16Spec.from_dict(HAND.to_dict() | {"n_lanes": 5})
     with pytest.raises(ValueError, match="logit_scale must be"):
-        Bf16Spec.from_logit_scale(d_head=1, d_value=1, n_keys=1, n_lanes=1, logit_scale=0)
+        Bf16Spec.from_logit_scale(d_head=1, d_value=1, n_keys=1, n_lanes=1, n_sums=1, logit_scale=0)

@@ -248,7 +248,7 @@ def test_the_mapped_baseline_gives_the_golden_answers_at_its_rate(baseline, vect
 
 
 def test_the_mapped_bfloat16_baseline_gives_the_golden_answers(cells: CellLibrary):
-    spec = Bf16Spec.from_logit_scale(d_head=2, d_value=2, n_keys=4, n_lanes=2, logit_scale=0.5)
+    spec = Bf16Spec.from_logit_scale(d_head=2, d_value=2, n_keys=4, n_lanes=2, n_sums=3, logit_scale=0.5)
     design = StandardDesign(spec=spec, name="wide", n_lanes=2)
     component = StandardEngine(design)
     verilog = emit_standard(component)
