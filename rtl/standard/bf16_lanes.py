@@ -76,8 +76,8 @@ class Bf16ScoreLane(wiring.Component):
 class Bf16WeightLane(wiring.Component):
     """Weight of a key by the distance of its level from the maximum; 0 where the key takes no part.
 
-    * **Latency**: `design.weigh_stages` cycles: a register behind the memory, the distance, its place in the table, and
-      the table.
+    * **Latency**: `design.weigh_stages - 1` cycles: a register behind the memory, the distance, its place in the table,
+      and the table.
     * **Throughput**: a key a cycle.
 
     Parameters
@@ -93,7 +93,7 @@ class Bf16WeightLane(wiring.Component):
     takes_part : In(1)
     best : In(16)
         The highest score of all, a cycle after `level`.
-    enable : In(weigh_stages)
+    enable : In(weigh_stages - 1)
     weight : Out(16)
     """
 
@@ -111,7 +111,7 @@ class Bf16WeightLane(wiring.Component):
                 "level": In(16),
                 "best": In(16),
                 "takes_part": In(1),
-                "enable": In(design.weigh_stages),
+                "enable": In(design.weigh_stages - 1),
                 "weight": Out(16),
             }
         )
@@ -124,7 +124,7 @@ class Bf16WeightLane(wiring.Component):
         minus = _register(m, score_of(self.level) ^ _SIGN, self.enable[0], "minus")
         distance = operate(m, self.adder, "distance", self.best, minus, self.enable[1:-2])
         has_part: Value = self.takes_part
-        for n in range(self.design.weigh_stages - 1):
+        for n in range(self.design.weigh_stages - 2):
             has_part = _register(m, has_part, self.enable[n], f"has_part_{n}")
 
         end = len(spec.weights) - 1
@@ -167,7 +167,7 @@ class Bf16ValueColumn(wiring.Component):
         A cycle after `values`.
     enable : In(1 + sum_stages)
     restart : In(1)
-        The accumulator begins a new partial sum.
+        The accumulator begins a new partial sum; a cycle before it does.
     load : In(n_sums)
         Which of the held sums takes what the accumulator has.
     held : Out(16 * n_sums)
@@ -212,10 +212,11 @@ class Bf16ValueColumn(wiring.Component):
             for lane in range(self.design.n_lanes)
         ]
         row = tree(m, products, add[: -Bf16Adder.latency], adder=self.adder, name="sum")
+        restart = _register(m, self.restart, self.enable[-1 - Bf16Adder.latency], "restart_held")
         kept = Signal(16)
         total = operate(m, self.adder, "acc", kept, row, add[-Bf16Adder.latency :])
         m.d.comb += [
-            kept.eq(Mux(self.restart, Const(0, 16), total)),
+            kept.eq(Mux(restart, Const(0, 16), total)),
             self.held.eq(Cat(_register(m, total, load, f"held_{n}") for n, load in enumerate(self.load))),
         ]
         return m

@@ -6,17 +6,21 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, ResetSi
 
 from hamming.rtl.standard.bf16 import Bf16Adder
 from hamming.rtl.standard.bf16_lanes import score_of
+from hamming.rtl.standard.design import StandardDesign
 from hamming.rtl.standard.weigher import Weigher
 
 __all__ = ["Bf16Weigher"]
 
 _ONE = 0x3F80
+#: Columns that one register of the weights drives. More load would take too much of a cycle.
+_COLUMNS_A_REGISTER = 8
 
 
 class Bf16Weigher(Weigher):
     """As `Weigher`, in bfloat16: lanes give weights, and a further column, of ones, sums them.
 
-    Its lane and column are `Bf16WeightLane` and `Bf16ValueColumn`. A column's sum is `n_sums` partial sums, which the
+    Its lane and column are `Bf16WeightLane` and `Bf16ValueColumn`, and `register` is a `Register` of a row of weights.
+    Weights have a register more, one for a few columns. A column's sum is `n_sums` partial sums, which the
     query's last rows leave, one in each cycle: the first of them waits until `o_ready`, which is to stay until
     `o_valid`. There is no `offset`, but
 
@@ -29,9 +33,13 @@ class Bf16Weigher(Weigher):
 
     present: Signal
 
+    def __init__(self, design: StandardDesign, *, lane: str, column: str, register: str):
+        super().__init__(design, lane=lane, column=column)
+        self.register = register
+
     def _restart_stages(self) -> tuple[int, ...]:
         summed = self.design.weigh_stages + self.design.sum_stages
-        return (summed + 1 - Bf16Adder.latency, summed + 1)
+        return (summed - Bf16Adder.latency, summed + 1)
 
     def _weigh(self, m: Module, maximum: Signal, enable: list[Value]) -> dict[str, Signal]:
         design = self.design
@@ -49,10 +57,21 @@ class Bf16Weigher(Weigher):
                 i_level=levels.word_select(lane, 16),
                 i_best=best,
                 i_takes_part=takes_part[lane],
-                i_enable=Cat(enable[1 : 1 + design.weigh_stages]),
+                i_enable=Cat(enable[1 : design.weigh_stages]),
                 o_weight=weights.word_select(lane, 16),
             )
-        return {"weights": weights}
+        registers = {}
+        for n in range(design.spec.d_value // _COLUMNS_A_REGISTER + 1):
+            registers[f"weights_{n}"] = held = Signal(len(weights), name=f"weights_{n}")
+            m.submodules[f"weight_register_{n}"] = Instance(
+                self.register,
+                i_clk=ClockSignal(),
+                i_rst=ResetSignal(),
+                i_i=weights,
+                i_enable=enable[design.weigh_stages],
+                o_o=held,
+            )
+        return registers
 
     def _sum(
         self,
@@ -86,13 +105,13 @@ class Bf16Weigher(Weigher):
         with m.If(load):
             m.d.sync += self.present.eq(turn | Mux(restarts[summed], 0, self.present))
 
-        def column(name: str, values: Value, held: Value) -> None:
+        def column(n: int, name: str, values: Value, held: Value) -> None:
             m.submodules[name] = Instance(
                 self.column,
                 i_clk=ClockSignal(),
                 i_rst=ResetSignal(),
                 i_values=values,
-                i_weights=weights["weights"],
+                i_weights=weights[f"weights_{n // _COLUMNS_A_REGISTER}"],
                 i_enable=Cat(enable[design.weigh_stages : summed]),
                 i_restart=restart,
                 i_load=turn & load.replicate(n_sums),
@@ -102,5 +121,5 @@ class Bf16Weigher(Weigher):
         bits = 16 * n_sums
         for n in range(d_value):
             values = Cat(self.values.data.word_select(lane * d_value + n, 16) for lane in range(n_lanes))
-            column(f"column_{n}", values, self.held.word_select(n, bits))
-        column("weight_sum_column", Const(_ONE, 16).replicate(n_lanes), self.weight_sum)
+            column(n, f"column_{n}", values, self.held.word_select(n, bits))
+        column(d_value, "weight_sum_column", Const(_ONE, 16).replicate(n_lanes), self.weight_sum)

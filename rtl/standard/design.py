@@ -151,7 +151,7 @@ class StandardDesign:
     @property
     def weigh_stages(self) -> int:
         """Cycles from a row of levels to its weights."""
-        return 2 if isinstance(self.spec, StandardSpec) else 3 + Bf16Adder.latency
+        return 2 if isinstance(self.spec, StandardSpec) else 4 + Bf16Adder.latency
 
     @property
     def sum_stages(self) -> int:

@@ -74,7 +74,8 @@ class StandardEngine(wiring.Component):
         if isinstance(design.spec, StandardSpec):
             weigher, divider = Weigher(design, **lanes), StandardDivider(design, subtractor=f"{name}_subtractor")
         else:
-            weigher, divider = Bf16Weigher(design, **lanes), Bf16Divider(design, adder=f"{name}_adder")
+            weigher = Bf16Weigher(design, **lanes, register=f"{name}_weight_register")
+            divider = Bf16Divider(design, adder=f"{name}_adder")
         m.submodules.weigher = weigher
         m.submodules.divider = divider
 

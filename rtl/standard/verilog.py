@@ -39,6 +39,7 @@ def emit_standard(engine: StandardEngine) -> str:
             f"{name}_score_lane": Bf16ScoreLane(design, **operations),
             f"{name}_weight_lane": Bf16WeightLane(design, adder=operations["adder"]),
             f"{name}_value_column": Bf16ValueColumn(design, **operations),
+            f"{name}_weight_register": Register(16 * design.n_lanes),
             operations["multiplier"]: Bf16Multiplier(),
             operations["adder"]: Bf16Adder(),
         }
