@@ -11,10 +11,14 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hamming.rtl.standard.heap import addends, compress
+
 __all__ = ["Bf16Adder", "Bf16Multiplier", "pack", "round_digits", "significand"]
 
 _LARGEST = 0x7F7F
 _BIAS = 127
+#: Bits of a product that the first stage finishes: with all of them it is longer than the second, and larger.
+_LOW_BITS = 11
 
 
 def significand(number: Value) -> Value:
@@ -117,20 +121,33 @@ class Bf16Multiplier(_Operation):
     def elaborate(self, platform) -> Module:
         m = Module()
         a, b = self.a, self.b
-        product = Signal(16)
+        # Partial products of the significands 1 + a and 1 + b, added up but for the carries into the highest bits.
+        columns: list[list[Value]] = [[] for _ in range(16)]
+        for i in range(7):
+            for j in range(7):
+                columns[i + j].append(a[i] & b[j])
+            columns[7 + i].extend((a[i], b[i]))
+        columns[14].append(Const(1, 1))
+        words = addends(compress(m, columns, name="product"))
+        low = Signal(_LOW_BITS + 1)
         exponent = Signal(signed(10))
         m.d.comb += [
-            product.eq(Cat(a[:7], Const(1, 1)) * Cat(b[:7], Const(1, 1))),
+            low.eq(words[0][:_LOW_BITS] + words[1][:_LOW_BITS]),
             exponent.eq(a[7:15] + b[7:15] - _BIAS),
         ]
-        product, exponent, is_zero, sign = self._stage(
+        low, one, other, exponent, is_zero, sign = self._stage(
             m,
             0,
-            product=product,
+            low=low,
+            one=words[0][_LOW_BITS:],
+            other=words[1][_LOW_BITS:],
             exponent=exponent,
             is_zero=~a[7:15].any() | ~b[7:15].any(),
             sign=a[15] ^ b[15],
         )
+        high = Signal(16 - _LOW_BITS)
+        m.d.comb += high.eq(one + other + low[-1])
+        product = Cat(low[:-1], high)
 
         # Of 1 to 4. A product of 2 or more has no significand that rounding makes grow.
         is_two = product[15]
