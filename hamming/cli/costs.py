@@ -128,7 +128,7 @@ def synthesize(
     type=click.Choice(["int8", "int4", "bf16"]),
     default="int8",
     show_default=True,
-    help="Elements of the standard attention: integers of 8 or 4 bits, or floating point, which meets 0.3 GHz.",
+    help="Elements of the standard attention: integers of 8 or 4 bits, or floating point.",
 )
 @click.option("--library", default="nangate45", show_default=True, help="nangate45, or a Liberty file's path.")
 @file_option("--json", "json_file", metavar="FILE", help="Write everything as JSON.")
