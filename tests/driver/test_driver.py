@@ -10,7 +10,7 @@ import pytest
 
 from hamming.driver.core import OFFSETS, Core, NotFound
 from hamming.golden.attention import attend
-from hamming.rtl.axi.registers import registers
+from hamming.rtl.axi.registers import causes, registers
 from hamming.rtl.design import load_design
 from hamming.rtl.manifest import manifest
 from hamming.rtl.top import top
@@ -56,6 +56,53 @@ def test_what_is_no_engine_is_not_found():
 
     with pytest.raises(NotFound, match="no engine of version 1: ID 0x0, VERSION 0x4"):
         Core(Nothing())  # type: ignore[arg-type]
+
+
+class Registers:
+    """A bus of registers alone, which keeps what is written."""
+
+    def __init__(self, *changes):
+        described = registers(load_design("tiny", ["engine.bus=axi", *changes]).dimensions)
+        self.words = {one.offset: sum(field.init << field.lsb for field in one.fields) for one in described}
+        self.written, self.sent = {}, []
+
+    def read(self, offset):
+        return self.words[offset]
+
+    def write(self, offset, value):
+        self.written[offset] = value
+
+    def send(self, stream, data):
+        self.sent.append((stream, data))
+
+
+def test_numbers_of_numpy_are_numbers():
+    bus = Registers()
+    core = Core(bus)  # type: ignore[arg-type]
+    key, value = np.zeros(core.d_head, bool), np.zeros(core.d_value, int)
+    core.write_row(np.uint8(3), key, value)
+    core.write_row(3, key, value)
+    assert bus.sent[0] == bus.sent[1]
+    for wrong in (3.0, "3", None):
+        with pytest.raises(TypeError, match=f"index must be an integer, not {wrong!r}"):
+            core.write_row(wrong, key, value)  # type: ignore[arg-type]
+
+
+def test_places_are_written_both_or_not_at_all():
+    bus = Registers("engine.memory=request")
+    core = Core(bus)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="VALUE_BASE must be a multiple of 4096 of 64 bits, not 0x7"):
+        core.place(keys=4096, values=7)
+    assert not bus.written
+    core.place(keys=np.uint64(2**64 - 4096), values=0)  # type: ignore[arg-type]
+    assert bus.written == {0xA0: 0xFFFFF000, 0xA4: 0xFFFFFFFF, 0xA8: 0, 0xAC: 0}
+
+
+def test_errors_of_memory_say_what_became_of_the_word():
+    design = load_design("tiny", ["engine.bus=axi", "engine.memory=request"])
+    meant = causes(design.dimensions)
+    assert meant["key_response"] == "memory answered a read of keys with an error; the word was taken as 0"
+    assert meant["value_response"] == "memory answered a read of values with an error; the word was taken as 0"
 
 
 @pytest.mark.skipif(shutil.which("cppcheck") is None, reason="cppcheck is not installed (Debian: cppcheck)")
