@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, SupportsIndex
 
@@ -55,7 +57,7 @@ class Unsupported(RuntimeError):
 
 
 class BusError(RuntimeError):
-    """A packet had another length, or a reset did not end."""
+    """A packet had another length, an answer before it did not come, or a reset did not end."""
 
 
 class Bus(Protocol):
@@ -102,6 +104,7 @@ class Core:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._is_lost = False
         found = {name.lower(): bus.read(offset) for name, offset in list(OFFSETS.items())[:2]}
         if found["id"] != _IDENTIFICATION or found["version"] >> 16 != _MAJOR:
             raise NotFound(f"no engine of version {_MAJOR}: ID {found['id']:#x}, VERSION {found['version']:#x}")
@@ -174,7 +177,8 @@ class Core:
         row[: self.row_key] = index.to_bytes(self.row_key, "little")
         row[self.row_key : self.row_value] = self._bits("key", key, self.d_head)
         row[self.row_value :] = numbers.astype(f"<i{_width(self.value_bits)}").tobytes()
-        self._bus.send("row", bytes(row))
+        with self._in_step():
+            self._bus.send("row", bytes(row))
 
     def attend(self, query: ArrayLike, n_valid: SupportsIndex, mask: ArrayLike | None = None) -> Answer:
         """Attention of a query, bits `(d_head,)`, to keys 0 to `n_valid - 1`.
@@ -195,7 +199,8 @@ class Core:
         Unsupported
             A mask for an engine that takes none.
         BusError
-            The answer has another length.
+            The answer has another length; or a row or an answer before it did not go through, for whatever reason, so
+            that it may still come: engine and DMAs are to be reset by their wires, and a `Core` to be made anew.
         """
         n_valid = _require("n_valid", n_valid, self.n_keys + 1)
         if mask is not None and not self.features & _MASK:
@@ -205,17 +210,27 @@ class Core:
         n_bytes = _width(int(self.n_keys).bit_length())
         packet[self.query_n_valid : self.query_n_valid + n_bytes] = n_valid.to_bytes(n_bytes, "little")
         masks = self._masks(n_valid, mask) if self.features & _MASK else []
-        self._bus.send("query", bytes(packet))
-        for one in masks:
-            self._bus.send("mask", one)
-        if self.features & _SELECTED:
-            self._bus.receive("selected", self.selected_bytes * self.top_k)
-        return self._answer(self._bus.receive("out", self.out_bytes * self.out_beats))
+        with self._in_step():
+            self._bus.send("query", bytes(packet))
+            for one in masks:
+                self._bus.send("mask", one)
+            if self.features & _SELECTED:
+                self._bus.receive("selected", self.selected_bytes * self.top_k)
+            return self._answer(self._bus.receive("out", self.out_bytes * self.out_beats))
 
     def decode_step(self, index: SupportsIndex, key: ArrayLike, values: ArrayLike, query: ArrayLike) -> Answer:
         """Append a row at an index, and attend to it and all before it."""
         self.write_row(index, key, values)
         return self.attend(query, operator.index(index) + 1)
+
+    @contextlib.contextmanager
+    def _in_step(self) -> Iterator[None]:
+        """Send and receive; what ends it early, an interrupt too, leaves an answer that would be taken for the next."""
+        if self._is_lost:
+            raise BusError("what went before did not end, and may still: reset engine and DMAs, and make a Core anew")
+        self._is_lost = True
+        yield
+        self._is_lost = False
 
     def _masks(self, n_valid: int, mask: ArrayLike | None) -> list[bytes]:
         """Return a beat of `n_lanes` bits for each row of keys that a query reads."""

@@ -43,6 +43,7 @@ class Core(ctypes.Structure):
         ("scratch", Bytes),
         ("scratch_bytes", ctypes.c_size_t),
         *((word, ctypes.c_uint32) for word in _WORDS),
+        ("is_lost", ctypes.c_int),
     )
 
 
