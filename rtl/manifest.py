@@ -111,6 +111,7 @@ def manifest(engine: Engine | AxiEngine | Chain, verilog: str) -> dict[str, Any]
         "memories": _memories(engine),
         "memory_ports": _memory_ports(engine),
         **_memory_streams(engine),
+        **_chain(engine),
         **({"masters": axi_masters(engine)} if is_axi and dims.bus_words else {}),
         "cycles": _cycles(engine),
         "versions": {
@@ -232,6 +233,33 @@ _ORDER = [
     "a part of a word that is not being written reads as it is, whatever is written beside it",
     "who resets the engine resets the memory's streams, or waits until every response has come before the next query",
 ]
+
+
+def _chain(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
+    """Return the entry that says how one engine of a chain is joined to its neighbours; none where it is not one."""
+    if not engine.config.chain:
+        return {}
+    own = engine.dims.part.spec.n_keys
+    selected = engine.config.expose_index
+    sums = ["o_partial", "o_selected"] if selected else ["o_partial"]
+    kept = {"i_selected": "always valid; is_empty and last 1, all else 0"} if selected else {}
+    return {
+        "chain": {
+            "n_keys": own,
+            "start": f"{own} * e, in all cycles, of engine e, 0 to {engine.config.n_engines - 1}",
+            "joins": [{"from": "o_counts", "to": "i_counts", "of": "the engine before"}]
+            + [
+                {"from": name, "to": f"i_{name.removeprefix('o_')}", "of": "the engine behind"}
+                for name in ("o_totals", *sums)
+            ],
+            "first": {
+                "i_totals": "its own o_counts: count as total; before 0",
+                "i_partial": "always valid; is_empty 1, all else 0",
+            }
+            | kept,
+            "last": {"i_counts": "always valid; 0", "o_totals": "always ready"},
+        }
+    }
 
 
 def _cycles(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:

@@ -413,7 +413,8 @@ def test_an_engine_is_a_module_written_once() -> None:
         ({"output": "partial", "bus": "axi"}, "output = 'partial' has no registers behind AXI; leave bus = 'axi' out"),
         ({"n_engines": 2, "bus": "axi", "mask": True}, "n_engines = 2 engines have a stream of masks each"),
         ({"n_engines": 2, "memory": "external"}, "n_engines = 2 .* have their memories inside"),
-        ({"n_engines": 4, "n_lanes": 4}, "n_lanes must be at most n_keys = 3"),
+        ({"n_engines": 4, "n_lanes": 4}, "n_lanes must be at most n_keys / n_engines = 3"),
+        ({"n_engines": 4, "value_banks": 8}, r"no bank empty, of n_keys / n_engines \* fold = 3 words"),
         ({"n_engines": 300}, "n_engines must be 1 to 256, not 300"),
         ({"output": "sum"}, "output must be one of quotient, partial, not 'sum'"),
     ],
@@ -422,6 +423,24 @@ def test_refused(engine: dict, message: str) -> None:
     spec = AttentionSpec.from_logit_scale(d_head=4, d_value=2, n_keys=12, top_k=2, logit_scale=0.2)
     with pytest.raises(ValueError, match=message):
         Dimensions(spec, EngineConfig(**engine))
+
+
+@pytest.mark.parametrize("output", ["quotient", "partial"])
+@pytest.mark.parametrize("more", [{}, {"expose_index": False}, {"mask": True, "table": "loadable"}])
+def test_manifest_says_how_each_stream_of_a_chain_is_joined(output: str, more: dict) -> None:
+    spec = AttentionSpec.from_logit_scale(d_head=4, d_value=2, n_keys=12, top_k=2, logit_scale=0.2)
+    one = manifest(Engine(spec, EngineConfig(n_engines=4, chain=True, output=output, **more)), "")
+    chain = one["chain"]
+    assert chain["n_keys"] == 3
+    assert chain["start"] == "3 * e, in all cycles, of engine e, 0 to 3"
+    from_outside = {"i_row", "i_query", "i_mask", "i_weight", "o_out"}
+    told = {join["from"] for join in chain["joins"]} | {join["to"] for join in chain["joins"]}
+    assert told | {"o_partial"} == set(one["streams"]) - from_outside | {"o_partial"}
+    inputs = {name for name in told if name.startswith("i_")}
+    assert set(chain["first"]) | {"i_counts"} == inputs, "what has no engine before it"
+    assert set(chain["last"]) == {"i_counts", "o_totals"}
+    assert "chain" not in manifest(Engine(spec, EngineConfig(output=output, **more)), "")
+    assert "chain" not in manifest(Chain(spec, EngineConfig(n_engines=4, output=output, **more)), "")
 
 
 def test_sinks_are_refused() -> None:
