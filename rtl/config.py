@@ -233,7 +233,12 @@ class EngineConfig:
             raise ValueError(
                 f"{what} needs selector = 'histogram', whose counts are what engines agree by; not {self.selector!r}"
             )
-        if self.bus != "stream" and self.output == "partial" and not self.chain:
+        if self.bus != "stream" and self.chain:
+            raise ValueError(
+                "one engine of a chain is joined to its neighbours by streams, and has no registers behind AXI; leave "
+                f"chain = true out, for all engines in one module, or bus = {self.bus!r}"
+            )
+        if self.bus != "stream" and self.output == "partial":
             raise ValueError(f"{what} has no registers behind AXI; leave bus = {self.bus!r} out")
         if self.bus != "stream" and self.n_engines > 1 and self.mask:
             raise ValueError(

@@ -410,6 +410,7 @@ def test_an_engine_is_a_module_written_once() -> None:
         ({"chain": True}, "chain = true is one engine of several; n_engines says of how many, 2 or more"),
         ({"n_engines": 2, "selector": "insertion"}, "n_engines = 2 needs selector = 'histogram', .*; not 'insertion'"),
         ({"output": "partial", "selector": "insertion"}, "output = 'partial' needs selector = 'histogram'"),
+        ({"n_engines": 2, "chain": True, "bus": "axi"}, "one engine of a chain is joined .* leave chain = true out"),
         ({"output": "partial", "bus": "axi"}, "output = 'partial' has no registers behind AXI; leave bus = 'axi' out"),
         ({"n_engines": 2, "bus": "axi", "mask": True}, "n_engines = 2 engines have a stream of masks each"),
         ({"n_engines": 2, "memory": "external"}, "n_engines = 2 .* have their memories inside"),
@@ -441,6 +442,30 @@ def test_manifest_says_how_each_stream_of_a_chain_is_joined(output: str, more: d
     assert set(chain["last"]) == {"i_counts", "o_totals"}
     assert "chain" not in manifest(Engine(spec, EngineConfig(output=output, **more)), "")
     assert "chain" not in manifest(Chain(spec, EngineConfig(n_engines=4, output=output, **more)), "")
+
+
+#: Away from the defaults, each an option that a chain may meet.
+OPTIONS: list[dict[str, Any]] = [
+    *({"bus": bus, "expose_index": False} for bus in ("stream", "axi")),
+    *({"mask": True, "bus": bus} for bus in ("stream", "axi")),
+    *({"memory": memory, "bus": bus} for memory in ("external", "request") for bus in ("stream", "axi")),
+    *({name: True} for name in ("range", "spare_places")),
+    *({name: 2} for name in ("n_lanes", "n_macs", "scan_rows", "score_stages", "value_banks", "n_queries_a_row")),
+    *({name: value} for name, value in (("selector", "insertion"), ("output", "partial"), ("table", "loadable"))),
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_what_sizes_accept_is_built(options: dict[str, Any]) -> None:
+    """What is refused is refused before there is a component, where a user is told of it in a line."""
+    spec = AttentionSpec.from_logit_scale(d_head=3, d_value=2, n_keys=8, top_k=2, logit_scale=0.2)
+    for chain in ({"n_engines": 2}, {"n_engines": 2, "chain": True}):
+        try:
+            config = EngineConfig(**chain, **options)
+            Dimensions(spec, config)
+        except ValueError:
+            continue
+        assert manifest(top(spec, config), "")["engine"]["n_engines"] == 2
 
 
 def test_sinks_are_refused() -> None:
