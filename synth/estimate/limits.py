@@ -48,13 +48,14 @@ def require_known(design: Design) -> None:
         ("engine.range", config.range, (False,)),
         ("engine.n_queries_a_row", config.n_queries_a_row, (1,)),
         ("engine.n_engines", config.n_engines, (1,)),
+        ("engine.adder_depth", config.adder_depth, (None,)),
         ("engine.output", config.output, ("quotient",)),
         ("engine.bus", config.bus, ("stream",)),
         ("engine.read_latency", config.read_latency, (1,)),
         ("spec.n_tables", spec.n_tables, (1,)),
     ):
         if value not in known:
-            allowed = " and ".join(map(repr, known))
+            allowed = " and ".join("its default" if one is None else repr(one) for one in known)
             raise ValueError(f"there is no estimate for {name} = {value!r}, only for {allowed}; synthesize measures it")
 
 
