@@ -245,10 +245,10 @@ class EngineConfig:
                 f"{what} engines have a stream of masks each, which drivers do not know; leave mask = true out, or "
                 f"bus = {self.bus!r}"
             )
-        if self.n_engines > 1 and not self.chain and self.memories != ("internal", "internal"):
+        if self.bus != "stream" and self.n_engines > 1 and "request" in self.memories:
             raise ValueError(
-                f"{what} engines in one module have their memories inside; give it memory = 'internal', or make one "
-                f"engine, chain = true, and join as many, with memories of {self._memories}"
+                f"{what} engines have memories of requests each, and no AXI4 managers for them; give them memory = "
+                f"'internal' or 'external', or leave bus = {self.bus!r} out"
             )
 
     @property

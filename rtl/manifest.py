@@ -187,8 +187,9 @@ def _memory_ports(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, member in engine.signature.members.items():
         if member.is_signature and isinstance(member.signature, (ReadPort, WritePort)):
-            kind, _, way = name.partition("_")
-            memory = result.setdefault(kind, {"depth": member.signature.depth, "bits_a_word": member.signature.width})
+            kind, way, *number = name.split("_")
+            sizes = {"depth": member.signature.depth, "bits_a_word": member.signature.width}
+            memory = result.setdefault("_".join([kind, *number]), sizes)
             memory[way] = {port: f"{name}__{port}" for port in ("addr", "en", "data")}
             if isinstance(member.signature, ReadPort):
                 memory["read_latency"] = member.signature.latency
@@ -205,21 +206,24 @@ def _memory_streams(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     if isinstance(engine, AxiEngine):
         return {}
     dims = engine.dims.part
+    streams_of = (engine.engine if isinstance(engine, Chain) else engine).signature.members
     keys, values = key_read_port(dims), value_read_port(dims)
     layouts = {
         "key": (keys, f"key j is bits (j % {dims.n_lanes}) * {dims.spec.d_head} and up of word j // {dims.n_lanes}"),
         "value": (values, f"slice s of key j is word j * {dims.fold} + s"),
     }
+    numbers = [f"_{n}" for n in range(engine.config.n_engines)] if isinstance(engine, Chain) else [""]
     found = {
-        kind: {
-            **{way: f"{kind}_{way}" for way in ("request", "response", "write")},
+        kind + number: {
+            **{way: f"{kind}_{way}{number}" for way in ("request", "response", "write")},
             "depth": port.depth,
             "bits_a_word": port.width,
             "layout": layout,
-            "write_bits": engine.signature.members[f"{kind}_write"].signature.members["payload"].shape["data"].width,
+            "write_bits": streams_of[f"{kind}_write"].signature.members["payload"].shape["data"].width,
             "outstanding": dims.outstanding,
             "order": _ORDER,
         }
+        for number in numbers
         for (kind, (port, layout)), memory in zip(layouts.items(), engine.config.memories, strict=True)
         if memory == "request"
     }

