@@ -72,8 +72,9 @@ class Chain(wiring.Component):
         self.spec = spec
         self.config = config
         self.dims = dims = Dimensions(spec, config)
-        one = {"name": f"{config.name}_engine", "chain": True, "output": "partial", "bus": "stream"}
-        self.engine = Engine(spec, dataclasses.replace(config, **one))
+        self.engine = Engine(
+            spec, dataclasses.replace(config, name=f"{config.name}_engine", chain=True, output="partial")
+        )
         members: dict[str, Any] = {"i_row": In(stream.Signature(payload.key_row(dims)))}
         if config.table == "loadable":
             members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))

@@ -219,6 +219,20 @@ class EngineConfig:
         require_bool("chain", self.chain)
         self._require_chain()
 
+    def require_module(self) -> None:
+        """Check that a module of its own may be made of this: one engine of a chain has no registers, but in a chain.
+
+        Raises
+        ------
+        ValueError
+            It is one engine of a chain behind AXI.
+        """
+        if self.chain and self.bus != "stream":
+            raise ValueError(
+                "one engine of a chain is joined to its neighbours by streams, and has no registers behind AXI; leave "
+                f"chain = true out, for all engines in one module, or bus = {self.bus!r}"
+            )
+
     def _require_chain(self) -> None:
         """Check what goes with partial results, and with several engines."""
         if self.chain and self.n_engines == 1:
@@ -233,12 +247,7 @@ class EngineConfig:
             raise ValueError(
                 f"{what} needs selector = 'histogram', whose counts are what engines agree by; not {self.selector!r}"
             )
-        if self.bus != "stream" and self.chain:
-            raise ValueError(
-                "one engine of a chain is joined to its neighbours by streams, and has no registers behind AXI; leave "
-                f"chain = true out, for all engines in one module, or bus = {self.bus!r}"
-            )
-        if self.bus != "stream" and self.output == "partial":
+        if self.bus != "stream" and self.output == "partial" and not self.chain:
             raise ValueError(f"{what} has no registers behind AXI; leave bus = {self.bus!r} out")
         if self.bus != "stream" and self.n_engines > 1 and self.mask:
             raise ValueError(

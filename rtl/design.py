@@ -69,6 +69,7 @@ class Design:
     config: EngineConfig
 
     def __post_init__(self) -> None:
+        self.config.require_module()
         _ = self.dimensions
 
     @cached_property

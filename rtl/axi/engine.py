@@ -57,6 +57,7 @@ class AxiEngine(wiring.Component):
     def __init__(self, spec: AttentionSpec, config: EngineConfig):
         self.spec = spec
         self.config = config
+        config.require_module()
         self.engine = Engine(spec, config) if config.n_engines == 1 else Chain(spec, config)
         self.dims = dims = self.engine.dims
         self.file = RegisterFile(registers(dims), table(dims))

@@ -20,6 +20,7 @@ from hamming.golden.parts import Partial, agree, level_counts, merge, partial
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.chain import Chain
 from hamming.rtl.config import EngineConfig
+from hamming.rtl.design import Design
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.engine import Engine
 from hamming.rtl.kept_keys import KeptKeys
@@ -410,7 +411,6 @@ def test_an_engine_is_a_module_written_once() -> None:
         ({"chain": True}, "chain = true is one engine of several; n_engines says of how many, 2 or more"),
         ({"n_engines": 2, "selector": "insertion"}, "n_engines = 2 needs selector = 'histogram', .*; not 'insertion'"),
         ({"output": "partial", "selector": "insertion"}, "output = 'partial' needs selector = 'histogram'"),
-        ({"n_engines": 2, "chain": True, "bus": "axi"}, "one engine of a chain is joined .* leave chain = true out"),
         ({"output": "partial", "bus": "axi"}, "output = 'partial' has no registers behind AXI; leave bus = 'axi' out"),
         ({"n_engines": 2, "bus": "axi", "mask": True}, "n_engines = 2 engines have a stream of masks each"),
         (
@@ -459,16 +459,23 @@ OPTIONS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_what_sizes_accept_is_built(options: dict[str, Any]) -> None:
+def test_what_a_design_accepts_is_built(options: dict[str, Any]) -> None:
     """What is refused is refused before there is a component, where a user is told of it in a line."""
     spec = AttentionSpec.from_logit_scale(d_head=3, d_value=2, n_keys=8, top_k=2, logit_scale=0.2)
     for chain in ({"n_engines": 2}, {"n_engines": 2, "chain": True}):
         try:
-            config = EngineConfig(**chain, **options)
-            Dimensions(spec, config)
+            design = Design(spec, EngineConfig(**chain, **options))
         except ValueError:
             continue
-        assert manifest(top(spec, config), "")["engine"]["n_engines"] == 2
+        assert manifest(top(spec, design.config), "")["engine"]["n_engines"] == 2
+
+
+def test_one_engine_of_a_chain_has_no_registers() -> None:
+    spec = AttentionSpec.from_logit_scale(d_head=3, d_value=2, n_keys=8, top_k=2, logit_scale=0.2)
+    config = EngineConfig(n_engines=2, chain=True, bus="axi")
+    for make in (Design, top):
+        with pytest.raises(ValueError, match=r"one engine of a chain is joined .* leave chain = true out"):
+            make(spec, config)
 
 
 def test_sinks_are_refused() -> None:
