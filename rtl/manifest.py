@@ -212,18 +212,22 @@ def _memory_streams(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
         "key": (keys, f"key j is bits (j % {dims.n_lanes}) * {dims.spec.d_head} and up of word j // {dims.n_lanes}"),
         "value": (values, f"slice s of key j is word j * {dims.fold} + s"),
     }
-    numbers = [f"_{n}" for n in range(engine.config.n_engines)] if isinstance(engine, Chain) else [""]
+    own, n_engines = dims.spec.n_keys, engine.config.n_engines
+    # By what the ports of an engine end, and which of all keys its key j is.
+    places = {"": ""} if n_engines == 1 else {"": "; its key j is start + j of all"}
+    if isinstance(engine, Chain):
+        places = {f"_{n}": f"; its key j is {own * n} + j of all" for n in range(n_engines)}
     found = {
         kind + number: {
             **{way: f"{kind}_{way}{number}" for way in ("request", "response", "write")},
             "depth": port.depth,
             "bits_a_word": port.width,
-            "layout": layout,
+            "layout": layout + place,
             "write_bits": streams_of[f"{kind}_write"].signature.members["payload"].shape["data"].width,
             "outstanding": dims.outstanding,
             "order": _ORDER,
         }
-        for number in numbers
+        for number, place in places.items()
         for (kind, (port, layout)), memory in zip(layouts.items(), engine.config.memories, strict=True)
         if memory == "request"
     }

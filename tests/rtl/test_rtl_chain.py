@@ -478,6 +478,26 @@ def test_one_engine_of_a_chain_has_no_registers() -> None:
             make(spec, config)
 
 
+def test_manifest_says_which_keys_a_memory_has() -> None:
+    """Whoever writes the memories himself places keys of all in them."""
+    spec = AttentionSpec.from_logit_scale(d_head=4, d_value=2, n_keys=12, top_k=2, logit_scale=0.2)
+
+    def layouts(**engine: Any) -> dict[str, str]:
+        facts = manifest(top(spec, EngineConfig(memory="request", n_macs=1, **engine)), "")["memory_streams"]
+        return {name: memory["layout"] for name, memory in facts.items()}
+
+    key, value = layouts().values()
+    assert value == "slice s of key j is word j * 2 + s"
+    assert layouts(n_engines=3, chain=True) == {
+        kind: f"{layout}; its key j is start + j of all" for kind, layout in (("key", key), ("value", value))
+    }
+    assert layouts(n_engines=3) == {
+        f"{kind}_{n}": f"{layout}; its key j is {4 * n} + j of all"
+        for n in range(3)
+        for kind, layout in (("key", key), ("value", value))
+    }
+
+
 def test_sinks_are_refused() -> None:
     spec = AttentionSpec.from_logit_scale(d_head=4, d_value=2, n_keys=12, top_k=2, logit_scale=0.2, n_sinks=3)
     with pytest.raises(ValueError, match=r"n_engines = 2 have no sinks yet.*leave n_sinks = 3 out"):
