@@ -44,6 +44,7 @@ OFFSETS = {
 
 _ENABLE, _RESET, _DRAIN = 1, 2, 4
 _RESETTING = 2
+_IN_FLIGHT = 16  # where the number of queries begins in STATUS
 _LOADABLE, _MASK, _SELECTED, _KEYS, _VALUES = 1, 2, 4, 0x100, 0x200
 _PAGE = 4096
 
@@ -57,7 +58,7 @@ class Unsupported(RuntimeError):
 
 
 class BusError(RuntimeError):
-    """A packet had another length, an answer before it did not come, or a reset did not end."""
+    """A packet had another length, an answer before it did not come or may still come, or a reset did not end."""
 
 
 class Bus(Protocol):
@@ -100,6 +101,8 @@ class Core:
     ------
     NotFound
         No engine of this major version answers.
+    BusError
+        Queries are in flight, which another program has sent: their answers would be taken for those of the next ones.
     """
 
     def __init__(self, bus: Bus) -> None:
@@ -108,6 +111,8 @@ class Core:
         found = {name.lower(): bus.read(offset) for name, offset in list(OFFSETS.items())[:2]}
         if found["id"] != _IDENTIFICATION or found["version"] >> 16 != _MAJOR:
             raise NotFound(f"no engine of version {_MAJOR}: ID {found['id']:#x}, VERSION {found['version']:#x}")
+        if bus.read(OFFSETS["STATUS"]) >> _IN_FLIGHT:
+            raise BusError("queries of another program are in flight: reset engine and DMAs first")
         skipped = ("ID", "VERSION", "CONTROL", "STATUS", "ERROR", "KEY_BASE", "VALUE_BASE")
         self._facts = {name.lower(): bus.read(at) for name, at in OFFSETS.items() if name not in skipped}
 

@@ -40,7 +40,7 @@ enum {
 };
 
 enum { CONTROL_ENABLE = 1, CONTROL_RESET = 2, CONTROL_DRAIN = 4 };
-enum { STATUS_RESETTING = 2 };
+enum { STATUS_RESETTING = 2, STATUS_IN_FLIGHT = 16 }; /* a bit; where a number begins */
 enum { FEATURE_LOADABLE = 1, FEATURE_MASK = 2, FEATURE_SELECTED = 4, FEATURE_KEYS = 0x100, FEATURE_VALUES = 0x200 };
 enum { PAGE = 0x1000 };
 
@@ -99,8 +99,9 @@ static int receive(struct hamming_core *core, int stream, uint32_t n_bytes, int 
 int hamming_open(struct hamming_core *core, const struct hamming_bus *bus, uint8_t *scratch, size_t scratch_bytes) {
     core->bus = *bus;
     core->scratch = scratch;
-    core->is_lost = 0;
+    core->is_lost = 1; /* until all is well */
     if (read_register(core, ID) != IDENTIFICATION || read_register(core, VERSION) >> 16 != MAJOR) return HAMMING_NOT_FOUND;
+    if (read_register(core, STATUS) >> STATUS_IN_FLIGHT) return HAMMING_LOST;
     core->d_head = read_register(core, D_HEAD);
     core->d_value = read_register(core, D_VALUE);
     core->n_keys = read_register(core, N_KEYS);
@@ -131,7 +132,8 @@ int hamming_open(struct hamming_core *core, const struct hamming_bus *bus, uint8
     core->scratch_bytes = 0;
     for (size_t n = 0; n < sizeof needed / sizeof *needed; n++)
         if (needed[n] > core->scratch_bytes) core->scratch_bytes = needed[n];
-    return scratch_bytes < core->scratch_bytes ? HAMMING_TOO_SMALL : HAMMING_OK;
+    core->is_lost = scratch_bytes < core->scratch_bytes;
+    return core->is_lost ? HAMMING_TOO_SMALL : HAMMING_OK;
 }
 
 int hamming_enable(struct hamming_core *core, int is_enabled) {

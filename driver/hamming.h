@@ -18,7 +18,7 @@ enum hamming_status {
     HAMMING_UNSUPPORTED = -4, /* an option that this engine does not have */
     HAMMING_BUS = -5,         /* a stream did not move, or a packet had another length */
     HAMMING_TIMEOUT = -6,     /* a reset did not end */
-    HAMMING_LOST = -7         /* after HAMMING_BUS: the old answer may still come, and nothing was sent; see below */
+    HAMMING_LOST = -7         /* after HAMMING_BUS, or if opening failed; nothing was sent; see below */
 };
 
 enum hamming_stream { HAMMING_ROW, HAMMING_QUERY, HAMMING_MASK, HAMMING_OUT, HAMMING_SELECTED };
@@ -48,7 +48,8 @@ struct hamming_core {
     int is_lost;
 };
 
-/* Find an engine and read what it is. scratch must outlive core; scratch_bytes is what it has. */
+/* Find an engine and read what it is. scratch must outlive core; scratch_bytes is what it has. HAMMING_LOST where queries
+ * are in flight, which another program has sent. */
 int hamming_open(struct hamming_core *core, const struct hamming_bus *bus, uint8_t *scratch, size_t scratch_bytes);
 
 /* Take rows and queries, or not. */

@@ -76,7 +76,9 @@ int main(void) {
     CHECK(hamming_reset(&core, 0) == HAMMING_OK);
     CHECK(hamming_attend(&core, &query, 1, NULL, &out, NULL) == HAMMING_LOST);
 
-    n_asked = 0; /* a reset by wire */
+    registers[3] = 1u << 16; /* in flight, as another program finds it */
+    CHECK(hamming_open(&core, &bus, scratch, sizeof scratch) == HAMMING_LOST);
+    n_asked = 0, registers[3] = 0; /* a reset by wire */
     CHECK(hamming_open(&core, &bus, scratch, sizeof scratch) == HAMMING_OK);
     CHECK(hamming_attend(&core, &query, 1, NULL, &out, NULL) == HAMMING_OK && out == 3);
     return 0;

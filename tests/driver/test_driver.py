@@ -125,6 +125,15 @@ def test_an_answer_that_did_not_come_is_not_that_of_the_next_query():
         assert core.attend(query, 1).out.shape == core.attend(query, 1).out.shape == (core.d_value,)
 
 
+def test_queries_in_flight_of_a_program_before_are_noticed():
+    bus = Registers()
+    bus.words[OFFSETS["STATUS"]] = 2 << 16 | 1
+    with pytest.raises(BusError, match="queries of another program are in flight"):
+        Core(bus)  # type: ignore[arg-type]
+    bus.words[OFFSETS["STATUS"]] = 1  # a row
+    Core(bus)  # type: ignore[arg-type]
+
+
 def test_errors_of_memory_say_what_became_of_the_word():
     design = load_design("tiny", ["engine.bus=axi", "engine.memory=request"])
     meant = causes(design.dimensions)
