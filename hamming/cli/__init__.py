@@ -52,6 +52,9 @@ def main() -> None:
     An engine of your own:
       hamming presets bert > mine.toml   a preset as the start
       hamming generate mine.toml --set spec.top_k=16 -o build
+      hamming estimate mine.toml         what it costs, at once
+      hamming explore --example > study.toml   the smallest of many
+      hamming plan bert_base             what a whole model needs
 
     \b
     If something does not run:

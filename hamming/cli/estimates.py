@@ -22,8 +22,9 @@ def estimate(config: str, overrides: tuple[str, ...], json_file: Path | None) ->
 
     CONFIG is a preset's name (see `hamming presets`) or the path of a TOML file. Logic is estimated block by block, in
     NanGate 45 nm with gates sized for 1 GHz, from formulas that were fitted to synthesized engines; each figure has the
-    mean error that they had on engines they were not fitted to. Memories are modelled, cycles exact. What is beyond the
-    engines that the formulas know is said. `hamming synthesize` and `hamming compare` measure.
+    mean error that they had on engines they were not fitted to. Memories are modelled; cycles are the most that a query
+    takes. What is beyond the engines that the formulas know is said. `hamming synthesize` and `hamming compare`
+    measure.
 
     \b
     Examples:

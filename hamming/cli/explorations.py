@@ -91,9 +91,9 @@ def explore(study: Path, folder: Path, measured: int | None, page: bool, pool: P
         if html_file is not None:
             files.save_text(html_file, exploration_page(found))
     _take_away_old(folder / "front", set(engines.values()))
-    console = Console()
-    console.width = max(console.width, 140)  # its table is wide
-    console.print(exploration_tables(found))
+    console, tables = Console(), exploration_tables(found)
+    console.width = max(console.width, *(getattr(part, "min_width", None) or 0 for part in tables.renderables))
+    console.print(tables)
     if found.failed:
         failed = "; ".join(f"{name}: {reason}" for name, reason in found.failed.items())
         raise Mistake(f"{len(found.failed)} designs could not be measured; the same command tries again: {failed}")

@@ -27,7 +27,7 @@ CLOCK_GHZ = 1.0
 
 #: Parts of the package that a figure follows from, and those of `synth` among them.
 _PARTS = (hamming.golden, hamming.rtl)
-_ROOMS = ("library", "yosys", "netlist", "timing", "memory", "mapping", "energy")
+_ROOMS = ("library", "yosys", "netlist", "timing", "memory", "mapping", "energy", "compare")
 
 
 class Kept:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -19,11 +19,14 @@ __all__ = ["ENGINE_COMMENT", "engine_toml", "exploration_facts", "exploration_ta
 #: How the file of an engine of a front begins.
 ENGINE_COMMENT = "# An engine on the front of the study"
 
+#: Rows of a front's table, at most.
+_MOST_ROWS = 30
+
 #: Columns of a front, beside the objectives and what is bounded.
 _ALWAYS = ("area", "energy", "cycles", "clock", "cosine")
 
 
-def exploration_tables(found: Exploration) -> RenderableType:
+def exploration_tables(found: Exploration) -> Group:
     """Lay out the front, the presets, and what was done."""
     study = found.study
     columns = _columns(found)
@@ -37,11 +40,14 @@ def exploration_tables(found: Exploration) -> RenderableType:
     for name in columns:
         unit = QUANTITIES[name].unit
         table.add_column(f"{name}, {unit}" if unit else name, justify="right", no_wrap=True)
-    for number, name in enumerate(found.front):
+    for number, name in enumerate(found.front[:_MOST_ROWS]):
         cells = [shown_figure(column, found.points[name].figures[column]) for column in columns]
         table.add_row(name, *(settings[parameter][number] for parameter in differing), *cells)
     alike = [f"{name.partition('.')[2] or name} {values[0]}" for name, values in settings.items() if values]
     alike = [text for text, name in zip(alike, settings, strict=False) if name not in differing]
+    table.min_width = 12 * len(table.columns)
+    if len(found.front) > _MOST_ROWS:
+        table.caption = f"and {len(found.front) - _MOST_ROWS:,} more in front.json"
     of_all = [f"of all of them: {', '.join(alike)}"] if alike else []
     return Group(table, Text("\n".join([*of_all, *_lines(found)])))
 

@@ -16,7 +16,7 @@ from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.results import read
 from hamming.synth.estimate import estimate
 
-__all__ = ["Engine", "Work", "candidates", "work"]
+__all__ = ["Engine", "Work", "candidates", "group_estimate", "work"]
 
 #: Most keys that an engine takes a cycle.
 _MOST_LANES = 128
@@ -95,12 +95,11 @@ def _engine(question: Question, design: Design) -> Engine:
             errors={"area": 0.0, "energy": 0.0, "period": 0.0},
         )
     n_others = design.config.n_queries_a_row - 1
-    each_query = sum(block.area for block in found.blocks if block.name in _EACH_QUERY)
     memory = sum(one.area for one in found.memories if question.place == "engines" or one.role == "selection")
     memory += n_others * sum(one.area for one in found.memories if one.role == "selection")
     return Engine(
         design=design,
-        area=found.area + n_others * each_query,
+        area=group_estimate(design)[0],
         clock=min(1.0, 1 / found.period),
         memory_area=memory,
         source="estimated",
@@ -123,15 +122,24 @@ def work(question: Question, engine: Engine, phase: Phase) -> Work:
     return Work(cycles=cycles, energy=found.energy, memory_energy=memory)
 
 
+def group_estimate(design: Design) -> tuple[float, float]:
+    """Return area, µm², and energy, pJ a query, of an engine's logic, whose queries may share rows."""
+    found = estimate(_alone(design))
+    each_query = sum(block.area for block in found.blocks if block.name in _EACH_QUERY)
+    return found.area + (design.config.n_queries_a_row - 1) * each_query, found.energy
+
+
 #: Blocks that each query of a group has its own of, where queries share rows (`rtl.shared_rows`).
 _EACH_QUERY = ("score", "selector", "spare_row")
 
 
 def _alone(design: Design) -> Design:
-    """Return the design with a query a row, of which there are estimates."""
+    """Return the design with a query a row, of which there are estimates, all else as the group needs it."""
     if design.config.n_queries_a_row == 1:
         return design
-    return Design(design.spec, dataclasses.replace(design.config, n_queries_a_row=1))
+    dims = design.dimensions
+    changes = {"n_queries_a_row": 1, "n_dividers": dims.n_dividers, "scan_rows": dims.scan_rows}
+    return Design(design.spec, dataclasses.replace(design.config, **changes))
 
 
 def _sized(question: Question, design: Design, n_keys: int) -> Design:

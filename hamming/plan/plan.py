@@ -171,9 +171,8 @@ def _ours(question: Question, engine: Engine) -> Side:
     memory = sum(rates[name] * one.memory_energy for name, one in works.items())
     rows = f"{dims.n_queries_a_row} queries a row, " if dims.n_queries_a_row > 1 else ""
     value_bits = question.d_value * question.value_bits
-    read = _read_bytes(
-        question, lambda keys: keys * question.d_head / question.group + min(spec.top_k, keys) * value_bits
-    )
+    key_bits = question.d_head / dims.n_queries_a_row
+    read = _read_bytes(question, lambda keys: keys * key_bits + min(spec.top_k, keys) * value_bits)
     buffers = _buffers(question, read)
     stages = engine.design.config.score_stages
     return Side(
@@ -229,7 +228,8 @@ def _standard(question: Question, element: str, n_lanes: int) -> Side:
     busy = sum(rates[name] * takes[name] for name in works) + _loading(question, 1)
     n_engines, utilisation = _n_engines(question, busy, one.clock)
     is_inside = question.place == "engines"
-    read = _read_bytes(question, lambda keys: keys * one.bits_a_key / question.group)
+    shared = 1 if is_inside else question.group
+    read = _read_bytes(question, lambda keys: keys * one.bits_a_key / shared)
     buffers = _buffers(question, read)
     memory = sum(rates[name] * (side.score_energy + is_inside * side.memory_energy) for name, side in works.items())
     return Side(

@@ -1,6 +1,6 @@
 """Coefficients of the estimate, from measured points: `python -m hamming.synth.estimate.fit`.
 
-Points that are not `FITTED` are held out; what the estimate is off there is its error, kept beside the coefficients.
+Points of `HELD_OUT` are not fitted to; what the estimate is off there is its error, kept beside the coefficients.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from scipy.optimize import nnls
 from hamming.synth.estimate import points
 from hamming.synth.estimate.fit_ways import fit_ways
 from hamming.synth.estimate.limits import sizes
-from hamming.synth.estimate.measured import CAUSES, Measured, compared, measured
+from hamming.synth.estimate.measured import ALL, CAUSES, Measured, compared, measured
 from hamming.synth.estimate.model import MODEL, Model
 from hamming.synth.estimate.model import model as kept_model
 from hamming.synth.estimate.structure import blocks
 from hamming.synth.estimate.terms import Terms
 
-__all__ = ["FITTED", "coefficients", "errors", "fit", "make", "markdown"]
+__all__ = ["HELD_OUT", "coefficients", "errors", "fit", "make", "markdown"]
 
-#: Numbers of the points that are fitted to, and that formulas were made with; the fit sees no other.
-FITTED = (*range(12), *range(40, 56))
+#: Numbers of the points that neither the fit nor who made the formulas has seen.
+HELD_OUT = (*range(12, 40), *range(56, 68))
 
 #: Blocks whose errors a document shows.
 _SHOWN = ("score", "selector", "replay", "softmax", "weighted_sum", "normalizer", "fetch")
@@ -57,16 +57,26 @@ def fit(known: Sequence[Measured]) -> dict[str, Any]:
 
 
 def _energy(name: str, here: Sequence[tuple[Terms, Measured]]) -> tuple[dict[str, float], float]:
-    """Fit what each cause takes, and return the sum: by kind, pJ a use, and pJ a µm² and cycle."""
+    """Fit what each cause takes, and return the sum: by kind, pJ a use, and pJ a µm² and cycle.
+
+    Where the sum of a block's causes alone is known, what moves is what clock and leakage leave of it.
+    """
     wholes = [sum(sum(causes.values()) for causes in point.energy.values()) for _, point in here]
     total: dict[str, float] = {}
     for cause in CAUSES:
-        rows = []
-        for terms, point in here:
-            used = {kind: term.amount * term.uses for kind, term in terms.items()} if cause != "leakage" else {}
-            idle = {"": point.area.get(name, 0.0) * point.cycles} if cause == "leakage" else {}
-            rows.append((used | idle, point.energy.get(name, dict.fromkeys(CAUSES, 0.0))[cause]))
-        for kind, value in coefficients(rows, wholes).items():
+        rows, of = [], []
+        for (terms, point), whole in zip(here, wholes, strict=True):
+            used = {kind: term.amount * term.uses for kind, term in terms.items()}
+            idle = {"": point.area.get(name, 0.0) * point.cycles}
+            known = point.energy.get(name, dict.fromkeys(CAUSES, 0.0))
+            if ALL in known and cause == CAUSES[-1]:
+                rest = known[ALL] - sum(total.get(kind, 0.0) * value for kind, value in (used | idle).items())
+                rows.append((used, max(rest, 0.0)))
+                of.append(whole)
+            elif ALL not in known:
+                rows.append((idle if cause == "leakage" else used, known[cause]))
+                of.append(whole)
+        for kind, value in coefficients(rows, of).items():
             total[kind] = total.get(kind, 0.0) + value
     return {kind: value for kind, value in total.items() if kind}, total.get("", 0.0)
 
@@ -113,8 +123,8 @@ def coefficients(rows: Sequence[tuple[dict[str, float], float]], wholes: Sequenc
 def make() -> Model:
     """Fit a model to the points that are there, and hold it against those that are held out."""
     rows = points.read()
-    known = measured([row for row in rows if row["number"] in FITTED]) + compared()
-    held_out = measured([row for row in rows if row["number"] not in FITTED])
+    known = measured([row for row in rows if row["number"] not in HELD_OUT]) + compared()
+    held_out = measured([row for row in rows if row["number"] in HELD_OUT])
     seen = [sizes(point.design) for point in known]
     ranges = {name: (min(one[name] for one in seen), max(one[name] for one in seen)) for name in seen[0]}
     made_of = {

@@ -14,10 +14,15 @@ from hamming.synth.compare import results
 from hamming.synth.estimate import points
 from hamming.synth.studies import sweep
 
-__all__ = ["CAUSES", "Measured", "compared", "measured"]
+__all__ = ["ALL", "CAUSES", "Measured", "compared", "measured"]
 
-#: What a block's energy is fitted by, each apart: what moves, clock pins, leakage.
-CAUSES = ("moves", "clock", "leakage")
+#: What a block's energy is fitted by, each apart: clock pins, leakage, what moves; or all that is known, its sum.
+CAUSES = ("clock", "leakage", "moves")
+ALL = "all"
+
+
+#: How far the cycles of a sweep's window may be from the formula's, if its energy is to be that of a query.
+_STEADY = 0.02
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Measured:
     """A point: its design; by block area, µm², and energy by `CAUSES`, pJ a query; cycles a query.
 
     `paths` has the least period, ns, of the slowest path by the blocks that it starts and ends in; of comparisons that
-    of the slowest of all. Of a sweep's points no energy is known by cause, nor where a path is.
+    of the slowest of all. Of a sweep's points energy is not known by cause, nor where a path is.
     """
 
     number: int
@@ -93,6 +98,9 @@ def compared() -> list[Measured]:
         for one in ours.values()
     ]
     for row in sweep.read():
-        period = {("", ""): row["period_ns"]["synth.timing"]}
-        found.append(Measured(-1, sweep.design_of(row), row["area_by_role"], {}, period, row["cycles"]))
+        design, period = sweep.design_of(row), {("", ""): row["period_ns"]["synth.timing"]}
+        cycles = max(design.dimensions.cycle_terms().values())
+        is_steady = abs(row["cycles"] / cycles - 1) < _STEADY
+        energy = {name: {ALL: value} for name, value in row["energy_by_role"].items()} if is_steady else {}
+        found.append(Measured(-1, design, row["area_by_role"], energy, period, row["cycles"]))
     return found

@@ -72,6 +72,10 @@ def _softmax(dims: Dimensions) -> Terms:
     return found
 
 
+#: Loads of a line that says which digit a weight has, beyond which its buffers have a level more.
+_MOST_LOADS = 256
+
+
 def _weighted_sum(dims: Dimensions) -> Terms:
     spec, macs, product = dims.spec, dims.n_macs, dims.config.product
     moved, passes = activity(spec).weighted * dims.fold, kept_keys(dims) * dims.fold
@@ -85,8 +89,11 @@ def _weighted_sum(dims: Dimensions) -> Terms:
     if product == "multiply":
         found["multiply: rows"] = Term(macs * rows, moved)
         found["multiply: digits"] = Term(len(top_digits(spec.weight_bits)), moved)
-        digits = activity(spec).digits * dims.fold
-        found["multiply: digits that are not 0"] = Term(macs * spec.value_bits, digits, takes_area=False)
+        digits, bits = activity(spec).digits * dims.fold, macs * spec.value_bits
+        found["multiply: digits that are not 0"] = Term(bits, digits, takes_area=False)
+        # Lines with so many loads are late, and products change more than once.
+        late = bits if bits > _MOST_LOADS else 0
+        found["multiply: digits that are late"] = Term(late, digits, takes_area=False)
     else:
         found["shift: rows"] = Term(macs * rows, moved)
         found["shift: selects"] = Term(macs * spec.value_bits * spec.weight_bits, moved)

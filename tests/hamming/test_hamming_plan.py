@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from hamming.plan.engine import candidates, work
+from hamming.plan.engine import candidates, group_estimate, work
 from hamming.plan.plan import plan
 from hamming.plan.question import Question, model_names, read_question
 from hamming.plan.standard import standard
 from hamming.rtl.design import load_design
 from hamming.synth.compare.results import read
+from hamming.synth.studies.shared_rows import design_of as shared_rows_design
+from hamming.synth.studies.shared_rows import read as read_shared_rows
 from tests.hamming.command_line import assert_mistake, call, files
 
 pytestmark = pytest.mark.usefixtures("inside_an_empty_folder")
@@ -102,6 +104,8 @@ def test_cycles_of_a_prefill_are_the_mean_over_its_prefixes():
 def test_decoding_from_engines_needs_one_for_every_head_that_is_held():
     found = plan(question(place="engines", prefill=0.0))
     assert found.ours.n_engines == 4 * 2 * 2
+    assert found.ours.read_bytes == 100 * 8 * (1024 * 8 + 32 * 64)  # each query reads its keys itself
+    assert found.others[0].read_bytes == 100 * 8 * 1024 * 128
     assert found.ours.dram_w == 0
 
 
@@ -125,6 +129,15 @@ def test_a_measured_engine_is_used_as_it_was_measured():
     assert (engine.source, engine.area, engine.memory_area) == ("measured", ours.area, ours.memory_area)
     [phase] = asked.phases
     assert work(asked, engine, phase).energy == ours.energy
+
+
+def test_a_group_is_estimated_near_those_that_were_measured():
+    """Engines whose queries share rows; the fit has seen none of them."""
+    for row in read_shared_rows():
+        design = shared_rows_design(row["n_queries_a_row"], row["n_lanes"])
+        area, energy = group_estimate(design)
+        assert area == pytest.approx(row["area_um2"], rel=0.06)
+        assert energy == pytest.approx(row["energy_pj"], rel=0.12)
 
 
 @pytest.mark.parametrize(("name", "within"), [("bert", 0.08), ("bert256", 0.05), ("flagship", 0.03)])

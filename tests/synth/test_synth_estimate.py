@@ -144,8 +144,8 @@ def test_activity_counts_weights_that_are_not_0_and_their_digits():
 
 @pytest.fixture(scope="module")
 def held_out():
-    fitted = (*range(12), *range(40, 56))
-    return [(design_of(row), row) for number, row in POINTS.items() if number not in fitted]
+    unseen = (*range(12, 40), *range(56, 68))
+    return [(design_of(row), row) for number, row in POINTS.items() if number in unseen]
 
 
 def test_errors_are_as_stated_of_engines_that_the_fit_has_not_seen(held_out):
@@ -168,7 +168,9 @@ def test_errors_are_as_stated_of_engines_that_the_fit_has_not_seen(held_out):
     assert model().made_of["held out"] == len(held_out)
 
 
-@pytest.mark.parametrize(("name", "mean", "worst"), [("area", 0.04, 0.12), ("energy", 0.1, 0.3), ("period", 0.08, 0.2)])
+@pytest.mark.parametrize(
+    ("name", "mean", "worst"), [("area", 0.04, 0.12), ("energy", 0.08, 0.25), ("period", 0.08, 0.2)]
+)
 def test_errors_are_small(name, mean, worst):
     assert model().errors[name]["mean"] <= mean
     assert model().errors[name]["worst"] <= worst
