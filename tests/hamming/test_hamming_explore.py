@@ -142,6 +142,14 @@ engine.product = "shift"
     assert study.design_of(choice | {"engine.scan_rows": 1, "form": 0}).config.scan_rows == 2
 
 
+def test_an_estimate_misses_a_bound_only_beyond_its_error():
+    study = read_study(save(STUDY.replace("cycles = { most = 16 }", "area = { most = 100 }\nclock = { least = 1.0 }")))
+    assert study.missed({"area": 104.0, "clock": 0.95}, {"area": 0.05, "clock": 0.1}) == {}
+    missed = study.missed({"area": 120.0, "clock": 0.8}, {"area": 0.05, "clock": 0.1})
+    assert missed == pytest.approx({"area": (120 * 0.95 - 100) / 120, "clock": (1 - 0.8 * 1.1) / 0.8})
+    assert set(study.missed({"area": 104.0, "clock": 0.95})) == {"area", "clock"}  # what was measured has none
+
+
 @pytest.mark.parametrize("sampler", ["nsga2", "tpe", "random"])
 def test_a_sampler_looks_at_as_many_as_are_asked_for_and_the_same_again(sampler):
     pytest.importorskip("optuna", reason="pip install '.[explore]'")
