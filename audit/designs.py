@@ -6,7 +6,7 @@ from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design, load_design
 
-__all__ = ["DESIGNS"]
+__all__ = ["DESIGNS", "MUTATED"]
 
 #: Weights of all digits, among them (171) the one whose digits of -1 are the most.
 _WEIGHTS = (255, 171, 171, 148, 119, 82, 36, 21, 0)
@@ -70,5 +70,24 @@ _WIDE = Design(
     EngineConfig(name="wide", n_lanes=32, n_macs=1),
 )
 
+#: Every query its range, its sinks and its table; keys do not fill their rows.
+_RANGED = Design(
+    AttentionSpec(
+        d_head=4,
+        d_value=2,
+        n_keys=26,
+        top_k=3,
+        weights=((7, 5, 3, 1, 0), (7, 7, 6, 6, 5), (4, 2, 1, 0, 0)),
+        value_bits=3,
+        weight_bits=3,
+        out_frac_bits=1,
+        n_sinks=3,
+    ),
+    EngineConfig(name="ranged", n_lanes=4, mask=True, range=True),
+)
+
 #: By name; each in a few seconds.
 DESIGNS: dict[str, Design] = {"tiny": _TINY, "insertion": _INSERTION, "shift": _SHIFT, "plain": _PLAIN, "wide": _WIDE}
+
+#: Those in which components are mutated: these, and one with options of which coverage is not asked.
+MUTATED: dict[str, Design] = DESIGNS | {"ranged": _RANGED}

@@ -74,6 +74,7 @@ COMPONENT_DESIGNS: dict[str, Target] = {
     "shift": Target("weighted_sum", "shift", "weighted_sum"),
     "normalizer": Target("normalizer", "tiny", "normalizer"),
     "fork": Target("fork", "tiny", "fork"),
+    "row_range": Target("row_range", "ranged", "row_range"),
 }
 
 
@@ -89,9 +90,12 @@ def component_bench(design: Design, bench: str, mutants: Mutants, seed: int) -> 
     cases = []
     for number, stall in enumerate(_ROUNDS * [0.0, 0.5, 0.9, {"i": 0.8}, {"o": 0.8}, {"o": 0.95}]):
         # What a component is told of masks and of a table comes with its inputs, whatever the engine around it is.
-        spec = design.spec if bench == "softmax" else _with_table(design, rng)
+        is_kept = bench == "softmax" or design.spec.n_tables > 1
+        spec = design.spec if is_kept else _with_table(design, rng)
         has_mask = design.config.mask or bench not in _SEES_NO_MASK
-        vectors = random_vectors(spec, rng, n_heads=1, n_queries=_QUERIES, has_mask=has_mask)
+        vectors = random_vectors(
+            spec, rng, n_heads=1, n_queries=_QUERIES, has_mask=has_mask, has_range=design.config.range
+        )
         one = case_of(Design(spec, design.config), vectors, stall=stall, seed=number)
         cases.append(dataclasses.replace(one, fields={**one.fields, "reset_cycles": 1 + number % 2}))
         # A case that a reset breaks off shows, too, what the last reset left behind.

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from hamming import pool
 from hamming.audit.assumptions import ASSUMPTIONS
-from hamming.audit.designs import DESIGNS
+from hamming.audit.designs import MUTATED
 from hamming.audit.equivalence import is_equivalent
 from hamming.audit.mutant_benches import COMPONENT_DESIGNS, component_bench, engine_bench, found
 from hamming.audit.mutate import mutate
@@ -105,7 +105,7 @@ def audit(name: str, n_mutants: int, seed: int) -> Outcome:
         A bench finds something wrong where no mutant is at work.
     """
     target = COMPONENT_DESIGNS[name]
-    design = DESIGNS[target.design]
+    design = MUTATED[target.design]
     module = module_name(target.bench)
     verilog = emit(COMPONENTS[target.bench](design.dimensions), module)
     mutants = mutate(verilog, module, n_mutants, seed)

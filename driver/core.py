@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,6 +44,7 @@ OFFSETS = {
 
 _ENABLE, _RESET, _DRAIN = 1, 2, 4
 _RESETTING = 2
+_IN_FLIGHT = 16  # where the number of queries begins in STATUS
 _LOADABLE, _MASK, _SELECTED, _KEYS, _VALUES = 1, 2, 4, 0x100, 0x200
 _PAGE = 4096
 
@@ -54,7 +58,7 @@ class Unsupported(RuntimeError):
 
 
 class BusError(RuntimeError):
-    """A packet had another length, or a reset did not end."""
+    """A packet had another length, an answer before it did not come or may still come, or a reset did not end."""
 
 
 class Bus(Protocol):
@@ -97,13 +101,18 @@ class Core:
     ------
     NotFound
         No engine of this major version answers.
+    BusError
+        Queries are in flight, which another program has sent: their answers would be taken for those of the next ones.
     """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._is_lost = False
         found = {name.lower(): bus.read(offset) for name, offset in list(OFFSETS.items())[:2]}
         if found["id"] != _IDENTIFICATION or found["version"] >> 16 != _MAJOR:
             raise NotFound(f"no engine of version {_MAJOR}: ID {found['id']:#x}, VERSION {found['version']:#x}")
+        if bus.read(OFFSETS["STATUS"]) >> _IN_FLIGHT:
+            raise BusError("queries of another program are in flight: reset engine and DMAs first")
         skipped = ("ID", "VERSION", "CONTROL", "STATUS", "ERROR", "KEY_BASE", "VALUE_BASE")
         self._facts = {name.lower(): bus.read(at) for name, at in OFFSETS.items() if name not in skipped}
 
@@ -132,26 +141,26 @@ class Core:
         self._bus.write(OFFSETS["ERROR"], found)
         return found
 
-    def load_table(self, weights: ArrayLike, table: int = 0) -> None:
+    def load_table(self, weights: ArrayLike, table: SupportsIndex = 0) -> None:
         """Write a softmax table of `d_head + 1` weights, before the first query that uses it."""
         first = self._first_entry(table)
         entries = _integers("weights", weights, (self.d_head + 1,), 0, (1 << self.weight_bits) - 1)
         for place, weight in enumerate(entries.tolist()):
             self._bus.write(self.table_offset + 4 * (first + place), weight)
 
-    def read_table(self, table: int = 0) -> NDArray[np.int64]:
+    def read_table(self, table: SupportsIndex = 0) -> NDArray[np.int64]:
         """Read a softmax table back."""
         first = self._first_entry(table)
         return np.array([self._bus.read(self.table_offset + 4 * (first + n)) for n in range(self.d_head + 1)])
 
-    def _first_entry(self, table: int) -> int:
+    def _first_entry(self, table: SupportsIndex) -> int:
         if not self.features & _LOADABLE:
             raise Unsupported("the softmax table is fixed")
-        _require("table", table, self.n_tables)
-        return table << int(self.d_head).bit_length()
+        return _require("table", table, self.n_tables) << int(self.d_head).bit_length()
 
     def place(self, *, keys: int | None = None, values: int | None = None) -> None:
         """Say where in memory keys and values lie, at multiples of 4,096, while nothing is in flight."""
+        found = {}
         for name, address, bit in (("KEY_BASE", keys, _KEYS), ("VALUE_BASE", values, _VALUES)):
             if address is None:
                 continue
@@ -159,21 +168,24 @@ class Core:
                 raise Unsupported(f"no {name}: that memory is not behind a master")
             if address % _PAGE or not 0 <= address < 1 << 64:
                 raise ValueError(f"{name} must be a multiple of {_PAGE} of 64 bits, not {address:#x}")
-            self._bus.write(OFFSETS[name], address & 0xFFFFFFFF)
-            self._bus.write(OFFSETS[name] + 4, address >> 32)
+            found[OFFSETS[name]] = operator.index(address)
+        for offset, address in found.items():
+            self._bus.write(offset, address & 0xFFFFFFFF)
+            self._bus.write(offset + 4, address >> 32)
 
-    def write_row(self, index: int, key: ArrayLike, values: ArrayLike) -> None:
+    def write_row(self, index: SupportsIndex, key: ArrayLike, values: ArrayLike) -> None:
         """Write a key, bits `(d_head,)`, and its values `(d_value,)` at an index."""
-        _require("index", index, self.n_keys)
+        index = _require("index", index, self.n_keys)
         half = 1 << (self.value_bits - 1)
         numbers = _integers("values", values, (self.d_value,), -half, half - 1)
         row = bytearray(self.row_bytes)
         row[: self.row_key] = index.to_bytes(self.row_key, "little")
         row[self.row_key : self.row_value] = self._bits("key", key, self.d_head)
         row[self.row_value :] = numbers.astype(f"<i{_width(self.value_bits)}").tobytes()
-        self._bus.send("row", bytes(row))
+        with self._in_step():
+            self._bus.send("row", bytes(row))
 
-    def attend(self, query: ArrayLike, n_valid: int, mask: ArrayLike | None = None) -> Answer:
+    def attend(self, query: ArrayLike, n_valid: SupportsIndex, mask: ArrayLike | None = None) -> Answer:
         """Attention of a query, bits `(d_head,)`, to keys 0 to `n_valid - 1`.
 
         Parameters
@@ -192,9 +204,10 @@ class Core:
         Unsupported
             A mask for an engine that takes none.
         BusError
-            The answer has another length.
+            The answer has another length; or a row or an answer before it did not go through, for whatever reason, so
+            that it may still come: engine and DMAs are to be reset by their wires, and a `Core` to be made anew.
         """
-        _require("n_valid", n_valid, self.n_keys + 1)
+        n_valid = _require("n_valid", n_valid, self.n_keys + 1)
         if mask is not None and not self.features & _MASK:
             raise Unsupported("this engine takes no masks")
         packet = bytearray(self.query_bytes)
@@ -202,17 +215,27 @@ class Core:
         n_bytes = _width(int(self.n_keys).bit_length())
         packet[self.query_n_valid : self.query_n_valid + n_bytes] = n_valid.to_bytes(n_bytes, "little")
         masks = self._masks(n_valid, mask) if self.features & _MASK else []
-        self._bus.send("query", bytes(packet))
-        for one in masks:
-            self._bus.send("mask", one)
-        if self.features & _SELECTED:
-            self._bus.receive("selected", self.selected_bytes * self.top_k)
-        return self._answer(self._bus.receive("out", self.out_bytes * self.out_beats))
+        with self._in_step():
+            self._bus.send("query", bytes(packet))
+            for one in masks:
+                self._bus.send("mask", one)
+            if self.features & _SELECTED:
+                self._bus.receive("selected", self.selected_bytes * self.top_k)
+            return self._answer(self._bus.receive("out", self.out_bytes * self.out_beats))
 
-    def decode_step(self, index: int, key: ArrayLike, values: ArrayLike, query: ArrayLike) -> Answer:
+    def decode_step(self, index: SupportsIndex, key: ArrayLike, values: ArrayLike, query: ArrayLike) -> Answer:
         """Append a row at an index, and attend to it and all before it."""
         self.write_row(index, key, values)
-        return self.attend(query, index + 1)
+        return self.attend(query, operator.index(index) + 1)
+
+    @contextlib.contextmanager
+    def _in_step(self) -> Iterator[None]:
+        """Send and receive; what ends it early, an interrupt too, leaves an answer that would be taken for the next."""
+        if self._is_lost:
+            raise BusError("what went before did not end, and may still: reset engine and DMAs, and make a Core anew")
+        self._is_lost = True
+        yield
+        self._is_lost = False
 
     def _masks(self, n_valid: int, mask: ArrayLike | None) -> list[bytes]:
         """Return a beat of `n_lanes` bits for each row of keys that a query reads."""
@@ -239,9 +262,15 @@ def _width(bits: int) -> int:
     return 1 << (-(-bits // 8) - 1).bit_length()
 
 
-def _require(name: str, value: int, end: int) -> None:
-    if not 0 <= value < end:
-        raise ValueError(f"{name} must be 0 to {end - 1}, not {value}")
+def _require(name: str, value: SupportsIndex, end: int) -> int:
+    """Return an integer, checked, of whatever kind it is."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {value!r}") from None
+    if not 0 <= number < end:
+        raise ValueError(f"{name} must be 0 to {end - 1}, not {number}")
+    return number
 
 
 def _integers(name: str, values: ArrayLike, shape: tuple[int, ...], low: int, high: int) -> NDArray[Any]:

@@ -40,7 +40,7 @@ enum {
 };
 
 enum { CONTROL_ENABLE = 1, CONTROL_RESET = 2, CONTROL_DRAIN = 4 };
-enum { STATUS_RESETTING = 2 };
+enum { STATUS_RESETTING = 2, STATUS_IN_FLIGHT = 16 }; /* a bit; where a number begins */
 enum { FEATURE_LOADABLE = 1, FEATURE_MASK = 2, FEATURE_SELECTED = 4, FEATURE_KEYS = 0x100, FEATURE_VALUES = 0x200 };
 enum { PAGE = 0x1000 };
 
@@ -80,14 +80,28 @@ static void clear(uint8_t *bytes, uint32_t n_bytes) {
     for (uint32_t n = 0; n < n_bytes; n++) bytes[n] = 0;
 }
 
-static int send(const struct hamming_core *core, int stream, uint32_t n_bytes) {
-    return core->bus.send(core->bus.context, stream, core->scratch, n_bytes) < 0 ? HAMMING_BUS : HAMMING_OK;
+/* Whether all went well on the bus; if not, nobody knows what comes next. */
+static int moved(struct hamming_core *core, int is_well) {
+    if (!is_well) core->is_lost = 1;
+    return is_well ? HAMMING_OK : HAMMING_BUS;
+}
+
+static int send(struct hamming_core *core, int stream, uint32_t n_bytes) {
+    return moved(core, core->bus.send(core->bus.context, stream, core->scratch, n_bytes) >= 0);
+}
+
+/* Receive a packet of n_bytes, or, is_shorter, of fewer. */
+static int receive(struct hamming_core *core, int stream, uint32_t n_bytes, int is_shorter) {
+    const int got = core->bus.receive(core->bus.context, stream, core->scratch, n_bytes);
+    return moved(core, is_shorter ? got >= 0 : got == (int)n_bytes);
 }
 
 int hamming_open(struct hamming_core *core, const struct hamming_bus *bus, uint8_t *scratch, size_t scratch_bytes) {
     core->bus = *bus;
     core->scratch = scratch;
+    core->is_lost = 1; /* until all is well */
     if (read_register(core, ID) != IDENTIFICATION || read_register(core, VERSION) >> 16 != MAJOR) return HAMMING_NOT_FOUND;
+    if (read_register(core, STATUS) >> STATUS_IN_FLIGHT) return HAMMING_LOST;
     core->d_head = read_register(core, D_HEAD);
     core->d_value = read_register(core, D_VALUE);
     core->n_keys = read_register(core, N_KEYS);
@@ -118,7 +132,8 @@ int hamming_open(struct hamming_core *core, const struct hamming_bus *bus, uint8
     core->scratch_bytes = 0;
     for (size_t n = 0; n < sizeof needed / sizeof *needed; n++)
         if (needed[n] > core->scratch_bytes) core->scratch_bytes = needed[n];
-    return scratch_bytes < core->scratch_bytes ? HAMMING_TOO_SMALL : HAMMING_OK;
+    core->is_lost = scratch_bytes < core->scratch_bytes;
+    return core->is_lost ? HAMMING_TOO_SMALL : HAMMING_OK;
 }
 
 int hamming_enable(struct hamming_core *core, int is_enabled) {
@@ -178,6 +193,7 @@ int hamming_write_row(struct hamming_core *core, uint32_t index, const uint8_t *
     if (index >= core->n_keys) return HAMMING_OUT_OF_RANGE;
     for (uint32_t n = 0; n < core->d_value; n++)
         if (values[n] > highest || values[n] < -highest - 1) return HAMMING_OUT_OF_RANGE;
+    if (core->is_lost) return HAMMING_LOST;
     clear(core->scratch, core->row_bytes);
     put(core->scratch, index, core->row_key);
     put_bits(core->scratch + core->row_key, key, core->d_head);
@@ -204,15 +220,16 @@ int hamming_attend(struct hamming_core *core, const uint8_t *query, uint32_t n_v
     const uint32_t out_bytes = core->out_bytes * core->out_beats;
     if (n_valid > core->n_keys) return HAMMING_OUT_OF_RANGE;
     if (mask && !(core->features & FEATURE_MASK)) return HAMMING_UNSUPPORTED;
+    if (core->is_lost) return HAMMING_LOST;
     clear(core->scratch, core->query_bytes);
     put_bits(core->scratch, query, core->d_head);
     put(core->scratch + core->query_n_valid, n_valid, width_of(bits_of(core->n_keys)));
     if (send(core, HAMMING_QUERY, core->query_bytes) < 0) return HAMMING_BUS;
     if (core->features & FEATURE_MASK && send_mask(core, n_valid, mask) < 0) return HAMMING_BUS;
     if (core->features & FEATURE_SELECTED &&
-        core->bus.receive(core->bus.context, HAMMING_SELECTED, core->scratch, core->selected_bytes * core->top_k) < 0)
+        receive(core, HAMMING_SELECTED, core->selected_bytes * core->top_k, 1) < 0)
         return HAMMING_BUS;
-    if (core->bus.receive(core->bus.context, HAMMING_OUT, core->scratch, out_bytes) != (int)out_bytes) return HAMMING_BUS;
+    if (receive(core, HAMMING_OUT, out_bytes, 0) < 0) return HAMMING_BUS;
     for (uint32_t n = 0; n < core->d_value; n++)
         out[n] = get(core->scratch + n / n_a_beat * core->out_bytes + n % n_a_beat * width, width);
     if (is_empty) *is_empty = core->scratch[core->out_bytes - 1];

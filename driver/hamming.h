@@ -17,10 +17,16 @@ enum hamming_status {
     HAMMING_OUT_OF_RANGE = -3, /* an index, a count, an entry or a place that cannot be; nothing was sent */
     HAMMING_UNSUPPORTED = -4, /* an option that this engine does not have */
     HAMMING_BUS = -5,         /* a stream did not move, or a packet had another length */
-    HAMMING_TIMEOUT = -6      /* a reset did not end */
+    HAMMING_TIMEOUT = -6,     /* a reset did not end */
+    HAMMING_LOST = -7         /* after HAMMING_BUS, or if opening failed; nothing was sent; see below */
 };
 
 enum hamming_stream { HAMMING_ROW, HAMMING_QUERY, HAMMING_MASK, HAMMING_OUT, HAMMING_SELECTED };
+
+/* After HAMMING_BUS a query or a row may be on its way, in part, and its answer come at any time, which is then not that of
+ * the next query. So rows and queries are refused, HAMMING_LOST, until engine and DMAs were reset by their wires and
+ * hamming_open was called again. hamming_reset does not do: what an output offers, it goes on offering.
+ */
 
 /* The bus. send and receive return 0 or more where they did it; receive the bytes of one packet, which ends by TLAST. */
 struct hamming_bus {
@@ -39,9 +45,11 @@ struct hamming_core {
     uint32_t features;
     uint32_t row_bytes, row_key, row_value, query_bytes, query_n_valid, mask_bytes, out_bytes, out_beats;
     uint32_t selected_bytes, table_offset, table_words, key_bytes, value_bytes;
+    int is_lost;
 };
 
-/* Find an engine and read what it is. scratch must outlive core; scratch_bytes is what it has. */
+/* Find an engine and read what it is. scratch must outlive core; scratch_bytes is what it has. HAMMING_LOST where queries
+ * are in flight, which another program has sent. */
 int hamming_open(struct hamming_core *core, const struct hamming_bus *bus, uint8_t *scratch, size_t scratch_bytes);
 
 /* Take rows and queries, or not. */

@@ -2,8 +2,17 @@
 
 /* Registers of a channel (PG021), and how far those into memory are above those out of it. */
 enum { DMACR = 0x00, DMASR = 0x04, ADDRESS = 0x18, ADDRESS_MSB = 0x1C, LENGTH = 0x28, S2MM = 0x30 };
-enum { DMACR_RUN = 1 };
+enum { DMACR_RUN = 1, DMACR_RESET = 4 };
 enum { DMASR_IDLE = 0x2, DMASR_ERRORS = 0x770 };
+
+/* Reset a channel, and the other one of its DMA with it: nothing is written into memory any more. */
+static int give_up(const struct hamming_dma *dma, uint64_t channel) {
+    const struct hamming_io *io = &dma->io;
+    io->write(io->context, channel + DMACR, DMACR_RESET);
+    for (uint32_t n = 0; n < dma->polls; n++)
+        if (!(io->read(io->context, channel + DMACR) & DMACR_RESET)) break;
+    return -1;
+}
 
 /* Have a channel move bytes, and wait until it has; return how many it moved, or -1. */
 static int move(const struct hamming_dma *dma, uint64_t channel, const uint8_t *bytes, size_t n_bytes) {
@@ -15,10 +24,10 @@ static int move(const struct hamming_dma *dma, uint64_t channel, const uint8_t *
     io->write(io->context, channel + LENGTH, (uint32_t)n_bytes); /* which starts it */
     for (uint32_t n = 0; n < dma->polls; n++) {
         const uint32_t status = io->read(io->context, channel + DMASR);
-        if (status & DMASR_ERRORS) return -1;
+        if (status & DMASR_ERRORS) return give_up(dma, channel);
         if (status & DMASR_IDLE) return (int)io->read(io->context, channel + LENGTH);
     }
-    return -1;
+    return give_up(dma, channel);
 }
 
 static uint32_t read_word(void *context, uint32_t offset) {

@@ -20,7 +20,7 @@ struct hamming_dma {
     struct hamming_io io;
     uint64_t core;       /* address of the engine's registers */
     uint64_t streams[5]; /* addresses of the registers of each stream's DMA, by enum hamming_stream; 0: none */
-    uint32_t polls;      /* how often to ask whether a DMA is done, before HAMMING_BUS */
+    uint32_t polls;      /* how often to ask whether a DMA is done; then it is reset, and HAMMING_BUS returned */
 };
 
 /* Return the bus; dma must outlive it. */

@@ -50,6 +50,8 @@ class Chain(wiring.Component):
         As of `rtl.engine.Engine`. `error` says what any engine has met.
     i_mask_0, i_mask_1, ... : In(stream of n_lanes bits), if the configuration has a mask
         `i_mask` of each engine: for each row of its keys that a query sees, one at least.
+    key_read_0, key_request_0, ...
+        Ports and streams of each engine's memories, as of `rtl.engine.Engine`, where they are not inside.
 
     Raises
     ------
@@ -88,7 +90,14 @@ class Chain(wiring.Component):
         if config.expose_index:
             members["o_selected"] = Out(stream.Signature(payload.kept_key(dims)))
         members["error"] = Out(len(errors(dims)))
+        for n in range(config.n_engines):
+            members |= {f"{name}_{n}": self.engine.signature.members[name] for name in self._memory_ports}
         super().__init__(members)
+
+    @property
+    def _memory_ports(self) -> list[str]:
+        """Names of the engine's members by which it reaches memories that are not inside."""
+        return [name for name in self.engine.signature.members if name.startswith(("key_", "value_"))]
 
     @property
     def modules(self) -> dict[str, wiring.Component]:
@@ -123,6 +132,8 @@ class Chain(wiring.Component):
             ]
             if self.config.mask:
                 wiring.connect(m, wiring.flipped(getattr(self, f"i_mask_{n}")), engine.i_mask)
+            for name in self._memory_ports:
+                wiring.connect(m, wiring.flipped(getattr(self, f"{name}_{n}")), getattr(engine, name))
         m.d.comb += self.error.eq(reduce(or_, (engine.error for engine in engines)))
 
         if self.config.table == "loadable" and self.config.bus == "axi":  # all have the same table

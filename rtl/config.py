@@ -219,6 +219,20 @@ class EngineConfig:
         require_bool("chain", self.chain)
         self._require_chain()
 
+    def require_module(self) -> None:
+        """Check that a module of its own may be made of this: one engine of a chain has no registers, but in a chain.
+
+        Raises
+        ------
+        ValueError
+            It is one engine of a chain behind AXI.
+        """
+        if self.chain and self.bus != "stream":
+            raise ValueError(
+                "one engine of a chain is joined to its neighbours by streams, and has no registers behind AXI; leave "
+                f"chain = true out, for all engines in one module, or bus = {self.bus!r}"
+            )
+
     def _require_chain(self) -> None:
         """Check what goes with partial results, and with several engines."""
         if self.chain and self.n_engines == 1:
@@ -240,10 +254,10 @@ class EngineConfig:
                 f"{what} engines have a stream of masks each, which drivers do not know; leave mask = true out, or "
                 f"bus = {self.bus!r}"
             )
-        if self.n_engines > 1 and not self.chain and self.memories != ("internal", "internal"):
+        if self.bus != "stream" and self.n_engines > 1 and "request" in self.memories:
             raise ValueError(
-                f"{what} engines in one module have their memories inside; give it memory = 'internal', or make one "
-                f"engine, chain = true, and join as many, with memories of {self._memories}"
+                f"{what} engines have memories of requests each, and no AXI4 managers for them; give them memory = "
+                f"'internal' or 'external', or leave bus = {self.bus!r} out"
             )
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,19 @@ from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.names import require_module_name
 from hamming.rtl.toml_file import parse_toml, read_toml
 
-__all__ = ["Design", "load_design", "preset_names", "preset_text"]
+__all__ = [
+    "Design",
+    "Sections",
+    "changed_sections",
+    "design_of",
+    "load_design",
+    "load_sections",
+    "preset_names",
+    "preset_text",
+]
+
+#: A design's file: values by key, by section.
+Sections = dict[str, dict[str, Any]]
 
 _PRESETS = Path(__file__).parent / "presets"
 
@@ -56,6 +69,7 @@ class Design:
     config: EngineConfig
 
     def __post_init__(self) -> None:
+        self.config.require_module()
         _ = self.dimensions
 
     @cached_property
@@ -101,15 +115,46 @@ def load_design(name_or_path: str | os.PathLike[str], overrides: Iterable[str] =
     """
     overrides = tuple(overrides)
     origin, stem, text = _source(os.fspath(name_or_path))
+    with _blamed(origin, overrides):
+        return design_of(_sections(stem, text, overrides))
+
+
+def load_sections(name_or_path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Sections:
+    """Return what `load_design` makes a design of: the sections `spec` and `engine`, with every key known."""
+    overrides = tuple(overrides)
+    origin, stem, text = _source(os.fspath(name_or_path))
+    with _blamed(origin, overrides):
+        return _sections(stem, text, overrides)
+
+
+def changed_sections(sections: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Mapping[str, Any]]) -> Sections:
+    """Return sections with other values of some keys; one of `weights` and `logit_scale` drops the other."""
+    found = {section: dict(values) for section, values in sections.items()}
+    for section, values in changes.items():
+        for key in values:
+            _require_known(section, key)
+        dropped = _TABLES if _TABLES & values.keys() else set()
+        dropped = dropped | {"weight_form"} if "weights" in values else dropped
+        found[section] = {key: value for key, value in found[section].items() if key not in dropped} | dict(values)
+    return found
+
+
+def design_of(sections: Mapping[str, Mapping[str, Any]]) -> Design:
+    """Return the design of sections, checked whole."""
+    return Design(_spec(dict(sections["spec"])), EngineConfig.from_dict(sections["engine"]))
+
+
+def _sections(stem: str, text: str, overrides: tuple[str, ...]) -> Sections:
+    sections = changed_sections(_checked_sections(parse_toml(text)), _parsed_overrides(overrides))
+    if "name" not in sections["engine"]:
+        sections["engine"]["name"] = _default_name(stem)
+    return sections
+
+
+@contextlib.contextmanager
+def _blamed(origin: str, overrides: tuple[str, ...]) -> Iterator[None]:
     try:
-        sections = _checked_sections(parse_toml(text))
-        for section, values in _parsed_overrides(overrides).items():
-            dropped = _TABLES if _TABLES & values.keys() else set()
-            dropped = dropped | {"weight_form"} if "weights" in values else dropped
-            sections[section] = {key: value for key, value in sections[section].items() if key not in dropped} | values
-        if "name" not in sections["engine"]:
-            sections["engine"]["name"] = _default_name(stem)
-        return Design(_spec(sections["spec"]), EngineConfig.from_dict(sections["engine"]))
+        yield
     except (TypeError, ValueError) as error:
         changed = f", changed by {', '.join(map(shown, overrides))}" if overrides else ""
         raise ValueError(f"{origin}{changed}: {error}") from error

@@ -111,6 +111,7 @@ def manifest(engine: Engine | AxiEngine | Chain, verilog: str) -> dict[str, Any]
         "memories": _memories(engine),
         "memory_ports": _memory_ports(engine),
         **_memory_streams(engine),
+        **_chain(engine),
         **({"masters": axi_masters(engine)} if is_axi and dims.bus_words else {}),
         "cycles": _cycles(engine),
         "versions": {
@@ -186,8 +187,9 @@ def _memory_ports(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, member in engine.signature.members.items():
         if member.is_signature and isinstance(member.signature, (ReadPort, WritePort)):
-            kind, _, way = name.partition("_")
-            memory = result.setdefault(kind, {"depth": member.signature.depth, "bits_a_word": member.signature.width})
+            kind, way, *number = name.split("_")
+            sizes = {"depth": member.signature.depth, "bits_a_word": member.signature.width}
+            memory = result.setdefault("_".join([kind, *number]), sizes)
             memory[way] = {port: f"{name}__{port}" for port in ("addr", "en", "data")}
             if isinstance(member.signature, ReadPort):
                 memory["read_latency"] = member.signature.latency
@@ -204,21 +206,28 @@ def _memory_streams(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
     if isinstance(engine, AxiEngine):
         return {}
     dims = engine.dims.part
+    streams_of = (engine.engine if isinstance(engine, Chain) else engine).signature.members
     keys, values = key_read_port(dims), value_read_port(dims)
     layouts = {
         "key": (keys, f"key j is bits (j % {dims.n_lanes}) * {dims.spec.d_head} and up of word j // {dims.n_lanes}"),
         "value": (values, f"slice s of key j is word j * {dims.fold} + s"),
     }
+    own, n_engines = dims.spec.n_keys, engine.config.n_engines
+    # By what the ports of an engine end, and which of all keys its key j is.
+    places = {"": ""} if n_engines == 1 else {"": "; its key j is start + j of all"}
+    if isinstance(engine, Chain):
+        places = {f"_{n}": f"; its key j is {own * n} + j of all" for n in range(n_engines)}
     found = {
-        kind: {
-            **{way: f"{kind}_{way}" for way in ("request", "response", "write")},
+        kind + number: {
+            **{way: f"{kind}_{way}{number}" for way in ("request", "response", "write")},
             "depth": port.depth,
             "bits_a_word": port.width,
-            "layout": layout,
-            "write_bits": engine.signature.members[f"{kind}_write"].signature.members["payload"].shape["data"].width,
+            "layout": layout + place,
+            "write_bits": streams_of[f"{kind}_write"].signature.members["payload"].shape["data"].width,
             "outstanding": dims.outstanding,
             "order": _ORDER,
         }
+        for number, place in places.items()
         for (kind, (port, layout)), memory in zip(layouts.items(), engine.config.memories, strict=True)
         if memory == "request"
     }
@@ -232,6 +241,33 @@ _ORDER = [
     "a part of a word that is not being written reads as it is, whatever is written beside it",
     "who resets the engine resets the memory's streams, or waits until every response has come before the next query",
 ]
+
+
+def _chain(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:
+    """Return the entry that says how one engine of a chain is joined to its neighbours; none where it is not one."""
+    if not engine.config.chain:
+        return {}
+    own = engine.dims.part.spec.n_keys
+    selected = engine.config.expose_index
+    sums = ["o_partial", "o_selected"] if selected else ["o_partial"]
+    kept = {"i_selected": "always valid; is_empty and last 1, all else 0"} if selected else {}
+    return {
+        "chain": {
+            "n_keys": own,
+            "start": f"{own} * e, in all cycles, of engine e, 0 to {engine.config.n_engines - 1}",
+            "joins": [{"from": "o_counts", "to": "i_counts", "of": "the engine before"}]
+            + [
+                {"from": name, "to": f"i_{name.removeprefix('o_')}", "of": "the engine behind"}
+                for name in ("o_totals", *sums)
+            ],
+            "first": {
+                "i_totals": "its own o_counts: count as total; before 0",
+                "i_partial": "always valid; is_empty 1, all else 0",
+            }
+            | kept,
+            "last": {"i_counts": "always valid; 0", "o_totals": "always ready"},
+        }
+    }
 
 
 def _cycles(engine: Engine | AxiEngine | Chain) -> dict[str, Any]:

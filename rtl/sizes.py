@@ -113,7 +113,8 @@ class Sizes:
             return
         if config.n_lanes > spec.n_keys:
             raise ValueError(
-                f"n_lanes must be at most n_keys = {spec.n_keys}, or lanes would have no key; not {config.n_lanes}"
+                f"n_lanes must be at most {_own_keys(config)} = {spec.n_keys}, or lanes would have no key; "
+                f"not {config.n_lanes}"
             )
         if spec.n_sinks and not config.range:
             raise ValueError(
@@ -206,7 +207,7 @@ class Sizes:
         if self.config.memories[1] == "internal" and words > MAX_INTERNAL_WORDS:
             raise ValueError(
                 f"an internal memory must have at most {MAX_INTERNAL_WORDS} words, and that of values has "
-                f"n_keys * fold = {words}; memory = 'external' leaves it outside"
+                f"{_own_keys(self.config)} * fold = {words}; memory = 'external' leaves it outside"
             )
 
     def _bus_words(self) -> dict[str, BusWord]:
@@ -235,7 +236,7 @@ class Sizes:
         if len(found) != n_banks:
             allowed = bank_numbers(depth)
             raise ValueError(
-                f"value_banks must leave no bank empty, of n_keys * fold = {depth} words "
+                f"value_banks must leave no bank empty, of {_own_keys(self.config)} * fold = {depth} words "
                 f"(one of {', '.join(map(str, allowed))}), not {n_banks}"
             )
         return found
@@ -328,6 +329,11 @@ def _part_of(spec: AttentionSpec, config: EngineConfig) -> AttentionSpec:
         )
     n_keys = spec.n_keys // n
     return dataclasses.replace(spec, n_keys=n_keys, top_k=min(spec.top_k, n_keys))
+
+
+def _own_keys(config: EngineConfig) -> str:
+    """What a message calls the keys that an engine holds."""
+    return "n_keys" if config.n_engines == 1 else "n_keys / n_engines"
 
 
 def _require_powers_of_two(table: tuple[int, ...], name: str) -> None:

@@ -17,7 +17,7 @@ def top(spec: AttentionSpec, config: EngineConfig) -> Engine | AxiEngine | Chain
     Raises
     ------
     ValueError
-        The configuration does not fit the spec, or is of one engine of several behind AXI.
+        The configuration does not fit the spec.
     """
     if config.bus == "axi":
         return AxiEngine(spec, config)

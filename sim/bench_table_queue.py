@@ -12,6 +12,7 @@ from hamming.sim.bench_row_range import asked
 async def play(bench: Bench) -> dict[str, NDArray]:
     """Run one case of vectors (`sim.component`); with an odd seed some of them are out of range."""
     steps = bench.steps()
+    bench.quiet_in_reset = bench.streams
     queries = asked(bench, steps)
     bench.source("i", bench.encode("i", queries))
     bench.sink("o", bench.encode("o", queries), packet="query", counts=True)

@@ -106,6 +106,10 @@ def of_streams(streams: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     return {f"{point}_{name}": seen[point] for name, seen in streams.items() for point in ("stalled", "starved")}
 
 
+#: Of a chain each engine has such a stream.
+_NEED_NOT = ("starved_i_", "stalled_key_response", "stalled_value_response")
+
+
 def missing(counts: Mapping[str, int], design: Design) -> list[str]:
     """Return the situations that this design can meet and a thorough simulation of it did not.
 
@@ -134,14 +138,10 @@ def missing(counts: Mapping[str, int], design: Design) -> list[str]:
         "sinks_alone": spec.n_keys == 1,
         "sinks_cut_by_n_valid": spec.n_sinks == 1,
         "stalled_i_weight": True,
-        "stalled_key_response": True,
-        "stalled_value_response": True,
         "stalled_i_row": design.dimensions.fold == 1,
     }
     return [
-        name
-        for name, count in counts.items()
-        if not count and not cannot.get(name) and not name.startswith("starved_i_")
+        name for name, count in counts.items() if not count and not cannot.get(name) and not name.startswith(_NEED_NOT)
     ]
 
 

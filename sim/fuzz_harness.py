@@ -53,7 +53,7 @@ def fuzz_harness(manifest: Mapping[str, Any], top: str) -> str:
         lines += _memory(kind, memory, all_streams)
     lines += [_clocked(streams, manifest, noise_bits, n_dice, length)]
     if memories:
-        lines += [_memories_clocked(list(memories))]
+        lines += [_memories_clocked(memories)]
     return "\n".join([*lines, "endmodule", ""])
 
 
@@ -75,22 +75,24 @@ def _memory(kind: str, memory: Mapping[str, Any], streams: Mapping[str, Stream])
     return lines
 
 
-def _memories_clocked(kinds: list[str]) -> str:
+def _memories_clocked(memories: Mapping[str, Any]) -> str:
     """Change how the memories behave now and then, and write down what they do."""
     controls = "\n".join(f"  reg [{bits - 1}:0] memory_{name};" for name, bits in MEMORY_CONTROLS.items())
     broken = " || ".join(
-        f"{monitor(f'{kind}_{way}')}.violation != 0" for kind in kinds for way in ("request", "response", "write")
+        f"{monitor(memory[way])}.violation != 0"
+        for memory in memories.values()
+        for way in ("request", "response", "write")
     )
     told = "\n".join(
         f'    if ({kind}_memory.takes_{what}) $fwrite(events, "6 %h %h %h\\n", cycle, cycle, 32\'d{2 * n + code});'
-        for n, kind in enumerate(kinds)
+        for n, kind in enumerate(memories)
         for code, what in enumerate(("wrong", "stray"))
     )
     zeroes = ", ".join(f"memory_{name}" for name in MEMORY_CONTROLS)
     return f"""\
 {controls}
   reg memory_was_slow, memory_was_broken;
-  wire memory_is_slow = {" || ".join(f"{kind}_memory.is_slow" for kind in kinds)};
+  wire memory_is_slow = {" || ".join(f"{kind}_memory.is_slow" for kind in memories)};
   wire memory_is_broken = {broken};
   initial {{{zeroes}, memory_was_slow, memory_was_broken}} = 0;
 

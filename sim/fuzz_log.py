@@ -111,8 +111,12 @@ class Log:
             list(zip(events.end[events.kind == kind].tolist(), value[events.kind == kind].tolist(), strict=True))
             for kind in (3, 5)
         )
-        names = [f"{kind}_{what}" for kind in manifest.get("memory_streams", {}) for what in ("response", "unasked")]
-        self.wrongs = {name: events.end[(events.kind == 6) & (value == n)] for n, name in enumerate(names)}
+        # Of a chain each engine has a memory of a kind, and one bit is of all.
+        kinds = [name.partition("_")[0] for name in manifest.get("memory_streams", {})]
+        names = np.array([f"{kind}_{what}" for kind in kinds for what in ("response", "unasked")])
+        is_wrong = events.kind == 6
+        of_event = names[value[is_wrong]]
+        self.wrongs = {name: events.end[is_wrong][of_event == name] for name in dict.fromkeys(names.tolist())}
 
     def taken(self, name: str) -> Records:
         """Return the transfers of a stream."""

@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "licences.md"
 HEADING = "## Packages"
 
 #: Extras that a user's work needs; the others are for work on this package.
-EXTRAS = ("distill", "plots", "cluster", "axi", "huggingface", "fpga", "fusesoc", "verilog-lint")
+EXTRAS = ("distill", "plots", "cluster", "axi", "huggingface", "fpga", "fusesoc", "verilog-lint", "explore", "fit")
 
 #: SPDX identifiers, and groups of them, of licences that ask for no more than their notice.
 PERMISSIVE = frozenset(

@@ -49,6 +49,8 @@ RUN_ELSEWHERE = {
     "python -m hamming.synth.studies.areas": "areas",
     "python -m hamming.synth.studies.references": "bench",
     "python -m hamming.audit.lint": "bench",
+    "python -m hamming.audit.coverage": "coverage",
+    "python -m hamming.audit.mutation": "mutation",
     "python -m hamming.sim.regression": "regression",
     "python -m hamming.sim.protocol": "protocol",
     "dask scheduler": "test",  # tests/hamming/test_hamming_pool.py

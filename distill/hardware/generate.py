@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -100,8 +101,7 @@ class Engines:
             for key, layer in self.layers.items()
         }
         specs = [spec for row in self.specs.values() for spec in row]
-        kinds = getattr(model.network.config, "layer_types", None) or ()
-        self.settings = engine_settings(specs, name=name, has_range=any("sliding" in kind for kind in kinds))
+        self.settings = engine_settings(specs, name=name, has_range=_has_windows(model.network.config))
         self.rows: dict[str, AppendedRows] = {}
         self.clear()
 
@@ -177,6 +177,14 @@ class Engines:
         rows.table.append(table)
         rows.out.append(out)
         return out
+
+
+def _has_windows(config: Any) -> bool:
+    """Whether some layer's queries do not see all keys before them; a model says it of each layer, or of all."""
+    kinds = getattr(config, "layer_types", None)
+    if kinds is not None:
+        return any(kind != "full_attention" for kind in kinds)
+    return any(getattr(config, size, None) is not None for size in ("sliding_window", "attention_chunk_size"))
 
 
 @torch.no_grad()

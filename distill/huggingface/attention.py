@@ -87,7 +87,8 @@ def hamming_attention(
             f"not {query.shape[1]} heads of {query.shape[3]} and values of {value.shape[-1]}"
         )
     if scaling is not None and not math.isclose(scaling, heads.d_head**-0.5):
-        raise ValueError(f"scaling must be 1 / sqrt(d_head) = {heads.d_head**-0.5:.6g}, not {scaling:.6g}")
+        expected = f"1 / sqrt(d_head) = {heads.d_head**-0.5:.6g}"
+        raise ValueError(f"{type(module).__name__} must have a scaling of {expected}, not {scaling:.6g}")
     for name in _OTHER_SCORES:
         if others.get(name) is not None:
             raise ValueError(f"{type(module).__name__} has {name}, which binary scores cannot have")

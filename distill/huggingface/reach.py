@@ -31,10 +31,9 @@ def attach(model: nn.Module) -> None:
                 f"the attention {name} ({type(module).__name__}) does not ask AttentionInterface for its function: it "
                 "would stay in full precision"
             )
-    for module in found.values():
+    for name, module in found.items():
         if not hasattr(module, CHILD):
-            n_heads, d_head = _shape(module)
-            setattr(module, CHILD, TransformersHeads(n_heads, d_head, d_head))
+            setattr(module, CHILD, TransformersHeads(*_shape(name, module)))
 
 
 def reached(model: nn.Module) -> Iterator[tuple[str, Any]]:
@@ -49,11 +48,19 @@ def _holds(outer: str, inner: str) -> bool:
     return inner == outer or inner.startswith(f"{outer}.") or not outer
 
 
-def _shape(module: Any) -> tuple[int, int]:
-    """Return heads, and elements of a head, of an attention module."""
-    n_heads = module.config.num_attention_heads
-    for owner, name in ((module, "head_dim"), (module, "attention_head_size"), (module.config, "head_dim")):
-        size = getattr(owner, name, None)
-        if size is not None:
-            return n_heads, size
-    return n_heads, module.config.hidden_size // n_heads
+def _shape(name: str, module: Any) -> tuple[int, int, int]:
+    """Return heads, elements of a head's queries and keys, and of its values, of an attention module.
+
+    Models of several parts have a configuration for all, so that what a module says itself goes before.
+    """
+
+    def said(*names: str) -> int | None:
+        places = [(module, one) for one in names] + [(module.config, one) for one in names]
+        sizes = [getattr(place, one, None) for place, one in places]
+        return next((size for size in sizes if isinstance(size, int)), None)
+
+    n_heads = said("num_attention_heads", "num_heads")
+    if n_heads is None:
+        raise ValueError(f"the attention {name} ({type(module).__name__}) does not say how many heads it has")
+    d_head = said("qk_head_dim", "head_dim", "attention_head_size") or module.config.hidden_size // n_heads
+    return n_heads, d_head, said("v_head_dim") or d_head

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hamming.distill.method.attention import HammingAttention
 from hamming.distill.method.heads import HammingHeads
+from hamming.distill.method.signs import exact
 
 __all__ = ["DropInAttention", "calibrate", "configure", "convert", "hamming_layers", "set_tables"]
 
@@ -117,8 +118,17 @@ def _swapped(name: str, source: nn.MultiheadAttention) -> DropInAttention:
 
 
 def configure(model: nn.Module, **settings: Any) -> None:
-    """Set `mode`, `top_n`, `weight_form` or `sharpness` of every attention module of `model`."""
-    for module in hamming_layers(model).values():
+    """Set `mode`, `top_n`, `weight_form` or `sharpness` of every attention module of `model`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A value that is not allowed, or a model that has no attention of this kind; nothing was set.
+    """
+    layers = hamming_layers(model)
+    if not layers:
+        raise ValueError(f"{type(model).__name__} has no attention to configure: it is to be made ready first")
+    for module in layers.values():
         module.configure(**settings)
 
 
@@ -151,10 +161,11 @@ def calibrate(
 
         sigma = mean over batches of the standard deviation over a head's elements and a batch's tokens
 
-    (HAD, arXiv 2502.01770, which takes 100 batches.) Tokens that no query sees, being padding, do not count. Keys are
-    measured about `key_mean`, the mean over batches of each of their elements, if they are centred. Of several tables
-    the bounds are quantiles of the norms of all batches' queries, and a table's share is the root mean square of its
-    queries' norms, in that of all.
+    (HAD, arXiv 2502.01770, which takes 100 batches.) Tokens that no query sees, being padding, do not count; where
+    queries are not of the keys' tokens, those that see a key do. Keys are measured about `key_mean`, the
+    mean over batches of each of their elements, if they are centred. Of several tables the bounds are quantiles of the
+    norms of all batches' queries, and a table's share is the root mean square of its queries' norms, in that of all.
+    Models of half precision are measured in float32.
 
     Parameters
     ----------
@@ -177,16 +188,17 @@ def calibrate(
         raise ValueError("calibration needs at least one batch")
     layers = list(hamming_layers(model).values())
     sums = {
-        module: [torch.zeros_like(t) for t in (module.sigma_q, module.sigma_k, module.key_mean)] for module in layers
+        module: [torch.zeros_like(t, dtype=exact(t)) for t in (module.sigma_q, module.sigma_k, module.key_mean)]
+        for module in layers
     }
 
     norms: dict[HammingHeads, list[Tensor]] = {module: [] for module in layers}
 
     def measure(module: HammingHeads, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
-        counted = torch.ones(q.shape[0], q.shape[2], dtype=torch.bool) if visible is None else visible
-        if counted.ndim == 3:
-            counted = counted.any(1)
-        q_seen, k_seen = (x.transpose(1, 2)[counted].transpose(0, 1) for x in (q, k))  # (n_heads, tokens, d_head)
+        q_seen, k_seen = (
+            x.to(exact(x)).transpose(1, 2)[counted].transpose(0, 1)
+            for x, counted in zip((q, k), _counted(q, k, visible), strict=True)
+        )  # (n_heads, tokens, d_head)
         if module.n_tables > 1:
             norms[module].append(q_seen.norm(dim=-1))
         sigma_q, sigma_k, mean = sums[module]
@@ -213,6 +225,17 @@ def calibrate(
         for module in layers:
             if module.norm_bounds is not None and module.norm_shares is not None:
                 _share_out(torch.cat(norms[module], 1), module.norm_bounds, module.norm_shares)
+
+
+def _counted(q: Tensor, k: Tensor, visible: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return which tokens of queries and of keys count, `(batch, n_queries)` and `(batch, n_keys)`."""
+    queries, keys = (torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device) for x in (q, k))
+    if visible is None:
+        return queries, keys
+    keys = visible.any(1) if visible.ndim == 3 else visible
+    if q.shape[2] == k.shape[2]:
+        return keys, keys
+    return visible.any(2) if visible.ndim == 3 else visible.any(1, keepdim=True).expand_as(queries), keys
 
 
 def _share_out(norms: Tensor, bounds: Tensor, shares: Tensor) -> None:

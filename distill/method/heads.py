@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hamming.distill.method.masks import keep_best, masked, spread
-from hamming.distill.method.signs import soft_sign, straight_through_sign
+from hamming.distill.method.signs import exact, soft_sign, straight_through_sign
 from hamming.golden.checks import require_choice, require_int
 from hamming.golden.spec import MAX_TABLES, WEIGHT_FORMS
 
@@ -42,7 +42,8 @@ class HammingHeads(nn.Module):
     product is the integer `2 * matches - d_head`, exactly, so that the kept keys are those of `golden.topk.select`,
     ties included; where no key takes part the output is zero, as in the contract. With more `top_n` than keys all are
     kept. `weight_form = "power_of_two"` rounds each weight, relative to the row's best, to a power of two as
-    `golden.spec.power_of_two_table` does, and passes the gradient of the exponential through.
+    `golden.spec.power_of_two_table` does, and passes the gradient of the exponential through. Queries, keys and values
+    may be of half precision, whatever the buffers are; soft and hard signs are then taken and multiplied in float32.
 
     Method: Hamming Attention Distillation (arXiv 2502.01770). There `sigma` is a layer's; here it is a head's, since
     each head has a softmax table of its own in the engine.
@@ -103,9 +104,9 @@ class HammingHeads(nn.Module):
         self.n_heads = require_int("n_heads", n_heads, 1)
         self.d_head = require_int("d_head", d_head, 1)
         self.d_value = require_int("d_value", d_value, 1)
-        self.register_buffer("sigma_q", torch.ones(self.n_heads))
-        self.register_buffer("sigma_k", torch.ones(self.n_heads))
-        self.register_buffer("key_mean", torch.zeros(self.n_heads, self.d_head))
+        self.register_buffer("sigma_q", torch.ones(self.n_heads, dtype=torch.float32))  # of half precision models, too
+        self.register_buffer("sigma_k", torch.ones(self.n_heads, dtype=torch.float32))
+        self.register_buffer("key_mean", torch.zeros(self.n_heads, self.d_head, dtype=torch.float32))
         self.register_buffer("settings", torch.zeros(3, dtype=torch.int64), persistent=self.saves_settings)
         self.register_buffer("norm_bounds", None)
         self.register_buffer("norm_shares", None)
@@ -114,26 +115,30 @@ class HammingHeads(nn.Module):
         self.configure(mode=mode, top_n=top_n, weight_form=weight_form)
 
     def configure(self, **settings: Any) -> None:
-        """Set any of `mode`, `top_n`, `weight_form` and `sharpness`, checked.
+        """Set any of `mode`, `top_n`, `weight_form` and `sharpness`; where one is wrong, none.
 
         Raises
         ------
         TypeError, ValueError
             A value that is not allowed; it is quoted.
         """
+        places: dict[int, int] = {}
+        sharpness = settings.get("sharpness", self.sharpness)
         for name, value in settings.items():
             if name == "mode":
-                self.settings[0] = MODES.index(require_choice(name, value, MODES))
+                places[0] = MODES.index(require_choice(name, value, MODES))
             elif name == "top_n":
-                self.settings[1] = 0 if value is None else require_int(name, value, 1)
+                places[1] = 0 if value is None else require_int(name, value, 1)
             elif name == "weight_form":
-                self.settings[2] = WEIGHT_FORMS.index(require_choice(name, value, WEIGHT_FORMS))
+                places[2] = WEIGHT_FORMS.index(require_choice(name, value, WEIGHT_FORMS))
             elif name == "sharpness":
                 if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
                     raise ValueError(f"sharpness must be a number above 0, not {value!r}")
-                self.sharpness = float(value)
             else:
                 raise TypeError(f"unknown setting {name!r}; known: mode, top_n, weight_form, sharpness")
+        for place, number in places.items():
+            self.settings[place] = number
+        self.sharpness = float(sharpness)
 
     @property
     def mode(self) -> str:
@@ -191,7 +196,7 @@ class HammingHeads(nn.Module):
         """Return which table each of `q`, `(batch, n_heads, n_queries, d_head)`, takes; None: there is one."""
         if self.norm_bounds is None:
             return None
-        return (q.norm(dim=-1)[..., None] >= self.norm_bounds[:, None]).sum(-1)
+        return (q.norm(dim=-1, dtype=exact(q))[..., None] >= self.norm_bounds[:, None]).sum(-1)
 
     def _scale(self, q: Tensor) -> Tensor:
         """Return the logit scale of each query, to be multiplied with `(batch, n_heads, n_queries, n_keys)`."""
@@ -248,7 +253,7 @@ class HammingHeads(nn.Module):
         if self.mode in ("float", "float_top"):
             ordered = scores = q @ k.mT / math.sqrt(self.d_head)
         else:
-            k = k - self.key_mean[:, None]
+            q, k = q.to(exact(q)), k.to(exact(k)) - self.key_mean[:, None]
             sigma_q, sigma_k, scale = self.sigma_q[:, None, None], self.sigma_k[:, None, None], self._scale(q)
             if self.mode == "tanh":
                 q, k = soft_sign(q, sigma_q, self.sharpness), soft_sign(k, sigma_k, self.sharpness)

@@ -7,7 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["soft_sign", "straight_through_sign"]
+__all__ = ["exact", "soft_sign", "straight_through_sign"]
+
+
+def exact(x: Tensor) -> torch.dtype:
+    """Type in which sums of `x`'s signs are integers, and which no buffer of float32 loses by: float32 at least."""
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 def soft_sign(x: Tensor, sigma: Tensor, sharpness: float) -> Tensor:

@@ -96,7 +96,8 @@ def build(n_words: int, shape: Mapping[str, Any]) -> LanguageModel:
         A key that is not known, or numbers that do not go together.
     """
     if "config" in shape:
-        fields = {key: value for key, value in shape["config"].items() if key != "quantization_config"}
+        left_out = ("quantization_config", "dtype")  # what is trained is of float32, whatever the folder's weights were
+        fields = {key: value for key, value in shape["config"].items() if key not in left_out}
         return LanguageModel(AutoModelForCausalLM.from_config(AutoConfig.for_model(**fields)))
     for key in shape:
         if key not in SHAPE:

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -240,7 +241,10 @@ def _pretrained(folder: Path, config: RunConfig) -> Run:
         raise ValueError(f"{str(folder)!r} knows {n_words} kinds of tokens, and its tokenizer has {task.n_classes}")
     if n_positions < wanted.n_tokens:
         raise ValueError(f"{str(folder)!r} has {n_positions} positions; task.n_tokens is {wanted.n_tokens}")
-    teacher = RunConfig(name=folder.resolve().name, kind="teacher", task=wanted, train=TrainConfig(epochs=1))
+    name = (
+        re.sub(r"[^\w.-]", "_", folder.resolve().name)[:64] or "pretrained"
+    )  # of a folder, which may be called anything
+    teacher = RunConfig(name=name, kind="teacher", task=wanted, train=TrainConfig(epochs=1))
     return Run(teacher, RunFolder(folder), model, task, shape)
 
 

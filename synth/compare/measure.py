@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hamming.rtl.design import Design
@@ -27,26 +28,16 @@ from hamming.synth.compare.from_reports import (
     memory_figures,
     timing_figures,
 )
+from hamming.synth.compare.gates_at_work import DEFAULT_WINDOW, Tell, Window, at_work
 from hamming.synth.compare.likeness import engine_accuracy, standard_accuracy
-from hamming.synth.energy.power import measure
 from hamming.synth.energy.standard_workload import standard_workload
 from hamming.synth.energy.workload import VECTORS, Workload, engine_workload
-from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import Library
-from hamming.synth.mapping.area import map_design
-from hamming.synth.memory.sram import SramModel, memory_delays
-from hamming.synth.netlist.flattening import flatten
+from hamming.synth.memory.sram import SramModel
 from hamming.synth.netlist.netlist import Netlist
-from hamming.synth.timing.analysis import Timing
 from hamming.synth.timing.report import Environment
 
 __all__ = ["engine_figures", "standard_figures"]
-
-#: Cycles of streams that are simulated with delays; a larger netlist has fewer, and as many cells times cycles.
-_MAX_SAMPLES = 1 << 11
-_CELL_SAMPLES = 1 << 28
-
-_Tell = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +68,8 @@ def engine_figures(
     key: str = "hamming",
     title: str = "binary, top-k",
     contrast: bool = False,
-    tell: _Tell = lambda share, step: None,
+    window: Window = DEFAULT_WINDOW,
+    tell: Tell = lambda share, step: None,
 ) -> DesignFigures:
     """Measure an engine.
 
@@ -91,6 +83,8 @@ def engine_figures(
         What the figures are called.
     contrast
         Whether to simulate it with the other kind of vectors too.
+    window
+        Queries that are simulated; the default is for those of many rows of keys.
     tell
         Called with the share that is done, and the step.
     """
@@ -110,10 +104,10 @@ def engine_figures(
         spec=design.spec.to_dict(),
         engine=design.config.to_dict(),
         roles=ENGINE_ROLES,
-        workload=lambda kind: engine_workload(design, facts, vectors=kind),
+        workload=lambda kind: engine_workload(design, facts, vectors=kind, n_queries=window.n_all),
         accuracy=(accuracy,),
     )
-    return _measure(subject, library, clock, vectors, contrast, tell)
+    return _measure(subject, library, clock, vectors, contrast, tell, window)
 
 
 def standard_figures(
@@ -124,7 +118,7 @@ def standard_figures(
     logit_scale: float,
     vectors: str = "real",
     contrast: bool = False,
-    tell: _Tell = lambda share, step: None,
+    tell: Tell = lambda share, step: None,
 ) -> DesignFigures:
     """Measure a baseline; parameters as of `engine_figures`."""
     engine = StandardEngine(design)
@@ -148,34 +142,27 @@ def standard_figures(
 
 
 def _measure(
-    subject: _Subject, library: Library, clock: float, vectors: str, contrast: bool, tell: _Tell
+    subject: _Subject,
+    library: Library,
+    clock: float,
+    vectors: str,
+    contrast: bool,
+    tell: Tell,
+    window: Window = DEFAULT_WINDOW,
 ) -> DesignFigures:
-    mapped = map_design(
-        subject.verilog,
-        top=subject.top,
-        library=library,
-        clock_ns=1 / clock,
-        progress=lambda now: tell(now.done / 2, f"{subject.title}: {now.step}"),
-    )
-    cells = load_cells(library)
-    netlist = flatten(mapped.netlist, subject.top, cells)
-    environment = Environment(memory_delays=memory_delays(netlist))
-    timing = Timing(netlist, cells, environment)
-    report = timing.report()
     kinds = [vectors, *(kind for kind in VECTORS if contrast and kind != vectors)]
-    energies = []
-    n_checked = 0
-    for number, kind in enumerate(kinds):
-
-        def told(share: float, number: int = number, kind: str = kind) -> None:
-            tell((1 + (number + share) / len(kinds)) / 2, f"{subject.title}: gates at work, {kind} vectors")
-
-        workload = subject.workload(kind)
-        samples = max(256, min(_MAX_SAMPLES, _CELL_SAMPLES // len(netlist)))
-        energies.append(
-            measure(netlist, cells, timing, workload, clock_ns=1 / clock, max_samples=samples, progress=told)
-        )
-        n_checked += workload.n_streams * workload.n_queries
+    gates = at_work(
+        subject.verilog,
+        subject.top,
+        {kind: partial(subject.workload, kind) for kind in kinds},
+        library=library,
+        clock=clock,
+        window=window,
+        title=subject.title,
+        tell=tell,
+    )
+    mapped, netlist, timing, report = gates.mapped, gates.netlist, gates.timing, gates.report
+    energies, n_checked = gates.energies, gates.n_checked
     energy = energies[0]
     return DesignFigures(
         key=subject.key,
@@ -186,7 +173,7 @@ def _measure(
         engine=subject.engine,
         blocks=block_figures(mapped.report, energy, subject.roles),
         memories=memory_figures(energy, subject.roles, SramModel()),
-        timings=tuple(_timings(netlist, cells, library, environment, timing_figures(report))),
+        timings=tuple(_timings(netlist, timing.cells, library, timing.environment, timing_figures(report))),
         critical_path=critical_path(report),
         cycles=energy.cycles_a_query,
         cycles_by_formula=subject.facts["cycles"]["a_query"],

@@ -210,6 +210,101 @@ def test_bfloat16_keeps_the_order_of_integers():
     assert result(model, inputs_of("llama")).isfinite().all()
 
 
+@pytest.mark.parametrize("mode", ["float", "float_top", "tanh", "sign"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_model_of_half_precision_is_prepared(dtype, mode, tmp_path):
+    """As `from_pretrained` loads it: what it is calibrated to is of float32, also after it was saved."""
+    model_of("llama").to(dtype).save_pretrained(tmp_path)
+    model = hh.prepare(transformers.AutoModelForCausalLM.from_pretrained(tmp_path), n_tables=3)
+    hh.calibrate(model, [inputs_of("llama", seed=seed) for seed in (1, 2)])
+    hh.configure(model, mode=mode, top_n=3)
+    inputs = inputs_of("llama", padded=True)
+    out = result(model, inputs)
+    assert out.dtype == dtype
+    assert out.isfinite().all()
+    model.save_pretrained(tmp_path)
+    loaded = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert loaded.dtype == dtype
+    for heads in hamming_layers(loaded).values():
+        assert {buffer.dtype for buffer in heads.buffers()} == {torch.float32, torch.int64}
+    assert torch.equal(result(loaded, inputs), out)
+    result(model.train(), inputs).float().square().mean().backward()
+    assert model.model.layers[0].self_attn.q_proj.weight.grad.abs().sum() > 0
+
+
+def test_half_precision_has_the_weights_of_the_same_numbers():
+    heads = next(iter(hamming_layers(binary("llama")).values()))
+    q, k = torch.randn(2, 2, 4, 7, 8, generator=torch.Generator().manual_seed(3)).bfloat16()
+    weights, scores = heads.weights(q, k, None)
+    expected = heads.weights(q.float(), k.float(), None)
+    assert torch.equal(weights, expected[0])
+    assert torch.equal(scores, expected[1])
+
+
+def test_many_batches_are_summed_in_float32():
+    model = hh.prepare(model_of("llama"))
+    batches = [inputs_of("llama", seed=seed) for seed in range(60)]
+    hh.calibrate(model, batches)
+    expected = [heads.sigma_q.clone() for heads in hamming_layers(model).values()]
+    hh.calibrate(model.bfloat16(), batches)
+    for heads, sigma in zip(hamming_layers(model).values(), expected, strict=True):
+        torch.testing.assert_close(heads.sigma_q.float(), sigma, rtol=0.02, atol=0)
+
+
+def bart(**config) -> Any:
+    sizes: dict[str, Any] = {"vocab_size": 40, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "dropout": 0.0}
+    sizes |= {"encoder_ffn_dim": 24, "decoder_ffn_dim": 24, "max_position_embeddings": 32}
+    sizes |= {"encoder_attention_heads": 4, "decoder_attention_heads": 2} | config
+    torch.manual_seed(8)
+    return transformers.BartModel(transformers.BartConfig(**sizes)).eval()
+
+
+@pytest.mark.parametrize("n_queries", [5, 1])
+def test_queries_of_others_tokens_than_the_keys(n_queries, tmp_path):
+    """A decoder looks at what an encoder made, with as many heads as it has itself."""
+    model = bart()
+    inputs = inputs_of("bert", padded=True) | {"decoder_input_ids": torch.arange(3 * n_queries).reshape(3, n_queries)}
+    before = result(model, inputs)
+    torch.testing.assert_close(result(hh.prepare(model), inputs), before)
+    cross = model.decoder.layers[0].encoder_attn
+    caught: dict[str, Tensor] = {}
+    for name in ("q_proj", "k_proj"):
+        getattr(cross, name).register_forward_hook(lambda _, args, out, name=name: caught.update({name: out.detach()}))
+    hh.calibrate(model, [inputs])
+    keys = caught["k_proj"][inputs["attention_mask"].bool()].reshape(-1, 2, 16)  # heads of the decoder
+    queries = caught["q_proj"].reshape(-1, 2, 16)
+    torch.testing.assert_close(cross.hamming.sigma_k, keys.transpose(0, 1).flatten(1).std(1))
+    torch.testing.assert_close(cross.hamming.sigma_q, queries.transpose(0, 1).flatten(1).std(1))
+    hh.configure(model, mode="sign", top_n=3)
+    model.save_pretrained(tmp_path)
+    assert torch.equal(result(transformers.BartModel.from_pretrained(tmp_path), inputs), result(model, inputs))
+
+
+def test_values_of_another_size_than_the_keys():
+    sizes = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 8, "v_head_dim": 6}
+    experts = {"moe_intermediate_size": 16, "n_routed_experts": 4, "n_group": 1, "topk_group": 1}
+    shape = {"vocab_size": 40, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1}
+    config = transformers.DeepseekV3Config(
+        **shape, **sizes, **experts, num_attention_heads=4, num_key_value_heads=4, num_experts_per_tok=2
+    )
+    torch.manual_seed(9)
+    model = transformers.DeepseekV3ForCausalLM(config).eval()
+    before = result(model, inputs_of("llama"))
+    torch.testing.assert_close(result(hh.prepare(model), inputs_of("llama")), before)
+    [heads] = hamming_layers(model).values()
+    assert (heads.n_heads, heads.d_head, heads.d_value) == (4, 12, 6)
+
+
+def test_settings_are_set_together_or_not_at_all():
+    model = hh.prepare(model_of("llama"))
+    for wrong in ({"top_n": 0}, {"sharpness": 0}, {"topn": 3}):
+        with pytest.raises((ValueError, TypeError)):
+            hh.configure(model, mode="sign", **wrong)
+        assert {heads.mode for heads in hamming_layers(model).values()} == {"float"}
+    with pytest.raises(ValueError, match="LlamaForCausalLM has no attention to configure"):
+        hh.configure(model_of("llama"), mode="sign")
+
+
 def test_a_module_without_state_is_not_left_in_full_precision():
     model = model_of("llama")
     model.set_attn_implementation("hamming")
@@ -250,7 +345,7 @@ def test_scores_that_binary_ones_cannot_be_are_refused():
     q, k = torch.zeros(1, 4, 5, 8), torch.zeros(1, 2, 5, 8)
     with pytest.raises(ValueError, match=r"softcap, which binary scores cannot have"):
         hh.hamming_attention(module, q, k, k, None, scaling=8**-0.5, softcap=30.0)
-    with pytest.raises(ValueError, match=r"scaling must be 1 / sqrt\(d_head\) = 0.353553, not 1"):
+    with pytest.raises(ValueError, match=r"LlamaAttention .* scaling of 1 / sqrt\(d_head\) = 0.353553, not 1"):
         hh.hamming_attention(module, q, k, k, None, scaling=1.0)
     with pytest.raises(ValueError, match=r"must have 4 heads of 8 and values of 8, not 4 heads of 6 and values of 6"):
         hh.hamming_attention(module, q[..., :6], k[..., :6], k[..., :6], None)

@@ -15,6 +15,8 @@ from torch.nn import functional
 
 pytest.importorskip("transformers", reason="pip install 'hamming-attention[huggingface]'")
 
+from transformers import MistralConfig, MistralForCausalLM
+
 from hamming.cli import main
 from hamming.distill.hardware.evaluate import calibrated_values
 from hamming.distill.hardware.export import export_run
@@ -271,6 +273,24 @@ def test_windows_of_a_model_become_ranges_of_the_engine():
     assert np.array_equal(low, np.maximum(high - 6, 0))
 
 
+def test_a_window_that_all_layers_have_is_one():
+    sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16}
+    sizes |= {"num_hidden_layers": 1, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    for window in (4, None):
+        config = MistralConfig(**sizes, vocab_size=40, num_key_value_heads=1, sliding_window=window)
+        model = LanguageModel(MistralForCausalLM(config).eval())
+        calibrate(model, model, [torch.randint(40, (2, 16))])
+        configure(model, mode="sign", top_n=3)
+        [layer] = hamming_layers(model)
+        engines = Engines(model, {layer: torch.full((2, 8), 0.05)}, Widths(), n_keys=16)
+        assert engines.design(layer, 0).config.range is (window is not None)
+        with engines.attached():
+            generate(model, torch.arange(5), 6)
+        lowest = 0 if window is None else 10 - window
+        assert np.concatenate(engines.rows[layer].first, 1)[0, -1] == lowest
+
+
 def test_masks_become_ranges_where_they_are():
     place = torch.arange(5)
     window = (place <= place[:, None]) & (place > place[:, None] - 2)
@@ -298,11 +318,12 @@ def test_a_student_is_exported_with_one_engine(student, tmp_path):
 def test_a_pretrained_folder_is_a_teacher(text, tmp_path):
     torch.manual_seed(0)
     model = build(256, SHAPE).network
-    model.save_pretrained(tmp_path / "pretrained")
-    config = run_of(text, "student", student={"teacher": str(tmp_path / "pretrained"), "top_n": 6})
+    model.bfloat16().save_pretrained(tmp_path / "pre trained, 2nd")
+    config = run_of(text, "student", student={"teacher": str(tmp_path / "pre trained, 2nd"), "top_n": 6})
     metrics = train(config, tmp_path)
     assert metrics["model"]["config"]["model_type"] == "llama"
     run = load_run(tmp_path / "words_student-0")
+    assert {tensor.dtype for tensor in run.model.parameters()} == {torch.float32}
     kinds = {point.kind for point in perplexities(run, contexts=[24], top_ns=[6], limit=3)}
     assert kinds == {"teacher", "teacher_top_n", "untrained", "student", "integer"}
     layer = next(iter(hamming_layers(run.model).values()))

@@ -43,6 +43,7 @@ class Core(ctypes.Structure):
         ("scratch", Bytes),
         ("scratch_bytes", ctypes.c_size_t),
         *((word, ctypes.c_uint32) for word in _WORDS),
+        ("is_lost", ctypes.c_int),
     )
 
 
@@ -168,7 +169,7 @@ def drive_python(bus, fields, arrays):
         for index, (key, value) in enumerate(zip(k, v, strict=True)):
             core.write_row(index, key, value)
         for query, n, hidden in zip(q, n_valid, mask, strict=True):
-            answers.append(core.attend(query, int(n), hidden if fields["engine"]["mask"] else None))
+            answers.append(core.attend(query, n, hidden if fields["engine"]["mask"] else None))
     core.reset(drain=True)
     assert core.errors() == 0
     query = arrays["q"][0][0]
@@ -180,6 +181,8 @@ def drive_python(bus, fields, arrays):
     refuses(ValueError, core.write_row, 0, key, value * 0 + (1 << core.value_bits - 1))
     refuses(ValueError, core.write_row, 0, key[1:], value)
     refuses(TypeError, core.write_row, 0, key, value * 0.5)
+    refuses(TypeError, core.write_row, 1.0, key, value)
+    refuses(TypeError, core.attend, key, "1")
     refuses(ValueError, core.attend, key, core.n_keys + 1)
     if not fields["engine"]["mask"]:
         refuses(Unsupported, core.attend, key, 1, np.zeros(core.n_keys, bool))

@@ -55,6 +55,8 @@ static int engine(uint32_t d_head, uint32_t d_value, uint32_t n_keys, uint32_t v
     uint32_t *weights = calloc(d_head + 1, sizeof *weights);
     int is_empty = 0;
     CHECK(scratch && key && mask && values && out && weights);
+    CHECK(hamming_open(&core, &bus, scratch, core.scratch_bytes - 1) == HAMMING_TOO_SMALL);
+    CHECK(hamming_write_row(&core, 0, key, values) == HAMMING_LOST); /* what no engine is open for goes nowhere */
     CHECK(hamming_open(&core, &bus, scratch, core.scratch_bytes) == HAMMING_OK);
     CHECK(hamming_enable(&core, 1) == HAMMING_OK && hamming_reset(&core, 1) == HAMMING_OK && hamming_errors(&core) == 0);
     weights[d_head] = 4095;
@@ -74,6 +76,11 @@ static int engine(uint32_t d_head, uint32_t d_value, uint32_t n_keys, uint32_t v
     CHECK(hamming_decode_step(&core, n_keys - 1, key, values, key, out) == HAMMING_OK);
     answer_bytes--;
     CHECK(hamming_attend(&core, key, 1, NULL, out, NULL) == HAMMING_BUS);
+    answer_bytes++;
+    CHECK(hamming_attend(&core, key, 1, NULL, out, NULL) == HAMMING_LOST);
+    CHECK(hamming_write_row(&core, 0, key, values) == HAMMING_LOST);
+    CHECK(hamming_open(&core, &bus, scratch, core.scratch_bytes) == HAMMING_OK);
+    CHECK(hamming_attend(&core, key, 1, NULL, out, NULL) == HAMMING_OK);
     free(scratch), free(key), free(mask), free(values), free(out), free(weights);
     return 0;
 }

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hamming.driver.core import OFFSETS, Core, NotFound
+from hamming.driver.core import OFFSETS, BusError, Core, NotFound
 from hamming.golden.attention import attend
-from hamming.rtl.axi.registers import registers
+from hamming.rtl.axi.registers import causes, registers
 from hamming.rtl.design import load_design
 from hamming.rtl.manifest import manifest
 from hamming.rtl.top import top
@@ -59,6 +59,88 @@ def test_what_is_no_engine_is_not_found():
         Core(Nothing())  # type: ignore[arg-type]
 
 
+class Registers:
+    """A bus of registers alone, which keeps what is written."""
+
+    def __init__(self, *changes):
+        described = registers(load_design("tiny", ["engine.bus=axi", *changes]).dimensions)
+        self.words = {one.offset: sum(field.init << field.lsb for field in one.fields) for one in described}
+        self.written, self.sent = {}, []
+
+    def read(self, offset):
+        return self.words[offset]
+
+    def write(self, offset, value):
+        self.written[offset] = value
+
+    def send(self, stream, data):
+        self.sent.append((stream, data))
+
+
+def test_numbers_of_numpy_are_numbers():
+    bus = Registers()
+    core = Core(bus)  # type: ignore[arg-type]
+    key, value = np.zeros(core.d_head, bool), np.zeros(core.d_value, int)
+    core.write_row(np.uint8(3), key, value)
+    core.write_row(3, key, value)
+    assert bus.sent[0] == bus.sent[1]
+    for wrong in (3.0, "3", None):
+        with pytest.raises(TypeError, match=f"index must be an integer, not {wrong!r}"):
+            core.write_row(wrong, key, value)  # type: ignore[arg-type]
+
+
+def test_places_are_written_both_or_not_at_all():
+    bus = Registers("engine.memory=request")
+    core = Core(bus)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="VALUE_BASE must be a multiple of 4096 of 64 bits, not 0x7"):
+        core.place(keys=4096, values=7)
+    assert not bus.written
+    core.place(keys=np.uint64(2**64 - 4096), values=0)  # type: ignore[arg-type]
+    assert bus.written == {0xA0: 0xFFFFF000, 0xA4: 0xFFFFFFFF, 0xA8: 0, 0xAC: 0}
+
+
+def test_an_answer_that_did_not_come_is_not_that_of_the_next_query():
+    """Whatever ends a call, an interrupt too: its answer may come later."""
+    bus = Registers("engine.expose_index=false")
+    bus.words[0xEC] = 0
+    core = Core(bus)  # type: ignore[arg-type]
+    query, values = np.zeros(core.d_head, bool), np.zeros(core.d_value, int)
+    answer = bytes(core.out_bytes * core.out_beats)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    for receive in (interrupted, lambda *_: answer[:-1]):
+        bus.receive = receive  # type: ignore[attr-defined]
+        core = Core(bus)  # type: ignore[arg-type]
+        with pytest.raises((KeyboardInterrupt, BusError)):
+            core.attend(query, 1)
+        bus.receive = lambda *_: answer  # type: ignore[attr-defined]
+        n_sent = len(bus.sent)
+        for call, arguments in ((core.attend, (query, 1)), (core.write_row, (0, query, values))):
+            with pytest.raises(BusError, match="reset engine and DMAs, and make a Core anew"):
+                call(*arguments)
+        assert len(bus.sent) == n_sent
+        core = Core(bus)  # type: ignore[arg-type]
+        assert core.attend(query, 1).out.shape == core.attend(query, 1).out.shape == (core.d_value,)
+
+
+def test_queries_in_flight_of_a_program_before_are_noticed():
+    bus = Registers()
+    bus.words[OFFSETS["STATUS"]] = 2 << 16 | 1
+    with pytest.raises(BusError, match="queries of another program are in flight"):
+        Core(bus)  # type: ignore[arg-type]
+    bus.words[OFFSETS["STATUS"]] = 1  # a row
+    Core(bus)  # type: ignore[arg-type]
+
+
+def test_errors_of_memory_say_what_became_of_the_word():
+    design = load_design("tiny", ["engine.bus=axi", "engine.memory=request"])
+    meant = causes(design.dimensions)
+    assert meant["key_response"] == "memory answered a read of keys with an error; the word was taken as 0"
+    assert meant["value_response"] == "memory answered a read of values with an error; the word was taken as 0"
+
+
 @pytest.mark.skipif(shutil.which("cppcheck") is None, reason="cppcheck is not installed (Debian: cppcheck)")
 def test_cppcheck_has_no_objection(tmp_path):
     command = ["cppcheck", "--std=c99", "--enable=warning,style,performance,portability", "--inconclusive"]
@@ -80,6 +162,19 @@ def test_sanitizers_have_no_objection(tmp_path):
         sources = [tmp_path / "hamming.c", Path(__file__).with_name("sanitized.c")]
         subprocess.run(["cc", *flags, *sources, "-o", tmp_path / "sanitized"], check=True)
         done = subprocess.run([tmp_path / "sanitized"], capture_output=True, text=True, check=False)
+        assert bool(done.returncode) == status, done.stdout + done.stderr
+
+
+def test_a_late_answer_by_dma_is_nobodys(tmp_path):
+    source = (DRIVER / "hamming_dma.c").read_text()
+    given_up = "return give_up(dma, channel);\n}"
+    assert source.count(given_up) == 1
+    for text, status in ((source, 0), (source.replace(given_up, "return -1;\n}"), 1)):
+        (tmp_path / "hamming_dma.c").write_text(text)
+        flags = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{DRIVER}", "-std=c99"]
+        sources = [DRIVER / "hamming.c", tmp_path / "hamming_dma.c", Path(__file__).with_name("late.c")]
+        subprocess.run(["cc", *flags, *sources, "-o", tmp_path / "late"], check=True)
+        done = subprocess.run([tmp_path / "late"], capture_output=True, text=True, check=False)
         assert bool(done.returncode) == status, done.stdout + done.stderr
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,21 @@ def test_lint_and_simulation_of_an_engine(fusesoc) -> None:
     sim = fusesoc("--cores-root", "out", "run", "--target", "sim", "hamming:attention:tiny")
     assert sim.returncode == 0, sim.stdout
     assert passed(sim) == [("tiny", 16, beats_of("out", "tiny"))]
+
+
+def test_guide_says_where_verilator_is(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "guide" / "fusesoc.md").read_text()
+    [line] = re.findall(r"^export PATH=.*$", guide, re.MULTILINE)
+    (tmp_path / "python").symlink_to(sys.executable)
+    variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path)}
+    found = subprocess.run(
+        ["bash", "-c", f"{line}; command -v verilator"], env=variables, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.rstrip().endswith("/verilator/bin/verilator")
+
+
+def test_library_in_a_folder_with_a_space_is_added_by_what_is_printed() -> None:
+    assert "fusesoc library add hamming 'a library'" in call("fusesoc", "-o", "a library").output
 
 
 def test_lint_needs_its_waivers(fusesoc) -> None:
@@ -240,8 +256,8 @@ def test_a_file_beside_the_core_is_read_and_watched(fusesoc) -> None:
     ("parameters", "message"),
     [
         ({"preset": "tiny", "sett": {}}, "unknown parameter 'sett'; known: preset, file, set"),
-        ({}, "parameters must have a preset, as minilm, or a file, the path of a TOML file"),
-        ({"preset": "tiny", "file": "x"}, "parameters must have a preset, as minilm, or a file"),
+        ({}, "parameters must have one of preset, as minilm, and file, the path of a TOML file"),
+        ({"preset": "tiny", "file": "x"}, "parameters must have one of preset, as minilm, and file"),
         ({"preset": "tiny", "set": ["a"]}, "set must have keys and values, as spec.top_k: 16, not ['a']"),
         ({"preset": "tiny", "set": {"spec.top_k": 99}}, "top_k must be 1 to 16 (n_keys), not 99"),
         ({"preset": "tinny"}, "no preset or file 'tinny'"),

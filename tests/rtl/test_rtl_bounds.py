@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.hdl import ClockDomain, Module, Value
-from amaranth.lib import wiring
+from amaranth.hdl import ClockDomain, Module, ResetInserter, Signal, Value
 from amaranth.sim import Simulator
 
 from hamming.golden.attention import attend
@@ -25,7 +24,7 @@ from hamming.rtl.turns import Turns
 from tests.rtl.harness import pack, run
 
 
-def simulate(component: wiring.Component, testbench: Callable[[Any], Awaitable[None]]) -> None:
+def simulate(component: Any, testbench: Callable[[Any], Awaitable[None]]) -> None:
     top = Module()
     top.submodules.component = component
     simulator = Simulator(top)
@@ -246,6 +245,33 @@ def test_a_table_is_looked_at_again_when_it_was_written_again() -> None:
         assert await use() == 2
 
     simulate(dut, testbench)
+
+
+@pytest.mark.parametrize("n_cycles", range(2, 6))
+def test_a_reset_ends_the_look_at_a_table(n_cycles: int) -> None:
+    """One that rises at its end is no error of after the reset, before a key uses it again."""
+    dut, rst = SoftmaxTable(dimensions(table="loadable")), Signal()
+
+    async def testbench(ctx: Any) -> None:
+        ctx.set(dut.o.ready, 1)
+        ctx.set(dut.i_weight.valid, 1)
+        for index, weight in enumerate([9, 8, 7, 6, 5, 60]):
+            ctx.set(dut.i_weight.payload, {"index": index, "weight": weight})
+            await ctx.tick()
+        ctx.set(dut.i_weight.valid, 0)
+        for resets, expected in ((True, 0), (False, 2)):
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick()
+            ctx.set(dut.i.valid, 0)
+            if resets:
+                await ctx.tick().repeat(n_cycles - 1)
+                ctx.set(rst, 1)
+                await ctx.tick()
+                ctx.set(rst, 0)
+            await ctx.tick().repeat(12)
+            assert ctx.get(dut.errors) == expected
+
+    simulate(ResetInserter(rst)(dut), testbench)
 
 
 # --- weights that sum to nothing --------------------------------------------------------------------------------------

@@ -34,6 +34,14 @@ DESIGNS = {
     ],
     "as many kept as there are": ["spec.top_k=16", "engine.n_engines=4", "engine.n_lanes=4", "engine.n_macs=8"],
     "more kept than an engine holds": ["spec.top_k=11", "engine.n_engines=4", "engine.expose_index=false"],
+    "macros": [
+        "engine.n_engines=3",
+        "spec.n_keys=21",
+        "engine.memory=external",
+        "engine.read_latency=3",
+        "engine.n_lanes=2",
+    ],
+    "requests": ["engine.n_engines=2", "engine.memory=request", "engine.outstanding=8", "engine.n_lanes=2"],
     "partial": ["engine.output=partial", "engine.mask=true"],
     "partial of two": ["engine.output=partial", "engine.n_engines=2"],
 }

@@ -59,10 +59,10 @@ def test_ranges_and_tables(n_sinks):
     assert [name for name in (*names, *(f"error {name}" for name in errors)) if not report.counts.get(name)] == []
 
 
-@pytest.mark.parametrize("output", ["quotient", "partial"])
-def test_engines_in_a_chain(output):
+@pytest.mark.parametrize("more", ["engine.output=partial", "engine.memory=request"])
+def test_engines_in_a_chain(more):
     options = ["engine.mask=true", "engine.range=true", "engine.n_lanes=2", "engine.n_engines=3", "spec.n_keys=21"]
-    report = fuzz(load_design("tiny", [*options, f"engine.output={output}"]), 2 * N_CYCLES, 4)
+    report = fuzz(load_design("tiny", [*options, more]), 2 * N_CYCLES, 4)
     assert report.messages == []
     names = "queries", "resets", "lone queries", "selections compared", "outputs compared"
     errors = "n_valid", "first", "row_index"
