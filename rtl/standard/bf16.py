@@ -187,7 +187,8 @@ class Bf16Adder(_Operation):
         # The distance of exponents is `apart`, or one more than its complement: then the smaller one, `a`, is moved by
         # one place already.
         apart = Signal(signed(9))
-        is_below, is_less = Signal(), Signal()
+        is_below = Signal()
+        is_less = Signal()
         shift = Signal(4)
         large = Signal(16)
         small = Signal(9)
@@ -254,7 +255,8 @@ class Bf16Adder(_Operation):
             m.d.comb += rise.eq(-1)
         with m.Else():
             m.d.comb += rise.eq(Cat(~Cat(places), Const(0b11, 2)).as_signed() - 1)
-        risen, grown = Signal(signed(10)), Signal(signed(10))
+        risen = Signal(signed(10))
+        grown = Signal(signed(10))
         result = Signal(16)
         m.d.comb += [risen.eq(exponent + rise), grown.eq(risen + (rounded[8] & ~is_exact))]
         pack(m, result, sign, grown, Mux(is_exact, Cat(Const(0, 1), exact[:6]), rounded[:7]), is_zero)

@@ -213,7 +213,8 @@ class Scorer(wiring.Component):
         if isinstance(spec, Bf16Spec):
             # Lanes have a register behind the memory, so the query is registered a cycle later: one of a single row
             # stays for another cycle.
-            is_new, stays = Signal(), Signal()
+            is_new = Signal()
+            stays = Signal()
             with m.If(go):
                 m.d.sync += [is_new.eq(takes_query), stays.eq(takes_query & is_last)]
             may_read, ready, takes_query = may_read & ~stays, go & Mux(row == 0, stays, is_last), go & is_new
