@@ -25,9 +25,9 @@ MAX_AXES = 32
 _BITS_HINT = "hamming.binarize makes bits of real numbers"
 _REAL_HINTS = {"q": _BITS_HINT, "k": _BITS_HINT, "v": "hamming.quantize makes integers of real numbers"}
 
-#: Scores that a thread computes at a time. Few enough for the 13 bytes that each takes to stay in a cache, and enough
-#: for the time that threads spend on handing the interpreter over not to count.
-SCORES_A_PART = 2**18
+#: Scores that a thread computes at a time. Few enough for the 13 bytes that each takes to stay near a processor, and
+#: enough for the time in which threads hand the interpreter over not to count (`python -m hamming.golden.bench`).
+SCORES_A_PART = 2**19
 
 #: A box of the queries: indices, and two slices.
 Part = tuple[int | slice, ...]
