@@ -20,7 +20,7 @@ from hamming.rtl.division import Division
 from hamming.rtl.engine import Engine
 from hamming.rtl.errors import errors
 from hamming.rtl.fork import Fork
-from hamming.rtl.softmax import table_read
+from hamming.rtl.members import shared_members
 from hamming.rtl.stage import Stage
 
 __all__ = ["Chain"]
@@ -75,20 +75,7 @@ class Chain(wiring.Component):
         self.engine = Engine(
             spec, dataclasses.replace(config, name=f"{config.name}_engine", chain=True, output="partial")
         )
-        members: dict[str, Any] = {"i_row": In(stream.Signature(payload.key_row(dims)))}
-        if config.table == "loadable":
-            members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))
-            if config.bus == "axi":
-                members["table_read"] = In(table_read(dims))
-        members["i_query"] = In(stream.Signature(payload.query(dims)))
-        if config.mask:
-            members |= {f"i_mask_{n}": In(stream.Signature(dims.n_lanes)) for n in range(config.n_engines)}
-        if config.output == "quotient":
-            members["o_out"] = Out(stream.Signature(payload.out_beat(dims)))
-        else:
-            members["o_partial"] = Out(stream.Signature(payload.partial(dims)))
-        if config.expose_index:
-            members["o_selected"] = Out(stream.Signature(payload.kept_key(dims)))
+        members = shared_members(dims, *(f"i_mask_{n}" for n in range(config.n_engines)))
         members["error"] = Out(len(errors(dims)))
         for n in range(config.n_engines):
             members |= {f"{name}_{n}": self.engine.signature.members[name] for name in self._memory_ports}

@@ -1,4 +1,4 @@
-"""The ports of an engine, of whatever configuration."""
+"""The ports of an engine, or of engines in a chain, of whatever configuration."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hamming.rtl.errors import errors
 from hamming.rtl.memory import ReadPort, WritePort, key_read_port, key_write_port, value_read_port, value_write_port
 from hamming.rtl.softmax import table_read
 
-__all__ = ["engine_members"]
+__all__ = ["engine_members", "shared_members"]
 
 
-def engine_members(dims: Dimensions) -> dict[str, Any]:
-    """Return the members of `rtl.engine.Engine`, whose docstring explains them, in the order of its ports."""
-    spec, config = dims.spec, dims.config
+def shared_members(dims: Dimensions, *masks: str) -> dict[str, Any]:
+    """Return what an engine and a chain have alike, with masks of these names: rows, tables, queries, answers."""
+    config = dims.config
     members: dict[str, Any] = {"i_row": In(stream.Signature(payload.key_row(dims)))}
     if config.table == "loadable":
         members["i_weight"] = In(stream.Signature(payload.weight_entry(dims)))
@@ -28,13 +28,20 @@ def engine_members(dims: Dimensions) -> dict[str, Any]:
             members["table_read"] = In(table_read(dims))
     members["i_query"] = In(stream.Signature(payload.query(dims)))
     if config.mask:
-        members["i_mask"] = In(stream.Signature(payload.mask_row(dims)))
+        members |= {name: In(stream.Signature(payload.mask_row(dims))) for name in masks}
     if config.output == "quotient":
         members["o_out"] = Out(stream.Signature(payload.out_beat(dims)))
     else:
         members["o_partial"] = Out(stream.Signature(payload.partial(dims)))
     if config.expose_index:
         members["o_selected"] = Out(stream.Signature(payload.kept_key(dims)))
+    return members
+
+
+def engine_members(dims: Dimensions) -> dict[str, Any]:
+    """Return the members of `rtl.engine.Engine`, whose docstring explains them, in the order of its ports."""
+    spec, config = dims.spec, dims.config
+    members = shared_members(dims, "i_mask")
     if config.n_engines > 1:
         members |= {"start": In(spec.index_bits), **agreement_members(dims)}
         members["i_partial"] = In(stream.Signature(payload.partial(dims)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hamming.cli.ending import Mistake
@@ -35,6 +35,7 @@ __all__ = [
     "load_vectors",
     "mistakes",
     "outputs",
+    "print_wide",
     "progress_bar",
     "read_design",
     "read_files",
@@ -178,6 +179,13 @@ def progress_bar(first_step: str) -> Iterator[Update]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task(first_step, total=1.0)
         yield lambda done, step: bars.update(task, completed=done, description=step)
+
+
+def print_wide(tables: RenderableType) -> None:
+    """Print tables that want 120 columns, also where a terminal has fewer."""
+    console = Console()
+    console.width = max(console.width, 120)
+    console.print(tables)
 
 
 def takes_design(command: Callable[..., None]) -> Callable[..., None]:

@@ -15,6 +15,7 @@ from hamming.cli.common import (
     file_option,
     mistakes,
     outputs,
+    print_wide,
     progress_bar,
     read_design,
     read_files,
@@ -178,6 +179,4 @@ def compare(
             files.save_json(json_file, found.to_dict())
         if html_file is not None:
             files.save_text(html_file, comparison_page(found))
-    console = Console()
-    console.width = max(console.width, 120)  # its tables are wide
-    console.print(comparison_tables(found))
+    print_wide(comparison_tables(found))

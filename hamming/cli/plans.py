@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from hamming.cli.common import file_option, mistakes, outputs
+from hamming.cli.common import file_option, mistakes, outputs, print_wide
 
 # Models are imported where they are used: --help answers at once.
 
@@ -67,6 +66,4 @@ def plan(
             files.save_json(json_file, found.to_dict())
         if svg_file is not None:
             files.save_text(svg_file, plan_picture(found))
-    console = Console()
-    console.width = max(console.width, 120)  # its table is wide
-    console.print(plan_tables(found))
+    print_wide(plan_tables(found))

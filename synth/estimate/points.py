@@ -15,6 +15,7 @@ from typing import Any
 import click
 import numpy as np
 
+from hamming.files import staged
 from hamming.golden.spec import AttentionSpec
 from hamming.pool import Pool, takes_pool
 from hamming.rtl.config import EngineConfig
@@ -22,6 +23,7 @@ from hamming.rtl.design import Design
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
 from hamming.rtl.verilog import emit
+from hamming.sim import kept_points
 from hamming.synth.compare.gates_at_work import Window, at_work
 from hamming.synth.energy.workload import engine_workload
 from hamming.synth.library.libraries import load_library
@@ -143,16 +145,14 @@ def measure(number: int) -> dict[str, Any]:
 
 def read(path: Path = POINTS) -> list[dict[str, Any]]:
     """Return the points measured so far, by number."""
-    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    return sorted(rows, key=lambda row: row["number"])
+    return sorted(kept_points.read(path), key=lambda row: row["number"])
 
 
 def write(rows: list[dict[str, Any]], path: Path = POINTS) -> None:
     """Write all points, whole or not at all, a line each."""
-    temporary = path.with_name(f".{path.name}.tmp")
     lines = [json.dumps(row) for row in sorted(rows, key=lambda row: row["number"])]
-    temporary.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
-    temporary.replace(path)
+    with staged(path) as (file,):
+        file.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
 
 
 @click.command()
