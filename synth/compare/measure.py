@@ -12,9 +12,8 @@ from hamming.rtl.design import Design
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
 from hamming.rtl.standard.design import StandardDesign
-from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.manifest import standard_manifest
-from hamming.rtl.standard.verilog import emit_standard
+from hamming.rtl.standard.verilog import emit_standard, standard_engine
 from hamming.rtl.verilog import emit
 from hamming.synth.checks import opensta
 from hamming.synth.checks.abc_timer import time_with_abc
@@ -121,12 +120,12 @@ def standard_figures(
     tell: Tell = lambda share, step: None,
 ) -> DesignFigures:
     """Measure a baseline; parameters as of `engine_figures`."""
-    engine = StandardEngine(design)
+    engine = standard_engine(design)
     verilog = emit_standard(engine)
     facts = standard_manifest(engine, verilog)
     subject = _Subject(
         key=f"standard-{design.element}",
-        title=f"standard, {design.element}",
+        title=f"standard, {design.element.replace('_', ' ')}",
         kind="standard",
         note="",
         top=design.name,
