@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from hamming.distill.hardware.opponents import STUDENTS, opponents
 from hamming.distill.hardware.standard import HeadScales, collect_heads, head_scales, standard_attention
+from hamming.distill.hardware.tuning import tuned
 from hamming.distill.method.attention import HammingAttention
+from hamming.distill.method.losses import output_divergence
 from hamming.distill.tasks.task import TaskConfig
 from hamming.distill.training.config import RunConfig, StudentConfig, TrainConfig
 from hamming.distill.training.runs import Run, RunFolder
@@ -97,6 +99,25 @@ def test_what_a_baseline_cannot_do(model: Model) -> None:
         pass
 
 
+def test_tuning_brings_a_model_closer_to_what_it_was() -> None:
+    task = Noise()
+    [images] = [task.images[60:]]
+    before = {name: value.clone() for name, value in task.teacher.state_dict().items()}
+    seen = collect_heads(
+        task.teacher, lambda inputs: task.forward(task.teacher, inputs), [{"images": images}], enough=1
+    )
+    scales = head_scales(seen, 4)
+    model = tuned(task.teacher, task, scales, element_bits=4, top_k=2, n_steps=60)
+    with torch.no_grad():
+        exact = task.teacher(images)[0]
+    distances = []
+    for network in (task.teacher, model):
+        with standard_attention(network, scales, element_bits=4, top_k=2):
+            distances.append(float(output_divergence(exact, network(images)[0])))
+    assert distances[1] < 0.9 * distances[0]
+    assert all(torch.equal(value, before[name]) for name, value in task.teacher.state_dict().items())
+
+
 def test_all_designs_on_a_task(tmp_path) -> None:
     task = Noise()
     config = RunConfig(
@@ -113,6 +134,7 @@ def test_all_designs_on_a_task(tmp_path) -> None:
         task,
         limit=40,
         bf16_limit=4,
+        n_steps=2,
         progress=told.append,
     )
     baselines = ("int8", "int4", "sparse_int8", "sparse_int4", "bf16")
@@ -120,5 +142,10 @@ def test_all_designs_on_a_task(tmp_path) -> None:
     assert {name: one["items"] for name, one in found["designs"].items() if one["items"] != 40} == {"standard-bf16": 4}
     assert found["designs"]["standard-int8"]["logits"]["mean"] > 0.99
     assert found["designs"]["hamming-12"]["agreement"] > found["designs"]["hamming-4"]["agreement"] - 0.2
-    assert (found["items"], found["top_n"], len(told)) == (40, 4, 11)
+    assert (found["items"], found["top_n"], len(told)) == (40, 4, 14)
+    assert [name for name, one in found["designs"].items() if "tuned" in one] == [
+        "standard-sparse_int8",
+        "standard-int4",
+        "standard-sparse_int4",
+    ]
     json.dumps(found)
