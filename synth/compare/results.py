@@ -22,7 +22,7 @@ __all__ = ["ACCURACIES", "MARKS", "PAGE", "RESULTS", "keep", "markdown", "read",
 RESULTS = Path(__file__).with_name("results")
 
 #: The document that shows them, and the lines between which its tables stand.
-PAGE = Path(__file__).parents[2] / "docs" / "comparison.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "comparison.md"
 MARKS = ("<!-- comparisons -->\n\n", "\n\n<!-- end of comparisons -->")
 
 #: Share of a task's test items that each design classifies rightly, through its own arithmetic.
