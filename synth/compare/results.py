@@ -46,18 +46,19 @@ def keep(page: Path = PAGE) -> None:
     page.write_text(before + MARKS[0] + markdown(read()) + MARKS[1] + after, encoding="utf-8")
 
 
-def read_accuracies() -> dict[str, float]:
-    """Return the accuracies of designs by their keys."""
-    designs = json.loads(ACCURACIES.read_text(encoding="utf-8"))["designs"]
-    return {key: found["accuracy"] for key, found in designs.items()}
+def read_accuracies() -> dict[str, str]:
+    """Return the accuracies of designs by their keys, in words.
 
-
-def _accuracy(accuracies: Mapping[str, float], key: str) -> str:
-    """Return a design's accuracy, and in brackets that after its model was fine-tuned for it."""
-    if key not in accuracies:
-        return ""
-    trained = accuracies.get(f"{key}, tuned")
-    return f"{accuracies[key]:.1%}" + ("" if trained is None else f" ({trained:.1%})")
+    Behind it stands in brackets that after a model's fine-tuning, and of how many items it is where not of all.
+    """
+    found = json.loads(ACCURACIES.read_text(encoding="utf-8"))
+    designs, accuracies = found["designs"], {}
+    for key, one in designs.items():
+        trained = designs.get(f"{key}, tuned")
+        accuracies[key] = f"{one['accuracy']:.1%}" + (f" ({trained['accuracy']:.1%})" if trained else "")
+        if one["items"] != found["items"]:
+            accuracies[key] += f" of {one['items']:,}"
+    return accuracies
 
 
 def _name(opponent: DesignFigures) -> str:
@@ -74,7 +75,7 @@ def _row(
     comparison: Comparison,
     design: DesignFigures,
     opponents: Sequence[DesignFigures],
-    accuracies: Mapping[str, float],
+    accuracies: Mapping[str, str],
 ) -> str:
     less = [""] * 4
     if design not in opponents:
@@ -87,7 +88,7 @@ def _row(
         f"| {design.title} | {design.cycles:.2f} | {design.timings[0].fmax:.2f} "
         f"| {design.area:,.0f} | {less[0]} | {design.energy:,.0f} | {less[1]} "
         f"| {design.total_area:,.0f} | {less[2]} | {design.total_energy:,.0f} | {less[3]} "
-        f"| {design.accuracy[0].mean_cosine:.5f} | {_accuracy(accuracies, design.key)} |"
+        f"| {design.accuracy[0].mean_cosine:.5f} | {accuracies.get(design.key, '')} |"
     )
 
 
