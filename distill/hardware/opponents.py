@@ -3,12 +3,13 @@
     python -m hamming.distill.hardware.opponents sample_student --task fashion_mnist --json FILE
 
 Both runs may be those of the package. Each design's attention is its own golden model; all else is in float32. With
-`--tune N` the teacher is fine-tuned over N steps for each baseline of few bits, or few keys.
+`--tune N` models are fine-tuned over N steps for designs of fewer bits, or fewer keys, than they were trained for.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ from hamming.distill.hardware.evaluate import (
 from hamming.distill.hardware.integer import integer_attention, value_scales
 from hamming.distill.hardware.likeness import cosine
 from hamming.distill.hardware.standard import collect_heads, head_scales, standard_attention
-from hamming.distill.hardware.tuning import tuned
+from hamming.distill.hardware.tuning import tuned, tuned_student
 from hamming.distill.method.convert import configure, hamming_layers
 from hamming.distill.method.quantize import Widths
 from hamming.distill.tasks import Task, load_task
@@ -44,10 +45,10 @@ STUDENTS: dict[str, tuple[Widths, int | None]] = {
     "hamming-6": (Widths(weight_bits=6, value_bits=6, out_frac_bits=2), None),
     "hamming-4": (Widths(weight_bits=4, value_bits=4, out_frac_bits=2), None),
     "hamming-shift": (Widths(weight_bits=8, weight_form="power_of_two"), None),
-    "hamming-few": (Widths(weight_bits=4, value_bits=4, out_frac_bits=2, weight_form="power_of_two"), 8),
+    "hamming-few": (Widths(weight_bits=3, value_bits=3, out_frac_bits=1, weight_form="power_of_two"), 8),
 }
 
-#: What a baseline's key has behind it where the teacher was fine-tuned for it.
+#: What a design's key has behind it where the model was fine-tuned for it.
 TUNED = ", tuned"
 
 
@@ -75,7 +76,8 @@ def opponents(
     limit, bf16_limit
         Test items, from the first on, and of those that bfloat16 has, whose golden model is slow; None: all.
     n_steps
-        Of the teacher's fine-tuning for int4, and where few keys are weighed (`tuning.tuned`); 0: none.
+        Of the teacher's fine-tuning for int4, and where few keys are weighed, and of the student's where it is to keep
+        fewer than it was distilled for (`tuning`); 0: none.
     known
         What an earlier call found; its designs are not measured again if all but they is the same.
     keep
@@ -86,7 +88,7 @@ def opponents(
     JSON's types: `task`, `n_train`, `items`, `top_n`, `tuning_steps`, `teacher` and `student` (accuracies in floating
     point, over all keys and over the best), `versions`, and `designs`: for each by its key `items`, `accuracy`,
     `agreement` (share of items classified as by the same model in floating point) and `logits`, cosines to those. A
-    baseline for which the teacher was fine-tuned is there twice, the second time with `TUNED` behind its key.
+    design for which a model was fine-tuned is there twice, the second time with `TUNED` behind its key.
     """
     top_n = next(iter(hamming_layers(student.model).values())).top_n
     exact, labels, _ = logits(teacher, task, limit=limit)
@@ -117,11 +119,19 @@ def opponents(
 
     values = calibrated_values(student.model, task)
     for key, (widths, n_kept) in STUDENTS.items():
+        scales = value_scales(values, widths.value_bits)
+        model = copy.deepcopy(student.model)
+        configure(model, mode="sign", top_n=n_kept or top_n)
         if key not in designs:
-            configure(student.model, mode="sign", top_n=n_kept or top_n)
-            with integer_attention(student.model, value_scales(values, widths.value_bits), widths):
-                classify(key, student.model, exact_student, limit)
-    configure(student.model, mode="sign", top_n=top_n)
+            with integer_attention(model, scales, widths):
+                classify(key, model, exact_student, limit)
+        if n_steps and n_kept is not None and key + TUNED not in designs:
+            bits = widths.value_bits
+            if widths.weight_form is not None:
+                configure(model, weight_form=widths.weight_form)
+            model = tuned_student(model, teacher, task, scales, value_bits=bits, n_steps=n_steps)
+            with integer_attention(model, scales, widths):
+                classify(key + TUNED, model, exact_student, limit)
     teacher.eval()
     seen = collect_heads(
         teacher, lambda inputs: task.forward(teacher, inputs), calibration_batches(task), enough=CALIBRATION_TOKENS

@@ -1,4 +1,4 @@
-"""A teacher's short fine-tuning for a baseline's numbers: rounded in training too, and over as few keys."""
+"""A short fine-tuning for a design's numbers: rounded in training too, and over as few keys."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from hamming.distill.hardware.standard import HeadScales
 from hamming.distill.method.convert import configure, cores, hamming_layers
-from hamming.distill.method.heads import HammingHeads
+from hamming.distill.method.heads import Core, HammingHeads
 from hamming.distill.method.losses import output_divergence
 from hamming.distill.method.quantize import quantize_values
 from hamming.distill.method.schedule import learning_rate
 from hamming.distill.tasks.task import Task
 
-__all__ = ["tuned"]
+__all__ = ["tuned", "tuned_student"]
 
 BATCH_SIZE = 64
 LEARNING_RATE = 3e-4
@@ -61,6 +61,45 @@ def tuned(
         q, k = (_rounded(x, scale[:, None, None], element_bits) for x, scale in ((q, of.q), (k, of.k)))
         return layer.weights(q, k, visible)[0] @ _rounded(v, of.v[:, None], element_bits)
 
+    _train(model, teacher, task, core, n_steps, seed)
+    configure(model, mode="float", top_n=None)
+    return model
+
+
+def tuned_student(
+    student: nn.Module,
+    teacher: nn.Module,
+    task: Task,
+    scales: Mapping[str, Tensor],
+    *,
+    value_bits: int,
+    n_steps: int,
+    seed: int = 0,
+) -> nn.Module:
+    """Return a copy of a student, its attention in mode `sign`, that was trained for values of `value_bits`.
+
+    It keeps as many keys, and has weights of the form, that it is configured with; all else is as of `tuned`.
+
+    Parameters
+    ----------
+    student, teacher
+        Both are left as they are.
+    scales
+        As of `integer.value_scales`; they stay.
+    task, value_bits, n_steps, seed
+        As of `tuned`.
+    """
+    model = copy.deepcopy(student)
+    name_of = {layer: name for name, layer in hamming_layers(model).items()}
+
+    def core(layer: HammingHeads, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
+        return layer.weights(q, k, visible)[0] @ _rounded(v, scales[name_of[layer]][:, None], value_bits)
+
+    _train(model, teacher, task, core, n_steps, seed)
+    return model
+
+
+def _train(model: nn.Module, teacher: nn.Module, task: Task, core: Core, n_steps: int, seed: int) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.0)
     batches, epoch = iter(()), 0
     teacher.eval()
@@ -81,8 +120,7 @@ def tuned(
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), CLIP)
             optimizer.step()
-    configure(model, mode="float", top_n=None)
-    return model.eval()
+    model.eval()
 
 
 def _rounded(x: Tensor, scale: Tensor, bits: int) -> Tensor:

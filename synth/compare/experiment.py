@@ -36,8 +36,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "hamming-4": ("4-bit weights and values", {"weight_bits": 4, "value_bits": 4, "out_frac_bits": 2}),
     "hamming-shift": ("8-bit weights that are powers of two", {"weight_form": "power_of_two", "weight_bits": 8}),
     "hamming-few": (
-        "8 kept keys, 4-bit values, 4-bit weights that are powers of two",
-        {"top_k": 8, "weight_form": "power_of_two", "weight_bits": 4, "value_bits": 4, "out_frac_bits": 2},
+        "8 kept keys, 3-bit values, 3-bit weights that are powers of two",
+        {"top_k": 8, "weight_form": "power_of_two", "weight_bits": 3, "value_bits": 3, "out_frac_bits": 1},
     ),
 }
 

@@ -31,7 +31,7 @@ KEPT = Path(__file__).with_name("blocks.json")
 #: Engines by name: what of `bert`'s configuration they change.
 ENGINES: dict[str, dict[str, Any]] = {
     "kept": {},
-    "cut": {"scan_rows": 2, "adder_depth": 3, "n_dividers": 2},
+    "cut": {"scan_rows": 4, "adder_depth": 3, "n_dividers": 2},
     "list": {"selector": "insertion"},
     "shift": {"product": "shift"},
     "wide": {"n_macs": 64},
@@ -52,8 +52,8 @@ class Tried(NamedTuple):
 
 
 TRIED = (
-    Tried("selector", "counters of all levels, one row in a look", "kept", "kept"),
-    Tried("selector", "the same, two rows in a look", "cut", "kept where rows are many for the keys that are kept"),
+    Tried("selector", "counters of all levels, two rows in a look", "kept", "kept"),
+    Tried("selector", "the same, four rows in a look", "cut", "kept where time for a look is short"),
     Tried("selector", "a sorted list of 30 cells", "list", "kept for one lane and few keys; here it does not keep up"),
     Tried("weighted_sum", "recoded weights, one tree, carries wait after 7 adders", "kept", "kept"),
     Tried("weighted_sum", "the same, carries wait after 3", "cut", "an option, for faster clocks"),

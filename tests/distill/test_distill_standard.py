@@ -9,12 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hamming.distill.hardware.integer import collect_values, integer_attention, value_scales
 from hamming.distill.hardware.opponents import STUDENTS, TUNED, opponents
 from hamming.distill.hardware.standard import HeadScales, collect_heads, head_scales, standard_attention
-from hamming.distill.hardware.tuning import tuned
+from hamming.distill.hardware.tuning import tuned, tuned_student
 from hamming.distill.method.attention import HammingAttention
 from hamming.distill.method.convert import hamming_layers
 from hamming.distill.method.losses import output_divergence
+from hamming.distill.method.quantize import Widths
 from hamming.distill.tasks.task import TaskConfig
 from hamming.distill.training.config import RunConfig, StudentConfig, TrainConfig
 from hamming.distill.training.runs import Run, RunFolder
@@ -119,6 +121,21 @@ def test_tuning_brings_a_model_closer_to_what_it_was() -> None:
     assert all(torch.equal(value, before[name]) for name, value in task.teacher.state_dict().items())
 
 
+def test_tuning_a_student_for_coarse_values() -> None:
+    task = Noise()
+    images = task.images[60:]
+    widths = Widths(value_bits=2, weight_bits=3, out_frac_bits=1)
+    scales = value_scales(collect_values(task.student, task.student, [images]), 2)
+    model = tuned_student(task.student, task.teacher, task, scales, value_bits=2, n_steps=60)
+    with torch.no_grad():
+        exact = task.teacher(images)[0]
+    distances = []
+    for network in (task.student, model):
+        with integer_attention(network, scales, widths):
+            distances.append(float(output_divergence(exact, network(images)[0])))
+    assert distances[1] < 0.9 * distances[0]
+
+
 def test_all_designs_on_a_task(tmp_path, monkeypatch) -> None:
     task = Noise()
     config = RunConfig(
@@ -140,12 +157,13 @@ def test_all_designs_on_a_task(tmp_path, monkeypatch) -> None:
         keep=lambda facts: kept.append(len(facts["designs"])),
     )
     baselines = {f"standard-{name}" for name in ("int8", "int4", "sparse_int8", "sparse_int4", "bf16")}
-    trained = {f"standard-{name}{TUNED}" for name in ("int4", "sparse_int8", "sparse_int4")}
+    trained = {f"{name}{TUNED}" for name in ("hamming-few", "standard-int4", "standard-sparse_int8")}
+    trained.add(f"standard-sparse_int4{TUNED}")
     designs = found["designs"]
     assert set(designs) == {*STUDENTS, *baselines, *trained}
     assert {name: one["items"] for name, one in designs.items() if one["items"] != 40} == {"standard-bf16": 4}
     assert designs["standard-int8"]["logits"]["mean"] > 0.99
-    assert (found["items"], found["top_n"], kept) == (40, 4, list(range(1, 16)))
+    assert (found["items"], found["top_n"], kept) == (40, 4, list(range(1, 17)))
     assert next(iter(hamming_layers(task.student).values())).top_n == 4  # the few keys of a variant were for a while
     # What is known is not measured again, as long as all else is the same.
     again = opponents(run, task.teacher, task, limit=40, bf16_limit=4, n_steps=2, known=json.loads(json.dumps(found)))
