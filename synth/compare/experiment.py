@@ -25,7 +25,10 @@ from hamming.synth.mapping.area import Progress
 from hamming.synth.mapping.flow import MIN_GATED
 from hamming.synth.memory.sram import SramModel
 
-__all__ = ["VARIANTS", "compare", "variants"]
+__all__ = ["FEW", "VARIANTS", "compare", "variants"]
+
+#: Key of the variant that keeps few keys.
+FEW = "hamming-few"
 
 #: Options of the spec that cost accuracy, by key: what they are called, and what they change.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -35,7 +38,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "hamming-6": ("6-bit weights and values", {"weight_bits": 6, "value_bits": 6, "out_frac_bits": 2}),
     "hamming-4": ("4-bit weights and values", {"weight_bits": 4, "value_bits": 4, "out_frac_bits": 2}),
     "hamming-shift": ("8-bit weights that are powers of two", {"weight_form": "power_of_two", "weight_bits": 8}),
-    "hamming-few": (
+    FEW: (
         "8 kept keys, 3-bit values, 3-bit weights that are powers of two",
         {"top_k": 8, "weight_form": "power_of_two", "weight_bits": 3, "value_bits": 3, "out_frac_bits": 1},
     ),
