@@ -41,8 +41,8 @@ def read() -> dict[str, Comparison]:
 
 def keep(page: Path = PAGE) -> None:
     """Put the tables into the document, in place of those that are there."""
-    text = page.read_text(encoding="utf-8")
-    before, after = (text.partition(mark)[index] for mark, index in zip(MARKS, (0, 2), strict=True))
+    before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
+    _, after = rest.split(MARKS[1])
     page.write_text(before + MARKS[0] + markdown(read()) + MARKS[1] + after, encoding="utf-8")
 
 
