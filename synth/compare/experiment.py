@@ -14,7 +14,10 @@ from typing import Any
 
 from hamming.golden.spec import AttentionSpec
 from hamming.golden.standard import logit_scale_of
+from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
+from hamming.rtl.dimensions import Dimensions
+from hamming.rtl.scan import MOST_AT_ONCE
 from hamming.rtl.standard.design import StandardDesign
 from hamming.synth.checks import opensta
 from hamming.synth.compare.comparison import Comparison
@@ -64,15 +67,19 @@ def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
         if "top_k" in changes:
             if spec.top_k >= design.spec.top_k:
                 continue
-            config = dataclasses.replace(config, n_macs=_fewest_multipliers(design, spec.top_k))
+            config = _with_fewest_multipliers(spec, config)
         yield key, title, Design(spec, config)
 
 
-def _fewest_multipliers(design: Design, top_k: int) -> int:
-    """Return the multipliers with which the sums of `top_k` keys take no longer than the scores of all."""
-    d_value, n_rows = design.spec.d_value, design.dimensions.n_rows
-    divisors = [n for n in range(1, d_value + 1) if d_value % n == 0]
-    return next((n for n in divisors if top_k * d_value // n <= n_rows), d_value)
+def _with_fewest_multipliers(spec: AttentionSpec, config: EngineConfig) -> EngineConfig:
+    """Return an engine that is as fast as its scores, and whose selector looks at no more scores than it is quick with."""
+    for n_macs in (n for n in range(1, spec.d_value) if spec.d_value % n == 0):
+        tried = dataclasses.replace(config, n_macs=n_macs)
+        dims = Dimensions(spec, tried)
+        terms = dims.cycle_terms()
+        if max(terms.values()) <= dims.n_rows and dims.scan_rows * dims.n_lanes <= MOST_AT_ONCE:
+            return tried
+    return dataclasses.replace(config, n_macs=spec.d_value)
 
 
 def compare(

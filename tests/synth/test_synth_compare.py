@@ -107,11 +107,11 @@ def test_variants_change_table_and_widths_alone():
 
 
 def test_few_keys_take_as_few_multipliers_as_keep_up():
-    for preset, n_macs in (("bert", 8), ("flagship", 8), ("deit", 16)):
+    for preset, n_macs in (("bert", 8), ("flagship", 16), ("deit", 16)):
         design = load_design(preset)
         [few] = [changed for key, _, changed in variants(design) if key == "hamming-few"]
         assert (few.spec.top_k, few.config.n_macs, few.config.product) == (8, n_macs, "shift")
-        assert few.dimensions.cycle_terms()["sum"] <= design.dimensions.n_rows
+        assert max(few.dimensions.cycle_terms().values()) <= design.dimensions.n_rows
 
 
 def test_a_variant_has_the_table_of_its_own_scale():
