@@ -1,25 +1,29 @@
 """Comparisons kept in the repository, and the tables that documents show of them.
 
-`hamming compare CONFIG --json FILE` made each file of `synth/compare/results/`;
-`python -m hamming.synth.compare.results` prints the tables.
+`python -m hamming.synth.studies.comparisons` made each file of `synth/compare/results/`, and
+`python -m hamming.distill.hardware.opponents` the accuracies; `python -m hamming.synth.compare.results` prints the
+tables.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hamming.synth.compare.comparison import Comparison
 from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.figures import ROLES
 
-__all__ = ["RESULTS", "markdown", "read"]
+__all__ = ["ACCURACIES", "RESULTS", "markdown", "read", "read_accuracies"]
 
 RESULTS = Path(__file__).with_name("results")
 
 #: Designs whose savings are shown, by key, and what heads their columns.
 SAVERS = {"hamming": "", "hamming-4": "4 bits: "}
+
+#: Share of a task's test items that each design classifies rightly, through its own arithmetic.
+ACCURACIES = Path(__file__).with_name("accuracies.json")
 
 
 def read() -> dict[str, Comparison]:
@@ -32,16 +36,28 @@ def read() -> dict[str, Comparison]:
     )
 
 
+def read_accuracies() -> dict[str, float]:
+    """Return the accuracies of designs by their keys."""
+    designs = json.loads(ACCURACIES.read_text(encoding="utf-8"))["designs"]
+    return {key: found["accuracy"] for key, found in designs.items()}
+
+
+def _name(opponent: DesignFigures) -> str:
+    """Return what a baseline is called in short."""
+    return opponent.key.removeprefix("standard-").replace("_", " ")
+
+
 def _shape(comparison: Comparison) -> str:
     shape = comparison.shape
     return f"{shape['n_keys']:,} keys, {shape['n_lanes']} a cycle, d = {shape['d_head']}, k = {shape['top_k']}"
 
 
-def _row(design: DesignFigures) -> str:
+def _row(design: DesignFigures, accuracies: Mapping[str, float]) -> str:
+    accuracy = accuracies.get(design.key)
     return (
         f"| {design.title} | {design.cycles:.2f} | {design.timings[0].fmax:.2f} "
         f"| {design.area:,.0f} | {design.energy:,.0f} | {design.total_area:,.0f} | {design.total_energy:,.0f} "
-        f"| {design.accuracy[0].mean_cosine:.5f} |"
+        f"| {design.accuracy[0].mean_cosine:.5f} | {'' if accuracy is None else f'{accuracy:.2%}'} |"
     )
 
 
@@ -61,6 +77,7 @@ def _summary(comparisons: Sequence[Comparison]) -> list[str]:
     opponents = [comparison.standard for comparison in comparisons]
     designs = [design for design in first.designs if design is not first.standard]
     savers = [design for design in designs if design.key in SAVERS]
+    accuracies = read_accuracies()
     heads = [
         f"{SAVERS[design.key]}{amount}"
         for design in savers
@@ -69,9 +86,9 @@ def _summary(comparisons: Sequence[Comparison]) -> list[str]:
     return [
         f"*{first.title}*: {_shape(first)}; at {first.clock:g} GHz",
         "",
-        "| design | cycles | GHz | logic, µm² | logic, pJ | all, µm² | all, pJ | cosine |",
-        f"|---|{'---:|' * 7}",
-        *(_row(design) for design in [*designs, *opponents]),
+        "| design | cycles | GHz | logic, µm² | logic, pJ | all, µm² | all, pJ | cosine | accuracy |",
+        f"|---|{'---:|' * 8}",
+        *(_row(design, accuracies) for design in [*designs, *opponents]),
         "",
         f"| less than | {' | '.join(heads)} |",
         f"|---|{'---:|' * len(heads)}",
@@ -121,8 +138,7 @@ def markdown(comparisons: dict[str, Comparison]) -> str:
     lines = [line for group in shapes.values() for line in _summary(group)]
     by_baseline: dict[str, dict[str, Comparison]] = {}
     for name, comparison in comparisons.items():
-        element = comparison.standard.key.removeprefix("standard-")
-        by_baseline.setdefault(element, {})[name] = comparison
+        by_baseline.setdefault(_name(comparison.standard), {})[name] = comparison
     roles = [line for element, found in by_baseline.items() for line in _roles(found, element)]
     return "\n".join([*lines, *roles, *_work(comparisons)])
 
