@@ -32,13 +32,20 @@ RESULTS = Path(__file__).with_name("chain_engine.json")
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "long-context.md"
 _MARKS = ("<!-- table: python -m hamming.synth.studies.chain_engine -->\n", "<!-- end of an engine -->\n")
 
+#: Clock that gates are sized for, and at which energy is stated.
 _CLOCK_GHZ = 1.0
+
+#: Most words of a bank of the value memory, as in `synth.studies.sweep`: of more, a word comes too late for 1 GHz.
+_BANK_WORDS = 2048
 
 
 def engine_of(n_engines: int) -> Design:
-    """Return one engine of the chain of `sim.chain_length`."""
+    """Return one engine of the chain of `sim.chain_length`, its values in banks that are read within a cycle."""
     whole = design_of(n_engines)
-    return Design(whole.spec, dataclasses.replace(whole.config, name="engine", chain=True, output="partial"))
+    dims = whole.dimensions
+    banks = max(1, dims.part.spec.n_keys * dims.fold // _BANK_WORDS)
+    config = dataclasses.replace(whole.config, name="engine", chain=True, output="partial", value_banks=banks)
+    return Design(whole.spec, dataclasses.replace(config, expose_index=False))
 
 
 def measure(n_engines: int) -> dict[str, Any]:
