@@ -31,13 +31,17 @@ MEAN, SPREAD = 0.2860, 0.3530
 class FashionMnist(Task):
     """60,000 training and 10,000 test images of 28 by 28 pixels, or the sample of them that is in this package.
 
-    Training images are flipped at random, and shifted by up to a pixel each way.
+    Training images are flipped at random, and shifted by up to a pixel each way. The validation's are the last sixth of
+    the training images, whose order is random.
     """
 
     n_classes = 10
 
     def __init__(self, config: TaskConfig) -> None:
         images, labels, test_images, test_labels = _sample() if config.name.endswith("sample") else read_fashion_mnist()
+        if config.split == "validation":
+            rest = len(images) - len(images) // 6
+            (images, test_images), (labels, test_labels) = (x.split((rest, len(x) - rest)) for x in (images, labels))
         self.augment = config.augment
         self.n_train = taken("n_train", config.n_train, len(images))
         self.n_test = taken("n_test", config.n_test, len(test_images))

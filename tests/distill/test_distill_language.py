@@ -102,6 +102,11 @@ def test_windows_follow_each_other_and_documents_are_whole_parts(text):
         assert torch.equal(wanted, document[1:25].long())
     assert torch.equal(inputs["visible"], torch.ones(3, 24, 24, dtype=torch.bool).tril())
     assert task.n_train == sum((len(part) - 1) // 24 for i, part in enumerate(parts) if i not in starts)
+    chosen_by = load_task(TaskConfig(name="language", text=str(text), n_tokens=24, split="validation"))
+    assert len(chosen_by.documents) == 1  # type: ignore[attr-defined]
+    start = next(i for i, part in enumerate(parts) if np.array_equal(part, chosen_by.documents[0]))  # type: ignore[attr-defined]
+    assert start not in starts
+    assert chosen_by.n_train == task.n_train - (len(parts[start]) - 1) // 24
     inputs, labels = task.train_batch(torch.arange(task.n_train), torch.Generator().manual_seed(0))
     assert torch.equal(inputs["tokens"][:, 1:].flatten(), labels.view(-1, 24)[:, :-1].flatten())
 
