@@ -164,6 +164,10 @@ class RunConfig:
         Length and speed.
     loss
         What is minimized.
+    start
+        Name of a finished run of the same kind and shape, or the path of its folder, whose weights (and a student's
+        calibration) this one begins with, so that windows or losses may change on the way; None: a teacher begins with
+        random weights, a student with its teacher's.
     sweep_top_n
         Further numbers of kept keys at which the trained student is evaluated.
 
@@ -181,6 +185,7 @@ class RunConfig:
     model: dict[str, int] = field(default_factory=dict)
     student: StudentConfig | None = None
     loss: LossConfig = LossConfig()
+    start: str | None = None
     sweep_top_n: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -188,6 +193,8 @@ class RunConfig:
             raise ValueError(f"name must be 1 to 64 letters, digits, '_', '-' or '.', not {self.name!r}")
         require_choice("kind", self.kind, KINDS)
         require_int("seed", self.seed, 0, 2**31 - 1)
+        if self.start is not None and not isinstance(self.start, str):
+            raise TypeError(f"start must be a run's name or a folder, not {self.start!r}")
         if not isinstance(self.sweep_top_n, (list, tuple)):
             raise TypeError(f"sweep_top_n must be a list of integers, not {self.sweep_top_n!r}")
         object.__setattr__(self, "sweep_top_n", tuple(require_int("sweep_top_n", n, 1) for n in self.sweep_top_n))

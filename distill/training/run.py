@@ -15,7 +15,8 @@ from hamming.distill.method.convert import calibrate, configure, set_tables
 from hamming.distill.tasks import Task, load_task
 from hamming.distill.training.config import RunConfig, StudentConfig
 from hamming.distill.training.figures import accuracy, attention_likeness
-from hamming.distill.training.runs import RunFolder, find_teacher, versions
+from hamming.distill.training.folder import RunFolder
+from hamming.distill.training.runs import begun, find_teacher, versions
 from hamming.distill.training.trainer import Progress, Trainer
 
 __all__ = ["binarized", "train"]
@@ -69,8 +70,9 @@ def train(
         shape = found.shape
         model = binarized(found.model, config.student, task, batch_size=config.train.batch_size, seed=config.seed)
         teacher = found.model.requires_grad_(False)
+    untrained, model = model, begun(config, runs, model)
     folder.claim(config)
-    before = {} if teacher is None or config.student is None else _before(config.student, teacher, model, task)
+    before = {} if teacher is None or config.student is None else _before(config.student, teacher, untrained, task)
     trainer = Trainer(config, task, model, teacher, folder)
     trainer.run(progress, checkpoint_seconds)
     model.eval()

@@ -16,7 +16,7 @@ from hamming.distill.method.losses import attention_divergence, mean, output_div
 from hamming.distill.method.schedule import Phase, Schedule, learning_rate
 from hamming.distill.tasks import Task
 from hamming.distill.training.config import RunConfig
-from hamming.distill.training.runs import RunFolder
+from hamming.distill.training.folder import RunFolder
 
 __all__ = ["LOG_STEPS", "Diverged", "Progress", "Trainer"]
 
