@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hamming.distill.method.rotation import ROTATIONS
 from hamming.distill.method.schedule import STAGES
 from hamming.distill.tasks.task import TaskConfig
 from hamming.golden.checks import require_bool, require_choice, require_int, require_number
@@ -46,6 +47,11 @@ class StudentConfig:
         Whether each element of the keys is centred before its sign.
     n_tables
         Softmax tables of a head, of which a query takes one by its norm (`HammingHeads.set_tables`).
+    rotation
+        One of `method.rotation.ROTATIONS`: how queries and keys are turned before their sign, at the beginning.
+    learn_thresholds
+        Whether the thresholds of the keys' signs, one for each element of a head, are trained; they begin at zero, or
+        at the mean. Heads that share keys then have rows of their own.
     calibration_batches
         Batches over which standard deviations are measured.
     """
@@ -57,6 +63,8 @@ class StudentConfig:
     weight_form: str = "exponential"
     centre_keys: bool = False
     n_tables: int = 1
+    rotation: str = "none"
+    learn_thresholds: bool = False
     calibration_batches: int = 100
 
     def __post_init__(self) -> None:
@@ -69,6 +77,8 @@ class StudentConfig:
         require_int("train_top_n", self.train_top_n, 0)
         require_choice("weight_form", self.weight_form, WEIGHT_FORMS)
         require_bool("centre_keys", self.centre_keys)
+        require_choice("rotation", self.rotation, ROTATIONS)
+        require_bool("learn_thresholds", self.learn_thresholds)
         require_int("n_tables", self.n_tables, 1, MAX_TABLES)
         require_int("calibration_batches", self.calibration_batches, 1)
 

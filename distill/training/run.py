@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from hamming.distill.method.convert import calibrate, configure, set_tables
+from hamming.distill.method.rotation import rotate
 from hamming.distill.tasks import Task, load_task
 from hamming.distill.training.config import RunConfig, StudentConfig
 from hamming.distill.training.figures import accuracy, attention_likeness
@@ -110,7 +111,12 @@ def binarized(teacher: nn.Module, student: StudentConfig, task: Task, *, batch_s
         task.train_batch(items, generator)[0]
         for items in task.epoch(batch_size, generator)[: student.calibration_batches]
     ]
-    calibrate(model, lambda inputs: task.forward(model, inputs), batches, centre_keys=student.centre_keys)
+
+    def run(inputs: dict[str, Any]) -> object:
+        return task.forward(model, inputs)
+
+    rotate(model, student.rotation, run, batches)
+    calibrate(model, run, batches, centre_keys=student.centre_keys)
     configure(model, mode="sign", top_n=student.top_n, weight_form=student.weight_form)
     return model
 
