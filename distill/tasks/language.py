@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hamming.distill.tasks.novels import FILE, N_PARTS, PACKAGE, SEED, TITLES, parts, read_novels
+from hamming.distill.tasks.pretrained import require_transformers
 from hamming.distill.tasks.task import Batch, MissingData, Task, TaskConfig, debian_file, taken
 
 __all__ = ["BYTES", "Language", "text_of", "tokens_of"]
@@ -68,13 +69,25 @@ class Language(Task):
         return [(number, window) for _, number, window in sorted(found, key=lambda one: one[:2])]
 
     def build(self, **shape: Any) -> nn.Module:
-        try:
-            from hamming.distill.models.language import build
-        except ModuleNotFoundError as error:
-            raise MissingData(
-                "the package transformers is not installed: pip install 'hamming-attention[huggingface]'"
-            ) from error
+        require_transformers()
+        from hamming.distill.models.language import build
+
         return build(self.n_classes, shape)
+
+    def pretrained(self, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+        if self.tokenizer == BYTES and (folder / "tokenizer.json").exists():
+            raise ValueError(f"{str(folder)!r} has a tokenizer of its own: set task.tokenizer to that folder")
+        require_transformers()
+        from hamming.distill.models.language import pretrained
+
+        model, shape = pretrained(folder)
+        n_words = shape["config"]["vocab_size"]
+        n_positions = shape["config"].get("max_position_embeddings", self.n_tokens)
+        if n_words < self.n_classes:
+            raise ValueError(f"{str(folder)!r} knows {n_words} kinds of tokens, and its tokenizer has {self.n_classes}")
+        if n_positions < self.n_tokens:
+            raise ValueError(f"{str(folder)!r} has {n_positions} positions; task.n_tokens is {self.n_tokens}")
+        return model, shape
 
     def train_batch(self, items: Tensor, generator: torch.Generator) -> Batch:
         windows = []

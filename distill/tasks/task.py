@@ -107,8 +107,20 @@ class Task(ABC):
     def build(self, **shape: Any) -> nn.Module:
         """Return a new model in the mode `float`; its random weights come from torch's global generator.
 
-        `shape` are the keys of section `[model]`.
+        `shape` are the keys of section `[model]`, or what `pretrained` gave.
         """
+
+    def pretrained(self, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+        """Return the model of a folder that `save_pretrained` of `transformers` wrote, and its shape for `build`.
+
+        Raises
+        ------
+        ValueError
+            It holds no model that fits the task.
+        MissingData
+            `transformers` is not installed.
+        """
+        raise ValueError(f"{str(folder)!r} is a pretrained model, which this task takes no teacher from")
 
     @abstractmethod
     def train_batch(self, items: Tensor, generator: torch.Generator) -> Batch:

@@ -81,6 +81,7 @@ def train(
         after = {"accuracy": {"teacher": accuracy(model, task)}}
     else:
         after = _after(config, config.student, teacher, model, task)
+    packages = {*config.task.packages, *(["transformers"] if "config" in shape else [])}
     metrics = {
         "name": config.name,
         "kind": config.kind,
@@ -93,7 +94,7 @@ def train(
         "seconds": round(trainer.seconds, 1),
         "model": shape,
         "config": config.to_dict(),
-        "versions": versions(*config.task.packages),
+        "versions": versions(*sorted(packages)),
     }
     folder.finish(model.state_dict(), metrics)
     return metrics

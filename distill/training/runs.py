@@ -83,8 +83,8 @@ def _shape(config: RunConfig, folder: RunFolder) -> dict[str, Any]:
 def find_teacher(config: RunConfig, runs: Path) -> Run:
     """Return the finished run of a student's teacher: a folder, a run among `runs`, or one that is in the package.
 
-    A folder may also be one that `save_pretrained` of `transformers` wrote, with a causal language model; its run has
-    the student's task.
+    A folder may also be one that `save_pretrained` of `transformers` wrote, with a model that fits the student's task,
+    which is its run's.
 
     Raises
     ------
@@ -137,26 +137,12 @@ def _found(name: str, seed: int, *places: Path) -> RunFolder | None:
 
 
 def _pretrained(folder: Path, config: RunConfig) -> Run:
-    """Return a pretrained language model as the teacher of a student."""
-    wanted = config.task
-    if wanted.name != "language":
-        raise ValueError(f"{str(folder)!r} is a pretrained model; the task must be 'language', not {wanted.name!r}")
-    if wanted.tokenizer == "bytes" and (folder / "tokenizer.json").exists():
-        raise ValueError(f"{str(folder)!r} has a tokenizer of its own: set task.tokenizer to that folder")
-    task = load_task(wanted)
-    from hamming.distill.models.language import pretrained
-
-    model, shape = pretrained(folder)
-    n_words = shape["config"]["vocab_size"]
-    n_positions = shape["config"].get("max_position_embeddings", wanted.n_tokens)
-    if n_words < task.n_classes:
-        raise ValueError(f"{str(folder)!r} knows {n_words} kinds of tokens, and its tokenizer has {task.n_classes}")
-    if n_positions < wanted.n_tokens:
-        raise ValueError(f"{str(folder)!r} has {n_positions} positions; task.n_tokens is {wanted.n_tokens}")
-    name = (
-        re.sub(r"[^\w.-]", "_", folder.resolve().name)[:64] or "pretrained"
-    )  # of a folder, which may be called anything
-    teacher = RunConfig(name=name, kind="teacher", task=wanted, train=TrainConfig(epochs=1))
+    """Return a pretrained model as the teacher of a student."""
+    task = load_task(config.task)
+    model, shape = task.pretrained(folder)
+    # The name is of a folder, which may be called anything.
+    name = re.sub(r"[^\w.-]", "_", folder.resolve().name)[:64] or "pretrained"
+    teacher = RunConfig(name=name, kind="teacher", task=config.task, train=TrainConfig(epochs=1))
     return Run(teacher, RunFolder(folder), model, task, shape)
 
 
