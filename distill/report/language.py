@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from hamming.distill.hardware.perplexity import KINDS, Point
+from hamming.distill.report.studies import kept_studies, language_rows, rotation_rows
 
 __all__ = [
     "PAGE",
@@ -22,7 +23,6 @@ __all__ = [
     "perplexity_table",
     "read_points",
     "run_rows",
-    "table_rows",
     "updated",
 ]
 
@@ -31,7 +31,7 @@ __all__ = [
 RESULTS = Path(__file__).with_name("results") / "language"
 
 #: Runs whose metrics are kept.
-RUNS = ("language_teacher", "language")
+RUNS = ("language_teacher", "language_256", "language")
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, PICTURE = _DOCS / "language.md", _DOCS / "perplexity.svg"
@@ -124,16 +124,6 @@ def run_rows(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"| `{run['name']}` | {windows} | {spent} | {after} | {before} |"
 
 
-def table_rows(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Give perplexities by the number of softmax tables a head, one kind a row."""
-    numbers = list(facts["untrained"])
-    yield f"| tables a head | {' | '.join(numbers)} |"
-    yield f"|---|{'---:|' * len(numbers)}"
-    for kind in ("untrained", "student", "integer"):
-        points = {number: Point(**fields) for number, fields in facts[kind].items()}
-        yield f"| {_NAMES[kind]} | {' | '.join(_cell(points.get(number)) for number in numbers)} |"
-
-
 def _measured(kind: str) -> tuple[str, str]:
     return ("teacher", "") if kind == "teacher" else ("student", "untrained")
 
@@ -147,11 +137,11 @@ def updated(page: str) -> str:
         The page has no place for one of them.
     """
     runs = [json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in RUNS]
-    by_tables = json.loads((RESULTS / "tables.json").read_text(encoding="utf-8"))
     tables = {
         "runs": run_rows(runs),
         "perplexity": markdown(read_points(RESULTS / "perplexity.json")),
-        "tables": table_rows(by_tables),
+        "studies": language_rows(kept_studies("language")),
+        "rotations": rotation_rows(kept_studies("fashion_mnist_sample")),
         "smollm2": markdown(read_points(RESULTS / "smollm2.json")),
     }
     for name, rows in tables.items():

@@ -28,6 +28,7 @@ from hamming.distill.hardware.untrained import untrained
 from hamming.distill.method.convert import calibrate, configure, hamming_layers
 from hamming.distill.method.quantize import Widths
 from hamming.distill.models.language import LanguageModel, build
+from hamming.distill.report import studies
 from hamming.distill.report.language import (
     PAGE,
     RESULTS,
@@ -102,6 +103,11 @@ def test_windows_follow_each_other_and_documents_are_whole_parts(text):
         assert torch.equal(wanted, document[1:25].long())
     assert torch.equal(inputs["visible"], torch.ones(3, 24, 24, dtype=torch.bool).tril())
     assert task.n_train == sum((len(part) - 1) // 24 for i, part in enumerate(parts) if i not in starts)
+    chosen_by = load_task(TaskConfig(name="language", text=str(text), n_tokens=24, split="validation"))
+    assert len(chosen_by.documents) == 1  # type: ignore[attr-defined]
+    start = next(i for i, part in enumerate(parts) if np.array_equal(part, chosen_by.documents[0]))  # type: ignore[attr-defined]
+    assert start not in starts
+    assert chosen_by.n_train == task.n_train - (len(parts[start]) - 1) // 24
     inputs, labels = task.train_batch(torch.arange(task.n_train), torch.Generator().manual_seed(0))
     assert torch.equal(inputs["tokens"][:, 1:].flatten(), labels.view(-1, 24)[:, :-1].flatten())
 
@@ -343,7 +349,7 @@ def test_a_pretrained_folder_that_does_not_fit_is_refused(text, tmp_path):
     with pytest.raises(ValueError, match="has a tokenizer of its own"):
         train(config, tmp_path)
     config = RunConfig.from_dict(config.to_dict() | {"task": {"name": "fashion_mnist_sample"}})
-    with pytest.raises(ValueError, match="the task must be 'language', not 'fashion_mnist_sample'"):
+    with pytest.raises(ValueError, match=r"it holds BertModel, no classifier .*ForImageClassification"):
         train(config, tmp_path)
 
 
@@ -385,6 +391,40 @@ def test_commands_evaluate_and_write(runs, tmp_path):
     assert facts["texts"]["student"] in done.output
     assert set(facts["part"]) == {"teacher and student", "integer and student"}
     assert facts["engine"]["n_keys"] == 1024
+
+
+def test_studies_are_measured_and_kept(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(studies, "FOLDER", tmp_path / "studies")
+    monkeypatch.setattr(studies, "CONTEXTS", (12, 24))
+    monkeypatch.setattr(studies, "TOP_N", 3)
+    monkeypatch.setattr(studies, "N_WINDOWS", 3)
+    studies.main([str(runs / "words_student-0")])
+    assert [path.name for path in (tmp_path / "studies").iterdir()] == ["words_student-0.json"]
+    [study] = studies.kept_studies("language")
+    assert study["metrics"] == json.loads((runs / "words_student-0" / "metrics.json").read_text())
+    row = list(studies.language_rows([study]))[-1].split("|")
+    recalls = [f"{100 * study['metrics']['attention'][kind]['recall']:.1f} %" for kind in ("untrained", "student")]
+    assert [cell.strip() for cell in row[2:4]] == recalls
+    first = study["points"][0]
+    assert (first["kind"], first["context"]) == ("untrained", 12)
+    assert row[4].strip() == f"{first['perplexity']:.3f} ± {first['error']:.3f}"
+    with pytest.raises(SystemExit, match="1"):
+        studies.main([str(tmp_path)])
+
+
+def test_rotations_are_means_over_seeds():
+    def metrics(rotation: str, right: float) -> dict[str, Any]:
+        likeness = {"untrained": {"recall": 0.5}, "student": {"recall": right}}
+        accuracy = {"untrained": 0.25, "student": right}
+        config = {"student": {"rotation": rotation}}
+        return {"metrics": {"config": config, "accuracy": accuracy, "attention": likeness}}
+
+    kept = [metrics("learnt", 0.75), *(metrics(kind, right) for kind in ("none", "hadamard") for right in (0.5, 0.75))]
+    assert list(studies.rotation_rows(kept))[2:] == [
+        "| none | 2 | 50.0 % | 62.5 % | 25.0 % | 62.5 % |",
+        "| hadamard | 2 | 50.0 % | 62.5 % | 25.0 % | 62.5 % |",
+        "| learnt | 1 | 50.0 % | 75.0 % | 25.0 % | 75.0 % |",
+    ]
 
 
 def test_commands_name_what_is_wrong(runs):
