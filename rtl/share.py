@@ -76,7 +76,8 @@ class QueryShare(wiring.Component):
     """Tells the engine which of its own keys a query sees.
 
     With `n_valid` and `first` taken as `n_keys` if they are above, and `n` the keys that an engine holds, the engine's
-    are `min(max(n_valid - start, 0), n)` and `min(max(first - start, 0), n)`.
+    are `min(max(n_valid - start, 0), n)` and `min(max(first - start, 0), n)`; so are its `base` and its `sink_end`, of
+    `base` and `base + n_sinks`: sinks may lie in two engines, or in others alone.
 
     * **Latency**: 1 cycle.
     * **Throughput**: a query a cycle.
@@ -92,8 +93,9 @@ class QueryShare(wiring.Component):
         The first index that the engine holds; the same in all cycles.
     i : In(stream of payload.query)
     o : Out(stream of payload.query of one engine)
-    errors : Out(1, or 2 with a range)
-        Since the last reset, a query was transferred that was above `n_keys` in `n_valid`; `first`.
+    errors : Out(1, 2 with a range, 3 with sinks)
+        Since the last reset, a query was transferred that was above `n_keys` in `n_valid`; `first`; or had a `base` of
+        `n_keys` or more.
     """
 
     start: Signal
@@ -108,7 +110,7 @@ class QueryShare(wiring.Component):
                 "start": In(dims.spec.index_bits),
                 "i": In(stream.Signature(payload.query(dims))),
                 "o": Out(stream.Signature(payload.query(dims.part))),
-                "errors": Out(2 if dims.config.range else 1),
+                "errors": Out(3 if dims.spec.n_sinks else 2 if dims.config.range else 1),
             }
         )
 
@@ -116,19 +118,25 @@ class QueryShare(wiring.Component):
         m = Module()
         given = self.i.p
         m.submodules.stage = stage = Stage(payload.query(self.dims.part))
-        names = ("n_valid", "first") if self.dims.config.range else ("n_valid",)
+        spec = self.dims.spec
+        bounds = {"n_valid": given.n_valid}
+        if self.dims.config.range:
+            bounds["first"] = given.first
+        is_above = [bound > spec.n_keys for bound in bounds.values()]
+        if spec.n_sinks:
+            bounds |= {"base": given.base, "sink_end": given.base + spec.n_sinks}
+            is_above.append(given.base >= spec.n_keys)
         m.d.comb += [
             stage.i.valid.eq(self.i.valid),
             self.i.ready.eq(stage.i.ready),
             stage.i.p.query.eq(given.query),
-            *(stage.i.p[name].eq(self._own(m, name, given[name])) for name in names),
+            *(stage.i.p[name].eq(self._own(m, name, bound)) for name, bound in bounds.items()),
         ]
-        if self.dims.spec.n_tables > 1:
+        if spec.n_tables > 1:
             m.d.comb += stage.i.p.table.eq(given.table)
         wiring.connect(m, stage.o, wiring.flipped(self.o))
         with m.If(self.i.valid & self.i.ready):
-            is_above = Cat(given[name] > self.dims.spec.n_keys for name in names)
-            m.d.sync += self.errors.eq(self.errors | is_above)
+            m.d.sync += self.errors.eq(self.errors | Cat(is_above))
         return m
 
     def _own(self, m: Module, name: str, bound: Value) -> Value:
