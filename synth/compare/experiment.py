@@ -64,6 +64,7 @@ def compare(
     vectors: str = "real",
     baseline: str = "int8",
     with_variants: bool = True,
+    known: Comparison | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Measure an engine, its variants, and the baseline of the same shape and the same keys a cycle.
@@ -82,6 +83,9 @@ def compare(
         One of `rtl.standard.design.ELEMENTS`: the baseline's queries, keys and values.
     with_variants
         Whether to measure `VARIANTS` too.
+    known
+        A comparison of before, of which the engine is not measured again if Verilog, cells, clock, queries and tools
+        are the same.
     progress
         Called as the work goes on.
 
@@ -109,7 +113,9 @@ def compare(
         "vectors": vectors,
         "logit_scale": logit_scale_of(design.spec.tables[0]),
     }
-    subjects = [partial(engine_figures, design, **same, contrast=True)]
+    circumstances = _circumstances(library, clock, vectors)
+    ours = known.hamming if known is not None and circumstances == _circumstances_of(known) else None
+    subjects = [partial(engine_figures, design, **same, contrast=True, known=ours)]
     for key, title, changed in variants(design) if with_variants else ():
         subjects.append(partial(engine_figures, changed, **same, key=key, title=title))
     subjects.append(partial(standard_figures, opponent, **same, contrast=True))
@@ -131,19 +137,30 @@ def compare(
             "top_k": spec.top_k,
             "n_lanes": config.n_lanes,
         },
-        clock=clock,
         designs=tuple(found),
-        vectors="queries, keys and values of all-MiniLM-L6-v2" if vectors == "real" else "random vectors",
-        memory_model=SramModel().to_dict(),
-        library=library.to_dict(),
-        tools=_tools(),
-        flags={
+        **circumstances,
+    )
+
+
+def _circumstances(library: Library, clock: float, vectors: str) -> dict[str, Any]:
+    """Return what a comparison's figures depend on, beside its designs, as fields of `Comparison`."""
+    return {
+        "clock": clock,
+        "vectors": "queries, keys and values of all-MiniLM-L6-v2" if vectors == "real" else "random vectors",
+        "memory_model": SramModel().to_dict(),
+        "library": library.to_dict(),
+        "tools": _tools(),
+        "flags": {
             "sized for": f"{1 / clock:g} ns",
             "clock gates": f"from {MIN_GATED} flip-flops with one enable",
             "mapping": "auto",
             "not in any figure": "; ".join(LEFT_OUT),
         },
-    )
+    }
+
+
+def _circumstances_of(known: Comparison) -> dict[str, Any]:
+    return {name: getattr(known, name) for name in ("clock", "vectors", "memory_model", "library", "tools", "flags")}
 
 
 def _tools() -> dict[str, str]:

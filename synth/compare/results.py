@@ -1,22 +1,29 @@
 """Comparisons kept in the repository, and the tables that documents show of them.
 
-`hamming compare CONFIG --json FILE` made each file of `synth/compare/results/`;
-`python -m hamming.synth.compare.results` prints the tables.
+`python -m hamming.synth.studies.comparisons` made each file of `synth/compare/results/`, and
+`python -m hamming.distill.hardware.opponents` the accuracies; `python -m hamming.synth.compare.results` prints the
+tables.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hamming.synth.compare.comparison import Comparison
 from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.figures import ROLES
 
-__all__ = ["RESULTS", "markdown", "read"]
+__all__ = ["ACCURACIES", "RESULTS", "markdown", "read", "read_accuracies"]
 
 RESULTS = Path(__file__).with_name("results")
+
+#: Designs whose savings are shown, by key, and what heads their columns.
+SAVERS = {"hamming": "", "hamming-4": "4 bits: "}
+
+#: Share of a task's test items that each design classifies rightly, through its own arithmetic.
+ACCURACIES = Path(__file__).with_name("accuracies.json")
 
 
 def read() -> dict[str, Comparison]:
@@ -29,40 +36,63 @@ def read() -> dict[str, Comparison]:
     )
 
 
+def read_accuracies() -> dict[str, float]:
+    """Return the accuracies of designs by their keys."""
+    designs = json.loads(ACCURACIES.read_text(encoding="utf-8"))["designs"]
+    return {key: found["accuracy"] for key, found in designs.items()}
+
+
+def _name(opponent: DesignFigures) -> str:
+    """Return what a baseline is called in short."""
+    return opponent.key.removeprefix("standard-").replace("_", " ")
+
+
 def _shape(comparison: Comparison) -> str:
     shape = comparison.shape
     return f"{shape['n_keys']:,} keys, {shape['n_lanes']} a cycle, d = {shape['d_head']}, k = {shape['top_k']}"
 
 
-def _row(comparison: Comparison, design: DesignFigures, opponents: Sequence[DesignFigures]) -> str:
-    less = [""] * 4
-    if design not in opponents:
-        savings = [comparison.saving(design, against) for against in opponents]
-        less = [
-            " / ".join(f"{getattr(saving, amount):.1%}" for saving in savings)
-            for amount in ("area", "energy", "total_area", "total_energy")
-        ]
+def _row(design: DesignFigures, accuracies: Mapping[str, float]) -> str:
+    accuracy = accuracies.get(design.key)
     return (
         f"| {design.title} | {design.cycles:.2f} | {design.timings[0].fmax:.2f} "
-        f"| {design.area:,.0f} | {less[0]} | {design.energy:,.0f} | {less[1]} "
-        f"| {design.total_area:,.0f} | {less[2]} | {design.total_energy:,.0f} | {less[3]} "
-        f"| {design.accuracy[0].mean_cosine:.5f} |"
+        f"| {design.area:,.0f} | {design.energy:,.0f} | {design.total_area:,.0f} | {design.total_energy:,.0f} "
+        f"| {design.accuracy[0].mean_cosine:.5f} | {'' if accuracy is None else f'{accuracy:.2%}'} |"
     )
 
 
+def _savings(comparison: Comparison, designs: Sequence[DesignFigures], opponent: DesignFigures) -> str:
+    savings = [comparison.saving(design, opponent) for design in designs]
+    cells = [
+        f"{amount:.1%}"
+        for saving in savings
+        for amount in (saving.area, saving.energy, saving.total_area, saving.total_energy)
+    ]
+    return f"| {opponent.title} | {' | '.join(cells)} |"
+
+
 def _summary(comparisons: Sequence[Comparison]) -> list[str]:
-    """Lay out comparisons of one shape at one clock: the engine and its variants, then each opponent."""
+    """Lay out comparisons of one shape at one clock: engine, variants and opponents, then what is saved of each."""
     first = max(comparisons, key=lambda comparison: len(comparison.designs))
     opponents = [comparison.standard for comparison in comparisons]
     designs = [design for design in first.designs if design is not first.standard]
-    less = "less than " + " / ".join(opponent.key.removeprefix("standard-") for opponent in opponents)
-    amounts = ("logic, µm²", "logic, pJ", "all, µm²", "all, pJ")
+    savers = [design for design in designs if design.key in SAVERS]
+    accuracies = read_accuracies()
+    heads = [
+        f"{SAVERS[design.key]}{amount}"
+        for design in savers
+        for amount in ("logic, µm²", "logic, pJ", "all, µm²", "all, pJ")
+    ]
     return [
         f"*{first.title}*: {_shape(first)}; at {first.clock:g} GHz",
         "",
-        f"| design | cycles | GHz | {' | '.join(f'{amount} | {less}' for amount in amounts)} | cosine |",
-        f"|---|{'---:|' * 11}",
-        *(_row(first, design, opponents) for design in [*designs, *opponents]),
+        "| design | cycles | GHz | logic, µm² | logic, pJ | all, µm² | all, pJ | cosine | accuracy |",
+        f"|---|{'---:|' * 8}",
+        *(_row(design, accuracies) for design in [*designs, *opponents]),
+        "",
+        f"| less than | {' | '.join(heads)} |",
+        f"|---|{'---:|' * len(heads)}",
+        *(_savings(first, savers, opponent) for opponent in opponents),
         "",
     ]
 
@@ -108,8 +138,7 @@ def markdown(comparisons: dict[str, Comparison]) -> str:
     lines = [line for group in shapes.values() for line in _summary(group)]
     by_baseline: dict[str, dict[str, Comparison]] = {}
     for name, comparison in comparisons.items():
-        element = comparison.standard.key.removeprefix("standard-")
-        by_baseline.setdefault(element, {})[name] = comparison
+        by_baseline.setdefault(_name(comparison.standard), {})[name] = comparison
     roles = [line for element, found in by_baseline.items() for line in _roles(found, element)]
     return "\n".join([*lines, *roles, *_work(comparisons)])
 

@@ -50,6 +50,8 @@ class Workload:
         Payloads of output channels, likewise. Outputs are always taken; a channel that is not here is not looked at.
     query
         The input channel of which each transfer is a query, or a group of `queries_a_transfer`.
+    constants
+        Inputs that stay the same, by port.
     memories
         Contents of macros by name, `(n_streams, depth, width)`; others are 0.
     description
@@ -63,6 +65,7 @@ class Workload:
     expected: Mapping[str, Bits] = field(repr=False)
     query: str = "i_query"
     queries_a_transfer: int = 1
+    constants: Mapping[str, int] = field(default_factory=dict)
     memories: Mapping[str, Bits] = field(repr=False)
     description: str
 

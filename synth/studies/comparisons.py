@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from hamming.pool import Pool, takes_pool
 from hamming.rtl.design import load_design
 from hamming.synth.compare import Comparison, compare
 from hamming.synth.compare.page import comparison_page
+from hamming.synth.compare.results import read
 from hamming.synth.compare.table import comparison_tables
 from hamming.synth.library.libraries import load_library
 
@@ -34,29 +36,28 @@ class _Asked:
     with_variants: bool = True
 
 
-#: By the name of their files.
-COMPARISONS = {
+_SHAPES = {
     "bert": _Asked(preset="bert"),
     "bert256": _Asked(preset="bert", overrides=("spec.n_keys=256", "engine.n_lanes=4", "engine.name=bert256")),
     "flagship": _Asked(preset="flagship"),
-    "bert_int4": _Asked(preset="bert", baseline="int4", with_variants=False),
-    "bert256_int4": _Asked(
-        preset="bert",
-        overrides=("spec.n_keys=256", "engine.n_lanes=4", "engine.name=bert256"),
-        baseline="int4",
-        with_variants=False,
-    ),
-    "flagship_int4": _Asked(preset="flagship", baseline="int4", with_variants=False),
-    "bert_bf16": _Asked(preset="bert", baseline="bf16", with_variants=False),
+}
+
+#: By the name of their files: a shape's engine and its variants beside int8, then the engine beside each other one.
+COMPARISONS = _SHAPES | {
+    f"{name}_{element}": dataclasses.replace(asked, baseline=element, with_variants=False)
+    for element in ("int4", "bf16", "sparse_int8", "sparse_int4")
+    for name, asked in _SHAPES.items()
 }
 
 
 def measure(name: str) -> Comparison:
-    """Measure one of `COMPARISONS`."""
+    """Measure one of `COMPARISONS`; an engine that is kept beside int8 is not measured again beside the others."""
     asked = COMPARISONS[name]
     design = load_design(asked.preset, asked.overrides)
+    shape = next(shape for shape in _SHAPES if name in (shape, f"{shape}_{asked.baseline}"))
     return compare(
         design,
+        known=None if name == shape else read().get(shape),
         library=load_library("nangate45"),
         clock=asked.clock,
         baseline=asked.baseline,

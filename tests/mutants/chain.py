@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
-TESTS = "tests/rtl/test_rtl_chain.py::"
-AGREE = f"{TESTS}test_engines_agree"
-PACE = f"{TESTS}test_agreement_takes_a_cycle_a_level"
-ROWS = f"{TESTS}test_an_engine_takes_its_own_rows"
-QUERIES = f"{TESTS}test_an_engine_sees_its_own_keys"
-KEPT = f"{TESTS}test_kept_keys_follow_those_before"
-MERGE = f"{TESTS}test_merge"
-CHAIN = f"{TESTS}test_a_chain_equals_golden"
-BANKS = f"{TESTS}test_scores_wait_for_their_scan"
-RESET = f"{TESTS}test_nothing_is_transferred_in_reset"
-PARTIAL = f"{TESTS}test_partial_results"
-ONCE = f"{TESTS}test_an_engine_is_a_module_written_once"
+AGREE = "tests/rtl/test_rtl_agreement.py::test_engines_agree"
+PACE = "tests/rtl/test_rtl_agreement.py::test_agreement_takes_a_cycle_a_level"
+ROWS = "tests/rtl/test_rtl_share.py::test_an_engine_takes_its_own_rows"
+QUERIES = "tests/rtl/test_rtl_share.py::test_an_engine_sees_its_own_keys"
+KEPT = "tests/rtl/test_rtl_share.py::test_kept_keys_follow_those_before"
+MERGE = "tests/rtl/test_rtl_merge.py::test_merge"
+CHAIN = "tests/rtl/test_rtl_chain.py::test_a_chain_equals_golden"
+BANKS = "tests/rtl/test_rtl_chain.py::test_scores_wait_for_their_scan"
+RESET = "tests/rtl/test_rtl_chain.py::test_nothing_is_transferred_in_reset"
+PARTIAL = "tests/rtl/test_rtl_merge.py::test_partial_results"
+ONCE = "tests/rtl/test_rtl_chain_design.py::test_an_engine_is_a_module_written_once"
 
 MUTANTS = [
     Mutant(

@@ -16,7 +16,7 @@ from hamming.synth.compare.experiment import compare, variants
 from hamming.synth.library.libraries import load_library
 
 
-@pytest.fixture(scope="module", params=["int8", "bf16"])
+@pytest.fixture(scope="module", params=["int8", "bf16", "sparse_int8"])
 def found(request: pytest.FixtureRequest) -> Comparison:
     return compare(load_design("tiny"), library=load_library(), baseline=request.param, with_variants=False)
 
@@ -53,8 +53,24 @@ def test_memories_are_the_manifests(found: Comparison):
     bits = {memory.name: memory.bits for memory in found.hamming.memories}
     assert (bits["key_memory"], bits["value_memory"]) == (16 * 8, 16 * 8 * 8)
     bits = {memory.name: memory.bits for memory in found.standard.memories}
-    element = {"standard-int8": 8, "standard-bf16": 16}[found.standard.key]
+    element = 16 if found.standard.key == "standard-bf16" else 8
     assert (bits["key_memory"], bits["value_memory"]) == (16 * 8 * element, 16 * 8 * element)
+
+
+def test_an_engine_that_is_known_is_not_measured_again(found: Comparison, monkeypatch: pytest.MonkeyPatch):
+    def measure_again(*arguments: object, **options: object) -> None:
+        raise RuntimeError("measured again")
+
+    monkeypatch.setattr("hamming.synth.compare.measure.at_work", measure_again)
+    monkeypatch.setattr("hamming.synth.compare.experiment.standard_figures", lambda *_, **__: found.standard)
+    same = {"library": load_library(), "with_variants": False}
+    again = compare(load_design("tiny"), known=found, **same)
+    assert again.designs == found.designs
+    for change in ({"clock": 0.9}, {"vectors": "random"}, {"known": None}):
+        with pytest.raises(RuntimeError, match="measured again"):
+            compare(load_design("tiny"), **{"known": found, **same, **change})
+    with pytest.raises(RuntimeError, match="measured again"):
+        compare(load_design("tiny", ["spec.top_k=3"]), known=found, **same)
 
 
 def test_integers_are_close_to_their_ideals(found: Comparison):
@@ -98,7 +114,7 @@ def test_a_variant_has_the_table_of_its_own_scale():
 
 
 def test_there_are_two_baselines():
-    with pytest.raises(ValueError, match="element must be one of int8, int4, bf16, not 'fp8'"):
+    with pytest.raises(ValueError, match=r"element must be one of int8, .*sparse_int4, not 'fp8'"):
         compare(load_design("tiny"), library=load_library(), baseline="fp8")
 
 

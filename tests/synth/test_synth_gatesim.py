@@ -13,7 +13,7 @@ from hamming.rtl.design import Design
 from hamming.rtl.standard.design import StandardDesign
 from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.manifest import standard_manifest
-from hamming.rtl.standard.verilog import emit_standard
+from hamming.rtl.standard.verilog import emit_standard, standard_engine
 from hamming.synth.energy.gatesim import simulate
 from hamming.synth.energy.kernel import Gates, expression
 from hamming.synth.energy.lanes import pack_streams, unpack_streams
@@ -245,6 +245,27 @@ def test_the_mapped_baseline_gives_the_golden_answers_at_its_rate(baseline, vect
     wrong = {name: bits.copy() for name, bits in workload.memories.items()}
     wrong["value_memory"][9, 2, design.spec.element_bits - 1] ^= 1
     with pytest.raises(SimulationError, match="o_out, stream 9,"):
+        simulate(netlist, dataclasses.replace(workload, memories=wrong))
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_the_mapped_sparse_baseline_gives_the_golden_answers(cells: CellLibrary, bits: int):
+    spec = StandardSpec.from_logit_scale(
+        d_head=4, d_value=4, n_keys=10, logit_scale=0.08 / bits**2, element_bits=bits, top_k=3
+    )
+    design = StandardDesign(spec=spec, name="sparse", n_lanes=2, n_macs=2, value_banks=2)
+    component = standard_engine(design)
+    verilog = emit_standard(component)
+    netlist = mapped(verilog, "sparse", cells, mapping="abc")
+    manifest = standard_manifest(component, verilog)
+    workload = standard_workload(design, manifest, n_queries=ENGINE_QUERIES)
+    trace = simulate(netlist, workload)
+    assert {name: seen.depth * seen.width for name, seen in trace.accesses.items()} == {
+        memory["name"]: memory["bits"] for memory in manifest["memories"]
+    }
+    wrong = {name: held.copy() for name, held in workload.memories.items()}
+    wrong["key_memory"][5] ^= 1
+    with pytest.raises(SimulationError, match="o_out, stream 5,"):
         simulate(netlist, dataclasses.replace(workload, memories=wrong))
 
 
