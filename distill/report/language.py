@@ -21,6 +21,7 @@ __all__ = [
     "draw",
     "markdown",
     "perplexity_table",
+    "ratio_rows",
     "read_points",
     "run_rows",
     "updated",
@@ -77,6 +78,22 @@ def markdown(points: Sequence[Point]) -> Iterator[str]:
     yield "|---:|---:|---:|---:|---:|---:|"
     for context, kept, cells in _rows(points):
         yield f"| {' | '.join((context, kept, *cells))} |"
+
+
+def ratio_rows(points: Sequence[Point]) -> Iterator[str]:
+    """Give, of each context and number of kept keys, what student and integers have more than the teacher with all."""
+    yield "| context | kept keys | teacher, as many | student | student, integers |"
+    yield "|---:|---:|---:|---:|---:|"
+    by_place = {(point.context, point.top_n, point.kind): point for point in points}
+    for context, top_n in sorted({(p.context, p.top_n) for p in points if p.top_n is not None}):
+        cells = (_more(by_place[context, top_n, kind]) for kind in ("teacher_top_n", "student", "integer"))
+        yield f"| {context:,} | {top_n} | {' | '.join(cells)} |"
+
+
+def _more(point: Point) -> str:
+    if point.ratio is None or point.ratio_error is None:
+        return ""
+    return f"{100 * (point.ratio - 1):+.2f} ± {100 * point.ratio_error:.2f} %"
 
 
 def read_points(path: Path) -> list[Point]:
@@ -137,9 +154,11 @@ def updated(page: str) -> str:
         The page has no place for one of them.
     """
     runs = [json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in RUNS]
+    points = read_points(RESULTS / "perplexity.json")
     tables = {
         "runs": run_rows(runs),
-        "perplexity": markdown(read_points(RESULTS / "perplexity.json")),
+        "perplexity": markdown(points),
+        "ratios": ratio_rows(points),
         "studies": language_rows(kept_studies("language")),
         "rotations": rotation_rows(kept_studies("fashion_mnist_sample")),
         "smollm2": markdown(read_points(RESULTS / "smollm2.json")),

@@ -14,6 +14,7 @@ from statistics import mean
 from typing import Any
 
 from hamming.distill.hardware.perplexity import Point, perplexities, to_json
+from hamming.distill.method.rotation import ROTATIONS
 from hamming.distill.tasks.task import MissingData
 from hamming.distill.training.runs import load_run
 
@@ -55,8 +56,7 @@ def rotation_rows(studies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         by_rotation.setdefault(metrics["config"]["student"]["rotation"], []).append(metrics)
     yield "| rotation | seeds | recall, untrained | trained | right, untrained | trained |"
     yield "|---|---:|---:|---:|---:|---:|"
-    for rotation in ("none", "hadamard", "learnt"):
-        runs = by_rotation[rotation]
+    for rotation, runs in sorted(by_rotation.items(), key=lambda item: ROTATIONS.index(item[0])):
         right = [f"{100 * mean(run['accuracy'][kind] for run in runs):.1f} %" for kind in ("untrained", "student")]
         yield f"| {rotation} | {len(runs)} | {' | '.join((*_recalls(runs), *right))} |"
 

@@ -23,7 +23,7 @@ from hamming.distill.hardware.export import export_run
 from hamming.distill.hardware.generate import Engines, generate
 from hamming.distill.hardware.generated import simulate_generated
 from hamming.distill.hardware.integer import integer_attention, limits_of, value_scales
-from hamming.distill.hardware.perplexity import document_losses, perplexities, perplexity
+from hamming.distill.hardware.perplexity import document_losses, perplexities, perplexity, ratio
 from hamming.distill.hardware.untrained import untrained
 from hamming.distill.method.convert import calibrate, configure, hamming_layers
 from hamming.distill.method.quantize import Widths
@@ -35,6 +35,7 @@ from hamming.distill.report.language import (
     RUNS,
     draw,
     markdown,
+    ratio_rows,
     read_points,
     updated,
 )
@@ -137,6 +138,16 @@ def test_perplexity_and_its_error_by_hand():
     assert math.isnan(perplexity(losses[:1])[1])
 
 
+def test_a_ratio_and_its_error_by_hand():
+    teacher = torch.tensor([[18.0, 10], [12, 10], [8, 5], [0, 0]])
+    losses = torch.tensor([[20.0, 10], [12, 10], [10, 5], [0, 0]])
+    mean = 4 / 25
+    residual = (2 - 10 * mean) ** 2 + (0 - 10 * mean) ** 2 + (2 - 5 * mean) ** 2
+    expected = math.exp(mean), math.exp(mean) * math.sqrt(3 / 2 * residual) / 25
+    assert ratio(losses, teacher) == pytest.approx(expected)
+    assert ratio(losses, losses) == (1, 0)
+
+
 def test_losses_are_summed_by_document(student):
     windows = student.task.windows(10)[:7]
     assert [number for number, _ in windows] == [0, 1, 2, 0, 1, 2, 0]
@@ -156,6 +167,10 @@ def test_student_learns_what_its_teacher_does(student):
     points = {(p.kind, p.top_n): p for p in perplexities(student, contexts=[24], top_ns=[6, None], limit=12)}
     assert len(points) == 8
     teacher = points["teacher", None].perplexity
+    for point in points.values():
+        assert point.ratio == pytest.approx(point.perplexity / teacher)
+    assert (points["teacher", None].ratio_error, points["student", 6].ratio_error) == (0, pytest.approx(0.2, abs=0.2))
+    assert not any(p.ratio for p in perplexities(student, contexts=[24], top_ns=[6], kinds=["student"], limit=3))
     assert teacher < 8  # letters of some words; a uniform guess has 256
     assert teacher < points["student", 6].perplexity < points["untrained", 6].perplexity
     assert points["integer", 6].perplexity == pytest.approx(points["student", 6].perplexity, rel=0.02)
@@ -381,6 +396,7 @@ def test_commands_evaluate_and_write(runs, tmp_path):
     assert "untrained" in done.output
     found = read_points(points)
     assert len(list(markdown(found))) == 6
+    assert list(ratio_rows(found))[2].startswith("| 12 | 3 | +")
     draw(tmp_path / "picture.svg", found)
     assert "student, integers" in (tmp_path / "picture.svg").read_text()
     out = tmp_path / "text.json"
