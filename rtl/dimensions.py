@@ -103,7 +103,7 @@ class Dimensions(Sizes):
         if self.config.selector == "histogram":
             take = terms["score"]
             groups = self.scan_groups(n_valid if n_rows is None else n_rows * self.n_lanes)
-            give = 4 + self.count_stages + groups + self._kept(n_valid)
+            give = 4 + self.count_stages + self.cut_stages + groups + self._kept(n_valid)
         else:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold

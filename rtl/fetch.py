@@ -114,16 +114,19 @@ class KeyFetch(wiring.Component):
         has_mask = self.i_mask.valid if dims.config.mask else 1
         may_go = Signal()
         reads = Signal()
+        # Of an FPGA memories are read in reset, too, which matters to none; a request would.
+        reads_in_reset = dims.has_chains and dims.config.memories[0] != "request"
+        takes = may_go & ~ResetSignal() if reads_in_reset else may_go
         m.d.comb += [
             self.wants_read.eq(self.i.valid if dims.has_row_range else self.i.valid | ~is_first),
-            may_go.eq(has_room[0] & self.may_read & ~ResetSignal()),
+            may_go.eq(has_room[0] & self.may_read & (1 if reads_in_reset else ~ResetSignal())),
             reads.eq(self.wants_read & has_mask & may_go),
-            self.i.ready.eq((is_last if dims.has_row_range else is_first) & has_mask & may_go),
+            self.i.ready.eq((is_last if dims.has_row_range else is_first) & has_mask & takes),
             self.keys.addr.eq(row),
             self.keys.en.eq(Cat(reads, (valid[s] & has_room[s + 1] for s in range(n_stages - 1)))),
         ]
         if dims.config.mask:
-            m.d.comb += self.i_mask.ready.eq(self.wants_read & may_go)
+            m.d.comb += self.i_mask.ready.eq(self.wants_read & takes)
 
         with m.If(has_room[0]):
             m.d.sync += valid[0].eq(reads)

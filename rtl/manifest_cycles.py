@@ -23,8 +23,8 @@ def cycles(dims: Dimensions) -> dict[str, Any]:
         rows = "max(1, rows that hold a key that is seen)"
         groups = "ceil(score / scan_rows)"
     if config.selector == "histogram":
-        give = f"{4 + dims.count_stages} + {groups} + {kept}"
-        select = f"{groups} + max(1, fold - 1) * {kept}"
+        give = f"{4 + dims.count_stages + dims.cut_stages} + {groups} + {kept}"
+        select = f"{groups} + max(1, fold - 1) * {kept}" + (" + 1" if dims.cut_stages else "")
         select = f"{times}({select}), at most" if times else f"{select}, at most"
     elif dims.n_lanes == 1:
         select = f"max({seen}, top_k){more}"

@@ -21,11 +21,40 @@ MUTANTS = [
     Mutant(
         "digits of -1 are not counted",
         "weighted_sum.py",
-        "Mux(restart, 0, total) + negated[1]",
+        "Mux(restart, 0, total) + added_negated",
         "Mux(restart, 0, total)",
         WEIGHTED_SUM,
     ),
     Mutant("a digit of 3 gives no carry", "multiply.py", "carry = digit >= 3", "carry = digit > 3", WEIGHTED_SUM),
+    Mutant("a digit of -1 is not complemented", "multiply.py", "Mux(high, ~value, value)", "value", WEIGHTED_SUM),
+    Mutant(
+        "terms are added where they are not",
+        "chained_sum.py",
+        "total[:n_low], total[n_low:] + upper",
+        "total + upper",
+        WEIGHTED_SUM,
+    ),
+    Mutant(
+        "a chained sum goes on with the last slice's",
+        "weighted_sum.py",
+        "acc.eq(Mux(is_last, 0, after))",
+        "acc.eq(after)",
+        WEIGHTED_SUM,
+    ),
+    Mutant(
+        "a chained sum whose last weight is 0 is not handed on",
+        "weighted_sum.py",
+        'is_first | at["last"][1] if',
+        "is_first if",
+        WEIGHTED_SUM,
+    ),
+    Mutant(
+        "sums that all share are ahead of the elements'",
+        "weighted_sum.py",
+        "shared = [*held]",
+        "shared = [*shared]",
+        WEIGHTED_SUM,
+    ),
     Mutant(
         "the weight's top digit is left out",
         "multiply.py",
@@ -57,8 +86,8 @@ MUTANTS = [
     Mutant(
         "a slice whose first weight is 0 goes on with the last one's sums",
         "weighted_sum.py",
-        "moves_1.eq(adds_1 | (present & is_first))",
-        "moves_1.eq(adds_1)",
+        'is_first | at["last"][1] if dims.has_chains else is_first',
+        'at["last"][1] if dims.has_chains else 0',
         SHIFT,
     ),
     Mutant(
