@@ -183,7 +183,7 @@ class Sizes:
         self.key_latency += stages
         self.is_partial = config.n_engines > 1 or config.output == "partial"
         self.cut_stages = int(self.has_chains and config.selector == "histogram" and not self.is_partial)
-        self.period = max(self.n_rows, self.n_queries_a_row * spec.top_k * self.fold)
+        self.period = max(self.n_rows, self.n_queries_a_row * self._summed(spec.top_k) * self.fold)
         self.scan_rows = self._scan_rows()
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
@@ -271,6 +271,10 @@ class Sizes:
         """Beats that a selector gives for a query of `n_valid` keys: the keys that it keeps, or one that says none."""
         return max(1, min(self.spec.top_k, n_valid))
 
+    def _summed(self, kept: int) -> int:
+        """Cycles in which a slice's sums take `kept` keys: where sums are chains a slice takes two at least."""
+        return max(kept, 2) if self.has_chains else kept
+
     def _selection(self, n_valid: int, scan_rows: int | None = None, *, kept: int | None = None) -> int:
         """Cycles a query that the histogram selector's second look takes, at most; those of a group follow each other.
 
@@ -278,7 +282,8 @@ class Sizes:
         their own first pass; not in the passes between.
         """
         kept = self._kept(n_valid) if kept is None else kept
-        return self.scan_groups(n_valid, scan_rows) + max(1, self.fold - 1) * kept + self.cut_stages
+        given = kept if self.fold == 1 else (self.fold - 1) * self._summed(kept)
+        return self.scan_groups(n_valid, scan_rows) + given + self.cut_stages
 
     def _scan_rows(self) -> int:
         """Fewest rows for which a scan of all keys fits the period, or as many as `MAX_SCAN_SCORES` allows."""

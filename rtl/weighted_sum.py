@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
-from hamming.rtl.chained_sum import add_pairs
+from hamming.rtl.chained_sum import chained_sums
 from hamming.rtl.digits import add_columns, waiting
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import value_read_port
@@ -31,8 +31,8 @@ class WeightedSum(wiring.Component):
     three stages: its value is read, then it is a register's, then in the sums.
 
     * **Latency**: `2 + read_latency + sum_stages` cycles from the last key's transfer to the slice's offer.
-    * **Throughput**: a key a cycle, also from one slice to the next.
-    * A slice that is not taken holds all stages.
+    * **Throughput**: a key a cycle, also from one slice to the next; where sums are chains a slice in two.
+    * A slice that is not taken holds all stages; where sums are chains, once the next one ends.
 
     Parameters
     ----------
@@ -72,8 +72,10 @@ class WeightedSum(wiring.Component):
         m = Module()
         dims, spec = self.dims, self.dims.spec
         go = Signal()
+        # Of sums in chains a slice that is not taken holds nothing until the next one ends: `go` is of registers alone.
+        waits, ends = Signal(), Signal()
         m.d.comb += [
-            go.eq(~self.o.valid | self.o.ready),
+            go.eq(~(waits & ends) if dims.has_chains else ~self.o.valid | self.o.ready),
             self.i.ready.eq(go),
             self.values.addr.eq(self.i.p.index * dims.fold + self.i.p.slice),
         ]
@@ -102,7 +104,7 @@ class WeightedSum(wiring.Component):
         }
         at = {name: [flag & is_here] for name, flag in flags.items()}
         for name, stages in at.items():
-            for stage in range(1, 4 + dims.sum_stages):
+            for stage in range(1, 3 + dims.sum_stages if dims.has_chains else 4):
                 register = Signal(name=f"{name}_{stage}")
                 with m.If(go):
                     m.d.sync += register.eq(stages[-1])
@@ -151,15 +153,24 @@ class WeightedSum(wiring.Component):
             moves_2, restart = moves, later
             enables.append(moves & go)
         negated = (product.negated(lines), product.negated(held_lines))
-        self._common_sums(m, weight, negated, enables, restart, at["is_empty"][-2])
         if dims.has_chains:
-            self._chained_sums(m, product.terms(m, held_lines, values), go, moves_2, at["last"][-2])
-        else:
-            self._sums(m, product.rows(m, held_lines, values), restarts, enables[1])
+            self._common_sums(m, weight, negated, enables, restart, at["is_empty"][-1], waits)
+            sums = chained_sums(m, dims, product.terms(m, held_lines, values), go, moves_2 & go, ends)
+            m.d.comb += [ends.eq(at["last"][-1]), self.o.valid.eq(waits)]
+            with m.If(ends & ~waits):
+                m.d.sync += waits.eq(1)
+            with m.Elif(self.o.ready):
+                m.d.sync += waits.eq(0)
+            with m.If(~waits):
+                m.d.sync += [self.o.p.is_empty.eq(at["is_empty"][-1]), self.o.p.last.eq(at["ends_query"][-1])]
+                m.d.sync += [self.o.p.acc[n].eq(total) for n, total in enumerate(sums)]
+            return m
+        self._common_sums(m, weight, negated, enables, restart, at["is_empty"][2])
+        self._sums(m, product.rows(m, held_lines, values), restarts, enables[1])
         m.d.comb += [
-            self.o.valid.eq(at["last"][-1]),
-            self.o.p.is_empty.eq(at["is_empty"][-1]),
-            self.o.p.last.eq(at["ends_query"][-1]),
+            self.o.valid.eq(at["last"][3]),
+            self.o.p.is_empty.eq(at["is_empty"][3]),
+            self.o.p.last.eq(at["ends_query"][3]),
         ]
         return m
 
@@ -171,11 +182,12 @@ class WeightedSum(wiring.Component):
         enables: Sequence[Value],
         restart: Value,
         is_empty: Value,
+        waits: Value | None = None,
     ) -> None:
         """Sum what all elements share: the weights, of which half rounds, and what the products are too large by.
 
         `negated` is that of the stage that has the weight, and of the one behind it; `enables` are of all from there to
-        the sums.
+        the sums. Where a slice `waits` in registers of its own these take the sums while it does not.
         """
         dims, n_low = self.dims, self.dims.spec.out_frac_bits + 1
         weight_low = Signal(min(n_low, len(weight)), reset_less=True)
@@ -194,39 +206,23 @@ class WeightedSum(wiring.Component):
         low = Signal(n_low)
         offset = Signal(dims.offset_bits)
         offset_carry = Signal()
-        with m.If(enables[-1]):
-            m.d.sync += [
-                total.eq(Mux(restart, 0, total) + added_negated),
-                Cat(low, offset_carry).eq(Mux(restart, is_empty, low) + added_weight),
-                offset.eq(Mux(restart, 0, offset) + added_growth + (offset_carry & ~restart)),
-            ]
-        m.d.comb += [
-            sums.negated.eq(total),
-            sums.low.eq(low),
-            sums.offset.eq(offset),
-            sums.offset_carry.eq(offset_carry),
+        added = [
+            (total, sums.negated, Mux(restart, 0, total) + added_negated),
+            (Cat(low, offset_carry), Cat(sums.low, sums.offset_carry), Mux(restart, is_empty, low) + added_weight),
+            (offset, sums.offset, Mux(restart, 0, offset) + added_growth + (offset_carry & ~restart)),
         ]
-
-    def _chained_sums(
-        self, m: Module, terms: Sequence[tuple[int, Sequence[Value]]], go: Value, adds: Value, is_last: Value
-    ) -> None:
-        """Add the terms of each product, and these to the sum; with the last one it is handed on, and starts anew.
-
-        Products, and what is handed on, move on with `go`, whatever they are: few loads of few enables.
-        """
-        n_pairs = self.dims.sum_stages
-        for n in range(self.dims.n_macs):
-            acc = Signal(self.dims.spec.acc_bits, name=f"acc_{n}")
-            total = Signal.like(acc, name=f"total_{n}", reset_less=True)
-            after = Signal.like(acc, name=f"after_{n}")
-            m.d.comb += after.eq(
-                acc + add_pairs(m, [(place, of[n]) for place, of in terms], f"pair_{n}", [go] * n_pairs)
-            )
-            with m.If(adds & go):
-                m.d.sync += acc.eq(Mux(is_last, 0, after))
-            with m.If(go):
-                m.d.sync += total.eq(after)
-            m.d.comb += self.o.p.acc[n].eq(total)
+        with m.If(enables[-1]):
+            m.d.sync += [register.eq(after) for register, _, after in added]
+        if waits is None:
+            m.d.comb += [
+                sums.negated.eq(total),
+                sums.low.eq(low),
+                sums.offset.eq(offset),
+                sums.offset_carry.eq(offset_carry),
+            ]
+        else:
+            with m.If(~waits):
+                m.d.sync += [held.eq(after) for _, held, after in added]
 
     def _sums(self, m: Module, columns: Sequence[Sequence[Value]], restarts: Sequence[Value], enable: Value) -> None:
         """Add the rows to the sums: their bits, and the carries that wait."""

@@ -36,7 +36,7 @@ MUTANTS = [
     ),
     Mutant(
         "a chained sum goes on with the last slice's",
-        "weighted_sum.py",
+        "chained_sum.py",
         "acc.eq(Mux(is_last, 0, after))",
         "acc.eq(after)",
         WEIGHTED_SUM,
@@ -46,6 +46,13 @@ MUTANTS = [
         "weighted_sum.py",
         'is_first | at["last"][1] if',
         "is_first if",
+        WEIGHTED_SUM,
+    ),
+    Mutant(
+        "a chained sum that waits is overwritten",
+        "weighted_sum.py",
+        "go.eq(~(waits & ends) if",
+        "go.eq(1 if",
         WEIGHTED_SUM,
     ),
     Mutant(
