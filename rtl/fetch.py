@@ -153,13 +153,14 @@ class KeyFetch(wiring.Component):
 
         # A query comes with its first row, of which the requests hold it; the others are counted.
         row = Signal(self.keys.addr.shape())
-        is_first = Signal()
+        is_first = Signal(init=dims.has_chains)
         is_last = Signal()
         is_above = Signal()
         remaining = Signal(spec.n_valid_bits)  # keys from this row on
         remaining_after_first = Signal(spec.n_valid_bits, reset_less=True)
+        if not dims.has_chains:
+            m.d.comb += is_first.eq(row == 0)
         m.d.comb += [
-            is_first.eq(row == 0),
             is_above.eq(self.i.p.n_valid > spec.n_keys),
             remaining.eq(Mux(is_first, Mux(is_above, spec.n_keys, self.i.p.n_valid), remaining_after_first)),
             is_last.eq(remaining <= n_lanes),
@@ -170,6 +171,8 @@ class KeyFetch(wiring.Component):
         some = thermometer(m, remaining[: dims.lane_bits], "below_remaining")
         m.d.comb += takes_part.eq(Mux(remaining[dims.lane_bits :].any(), ~Const(0, n_lanes), some))
         as_read = [row.eq(Mux(is_last, 0, row + 1)), remaining_after_first.eq(remaining - n_lanes)]
+        if dims.has_chains:
+            as_read.append(is_first.eq(is_last))
         can_be_above = spec.n_keys < 2**spec.n_valid_bits - 1
         as_first = [self.error.eq(self.error | is_above)] if can_be_above else []
         return _Walk(row, is_first, is_last, takes_part, as_read, as_first)

@@ -73,9 +73,9 @@ class WeightedSum(wiring.Component):
         dims, spec = self.dims, self.dims.spec
         go = Signal()
         # Of sums in chains a slice that is not taken holds nothing until the next one ends: `go` is of registers alone.
-        waits, ends = Signal(), Signal()
+        is_held, ends = Signal(), Signal()
         m.d.comb += [
-            go.eq(~(waits & ends) if dims.has_chains else ~self.o.valid | self.o.ready),
+            go.eq(~(is_held & ends) if dims.has_chains else ~self.o.valid | self.o.ready),
             self.i.ready.eq(go),
             self.values.addr.eq(self.i.p.index * dims.fold + self.i.p.slice),
         ]
@@ -154,14 +154,14 @@ class WeightedSum(wiring.Component):
             enables.append(moves & go)
         negated = (product.negated(lines), product.negated(held_lines))
         if dims.has_chains:
-            self._common_sums(m, weight, negated, enables, restart, at["is_empty"][-1], waits)
+            self._common_sums(m, weight, negated, enables, restart, at["is_empty"][-1], is_held)
             sums = chained_sums(m, dims, product.terms(m, held_lines, values), go, moves_2 & go, ends)
-            m.d.comb += [ends.eq(at["last"][-1]), self.o.valid.eq(waits)]
-            with m.If(ends & ~waits):
-                m.d.sync += waits.eq(1)
+            m.d.comb += [ends.eq(at["last"][-1]), self.o.valid.eq(is_held)]
+            with m.If(ends & ~is_held):
+                m.d.sync += is_held.eq(1)
             with m.Elif(self.o.ready):
-                m.d.sync += waits.eq(0)
-            with m.If(~waits):
+                m.d.sync += is_held.eq(0)
+            with m.If(~is_held):
                 m.d.sync += [self.o.p.is_empty.eq(at["is_empty"][-1]), self.o.p.last.eq(at["ends_query"][-1])]
                 m.d.sync += [self.o.p.acc[n].eq(total) for n, total in enumerate(sums)]
             return m
@@ -182,12 +182,12 @@ class WeightedSum(wiring.Component):
         enables: Sequence[Value],
         restart: Value,
         is_empty: Value,
-        waits: Value | None = None,
+        is_held: Value | None = None,
     ) -> None:
         """Sum what all elements share: the weights, of which half rounds, and what the products are too large by.
 
         `negated` is that of the stage that has the weight, and of the one behind it; `enables` are of all from there to
-        the sums. Where a slice `waits` in registers of its own these take the sums while it does not.
+        the sums. Where a slice `is_held` in registers of its own these take the sums while none is.
         """
         dims, n_low = self.dims, self.dims.spec.out_frac_bits + 1
         weight_low = Signal(min(n_low, len(weight)), reset_less=True)
@@ -213,7 +213,7 @@ class WeightedSum(wiring.Component):
         ]
         with m.If(enables[-1]):
             m.d.sync += [register.eq(after) for register, _, after in added]
-        if waits is None:
+        if is_held is None:
             m.d.comb += [
                 sums.negated.eq(total),
                 sums.low.eq(low),
@@ -221,7 +221,7 @@ class WeightedSum(wiring.Component):
                 sums.offset_carry.eq(offset_carry),
             ]
         else:
-            with m.If(~waits):
+            with m.If(~is_held):
                 m.d.sync += [held.eq(after) for _, held, after in added]
 
     def _sums(self, m: Module, columns: Sequence[Sequence[Value]], restarts: Sequence[Value], enable: Value) -> None:

@@ -51,7 +51,7 @@ MUTANTS = [
     Mutant(
         "a chained sum that waits is overwritten",
         "weighted_sum.py",
-        "go.eq(~(waits & ends) if",
+        "go.eq(~(is_held & ends) if",
         "go.eq(1 if",
         WEIGHTED_SUM,
     ),
