@@ -31,6 +31,9 @@ __all__ = [
 #: metrics.
 RESULTS = Path(__file__).with_name("results") / "language"
 
+#: Files of perplexities, which the page shows as one table.
+POINTS = ("perplexity.json", "perplexity_2048.json")
+
 #: Runs whose metrics are kept.
 RUNS = ("language_teacher", "language_256", "language")
 
@@ -101,6 +104,11 @@ def read_points(path: Path) -> list[Point]:
     return [Point(**fields) for fields in json.loads(path.read_text(encoding="utf-8"))["points"]]
 
 
+def kept_points() -> list[Point]:
+    """Return the points that are kept of the package's language model."""
+    return [point for name in POINTS for point in read_points(RESULTS / name)]
+
+
 def draw(path: Path, points: Sequence[Point]) -> None:
     """Draw perplexity against kept keys, a panel for each context, the teacher as a level; write `path`, as SVG."""
     from hamming.synth import plots
@@ -154,7 +162,7 @@ def updated(page: str) -> str:
         The page has no place for one of them.
     """
     runs = [json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in RUNS]
-    points = read_points(RESULTS / "perplexity.json")
+    points = kept_points()
     tables = {
         "runs": run_rows(runs),
         "perplexity": markdown(points),
@@ -177,7 +185,7 @@ def main() -> None:
     """Draw the picture of the kept perplexities, and write their table into the page."""
     argparse.ArgumentParser(prog="python -m hamming.distill.report.language", description=main.__doc__).parse_args()
     PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    draw(PICTURE, read_points(RESULTS / "perplexity.json"))
+    draw(PICTURE, kept_points())
 
 
 if __name__ == "__main__":
