@@ -7,6 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
+from hamming.rtl.config import is_power_of_two
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.stage import Stage
 
@@ -56,10 +57,9 @@ class RowShare(wiring.Component):
         m = Module()
         spec, row = self.dims.spec, self.i.p
         is_own = Signal()
-        place = Signal(spec.index_bits + 1)  # the highest bit is the sign
+        below, place = _place(m, self.dims, "row", row.index, self.start)
         m.d.comb += [
-            place.eq(row.index - self.start),
-            is_own.eq(place < self.dims.part.spec.n_keys),
+            is_own.eq(~below & (place < self.dims.part.spec.n_keys)),
             self.o.valid.eq(self.i.valid & is_own),
             self.i.ready.eq(Mux(is_own, self.o.ready, ~ResetSignal())),
             self.o.p.index.eq(place),
@@ -142,9 +142,25 @@ class QueryShare(wiring.Component):
     def _own(self, m: Module, name: str, bound: Value) -> Value:
         """Return a bound of indices of all keys as one of the engine's."""
         n_own = self.dims.part.spec.n_keys
-        place = Signal(len(bound) + 1, name=f"{name}_place")  # the highest bit is the sign
         own = Signal(range(n_own + 1), name=f"{name}_own")
-        m.d.comb += place.eq(bound - self.start)
-        with m.If(~place[-1]):
+        below, place = _place(m, self.dims, name, bound, self.start)
+        with m.If(~below):
             m.d.comb += own.eq(Mux(place > n_own, n_own, place))
         return own
+
+
+def _place(m: Module, dims: Dimensions, name: str, index: Value, start: Value) -> tuple[Value, Value]:
+    """Return whether an index of all keys is below `start`, and if not, where it is from there on.
+
+    Engines of `2**n` keys have a `start` whose lowest `n` bits are 0: what is above them is compared alone, and a carry
+    goes through no more than these few bits. A row is then told apart in time to be written in the cycle.
+    """
+    n_own = dims.part.spec.n_keys
+    below = Signal(name=f"{name}_is_below")
+    place = Signal(len(index), name=f"{name}_place")
+    n_low = n_own.bit_length() - 1 if is_power_of_two(n_own) else 0
+    m.d.comb += [
+        below.eq(index[n_low:] < start[n_low:]),
+        place.eq(Cat(index[:n_low], (index[n_low:] - start[n_low:])[: len(index) - n_low])),
+    ]
+    return below, place
