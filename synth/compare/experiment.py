@@ -72,7 +72,7 @@ def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
 
 
 def _with_fewest_multipliers(spec: AttentionSpec, config: EngineConfig) -> EngineConfig:
-    """Return an engine that is as fast as its scores, and whose selector looks at no more scores than it is quick with."""
+    """Return an engine that is as fast as its scores, and whose selector looks at few enough scores at once."""
     for n_macs in (n for n in range(1, spec.d_value) if spec.d_value % n == 0):
         tried = dataclasses.replace(config, n_macs=n_macs)
         dims = Dimensions(spec, tried)

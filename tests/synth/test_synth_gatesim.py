@@ -213,10 +213,11 @@ def test_every_input_is_served(cells: CellLibrary):
     netlist = flatten(modules, "tiny", cells)
     workload = engine_workload(design, manifest, n_queries=ENGINE_QUERIES)
     assert simulate(netlist, workload).cycles_a_query == max(design.dimensions.cycle_terms().values())
-    wrong = {name: bits.copy() for name, bits in workload.beforehand.items()}
-    wrong["i_weight"][:, 0] ^= 1
-    with pytest.raises(SimulationError, match="o_out, stream"):
-        simulate(netlist, dataclasses.replace(workload, beforehand=wrong))
+    for first_entry in (0, design.spec.d_head + 1):  # of either table: queries take them in turn
+        wrong = {name: bits.copy() for name, bits in workload.beforehand.items()}
+        wrong["i_weight"][:, first_entry] ^= 1
+        with pytest.raises(SimulationError, match="o_out, stream"):
+            simulate(netlist, dataclasses.replace(workload, beforehand=wrong))
 
 
 # --- the baseline
