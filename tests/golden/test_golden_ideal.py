@@ -42,7 +42,8 @@ def test_the_best_real_scores_alone_by_hand():
     k, v = np.array([[2.0], [2.0], [1.0], [5.0]]), np.array([[1.0], [10.0], [100.0], [0.0]])
     found = softmax_attention(np.array([[1.0]]), k, v, 0.5, top_k=2)
     np.testing.assert_allclose(found, [[1 / (1 + np.exp(1.5))]])
-    np.testing.assert_allclose(softmax_attention([[1.0]], k, v, 0.5, top_k=4), softmax_attention([[1.0]], k, v, 0.5))
+    q = np.array([[1.0]])
+    np.testing.assert_allclose(softmax_attention(q, k, v, 0.5, top_k=4), softmax_attention(q, k, v, 0.5))
 
 
 def test_one_scale_a_head():
