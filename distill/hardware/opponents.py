@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +28,27 @@ from hamming.distill.hardware.integer import integer_attention, value_scales
 from hamming.distill.hardware.likeness import cosine
 from hamming.distill.hardware.standard import collect_heads, head_scales, standard_attention
 from hamming.distill.hardware.tuning import tuned
-from hamming.distill.method.convert import hamming_layers
+from hamming.distill.method.convert import configure, hamming_layers
 from hamming.distill.method.quantize import Widths
 from hamming.distill.tasks import Task, load_task
 from hamming.distill.tasks.task import MissingData
 from hamming.distill.training.runs import DATA, Run, find_teacher, load_run, versions
 
-__all__ = ["STUDENTS", "opponents"]
+__all__ = ["STUDENTS", "TUNED", "opponents"]
 
-#: The engine and its variants, by their keys in `synth.compare`.
-STUDENTS = {
-    "hamming": Widths(weight_bits=8),
-    "hamming-12": Widths(weight_bits=12),
-    "hamming-10": Widths(weight_bits=10),
-    "hamming-6": Widths(weight_bits=6, value_bits=6, out_frac_bits=2),
-    "hamming-4": Widths(weight_bits=4, value_bits=4, out_frac_bits=2),
-    "hamming-shift": Widths(weight_bits=8, weight_form="power_of_two"),
+#: The engine and its variants, by their keys in `synth.compare`: widths, and kept keys where not those of the student.
+STUDENTS: dict[str, tuple[Widths, int | None]] = {
+    "hamming": (Widths(weight_bits=8), None),
+    "hamming-12": (Widths(weight_bits=12), None),
+    "hamming-10": (Widths(weight_bits=10), None),
+    "hamming-6": (Widths(weight_bits=6, value_bits=6, out_frac_bits=2), None),
+    "hamming-4": (Widths(weight_bits=4, value_bits=4, out_frac_bits=2), None),
+    "hamming-shift": (Widths(weight_bits=8, weight_form="power_of_two"), None),
+    "hamming-few": (Widths(weight_bits=4, value_bits=4, out_frac_bits=2, weight_form="power_of_two"), 8),
 }
+
+#: What a baseline's key has behind it where the teacher was fine-tuned for it.
+TUNED = ", tuned"
 
 
 def opponents(
@@ -55,7 +59,8 @@ def opponents(
     limit: int | None = None,
     bf16_limit: int | None = None,
     n_steps: int = 0,
-    progress: Callable[[str], None] = lambda text: None,
+    known: Mapping[str, Any] | None = None,
+    keep: Callable[[dict[str, Any]], None] = lambda found: None,
 ) -> dict[str, Any]:
     """Classify a task's test items by every design.
 
@@ -71,54 +76,22 @@ def opponents(
         Test items, from the first on, and of those that bfloat16 has, whose golden model is slow; None: all.
     n_steps
         Of the teacher's fine-tuning for int4, and where few keys are weighed (`tuning.tuned`); 0: none.
-    progress
-        Is told each result in words.
+    known
+        What an earlier call found; its designs are not measured again if all but they is the same.
+    keep
+        Called with all that is found, after each design.
 
     Returns
     -------
     JSON's types: `task`, `n_train`, `items`, `top_n`, `tuning_steps`, `teacher` and `student` (accuracies in floating
     point, over all keys and over the best), `versions`, and `designs`: for each by its key `items`, `accuracy`,
     `agreement` (share of items classified as by the same model in floating point) and `logits`, cosines to those. A
-    baseline for which the teacher was fine-tuned has `tuned` beside it: the same of what it became.
+    baseline for which the teacher was fine-tuned is there twice, the second time with `TUNED` behind its key.
     """
     top_n = next(iter(hamming_layers(student.model).values())).top_n
     exact, labels, _ = logits(teacher, task, limit=limit)
     exact_student = logits(student.model, task, limit=limit)[0]
-    found: dict[str, Any] = {}
-
-    def classified(what: str, model: nn.Module, reference: Any, items: int | None) -> dict[str, Any]:
-        scores, own, _ = logits(model, task, limit=items)
-        same = reference[: len(own)]
-        accuracy = accuracy_of(scores, own)
-        progress(f"{what}: {accuracy:.4f} of {len(own)}")
-        return {
-            "items": len(own),
-            "accuracy": accuracy,
-            "agreement": accuracy_of(scores, same.argmax(1)),
-            "logits": dataclasses.asdict(cosine(same, scores)),
-        }
-
-    values = calibrated_values(student.model, task)
-    for key, widths in STUDENTS.items():
-        with integer_attention(student.model, value_scales(values, widths.value_bits), widths):
-            found[key] = classified(key, student.model, exact_student, limit)
-    teacher.eval()
-    seen = collect_heads(
-        teacher, lambda inputs: task.forward(teacher, inputs), calibration_batches(task), enough=CALIBRATION_TOKENS
-    )
-    for bits in (8, 4):
-        scales = head_scales(seen, bits)
-        for key, top_k in ((f"standard-int{bits}", None), (f"standard-sparse_int{bits}", top_n)):
-            with standard_attention(teacher, scales, element_bits=bits, top_k=top_k):
-                found[key] = classified(key, teacher, exact, limit)
-            if n_steps and (bits, top_k) != (8, None):
-                model = tuned(teacher, task, scales, element_bits=bits, top_k=top_k, n_steps=n_steps)
-                with standard_attention(model, scales, element_bits=bits, top_k=top_k):
-                    found[key]["tuned"] = classified(f"{key}, tuned", model, exact, limit)
-    with standard_attention(teacher, None):
-        n_items = bf16_limit if limit is None else min(limit, bf16_limit or limit)
-        found["standard-bf16"] = classified("standard-bf16", teacher, exact, n_items)
-    return {
+    facts = {
         "task": student.config.task.name,
         "n_train": task.n_train,
         "items": len(labels),
@@ -126,9 +99,48 @@ def opponents(
         "tuning_steps": n_steps,
         "teacher": accuracy_of(exact, labels),
         "student": accuracy_of(exact_student, labels),
-        "designs": found,
         "versions": versions(),
     }
+    is_alike = known is not None and {name: value for name, value in known.items() if name != "designs"} == facts
+    designs: dict[str, Any] = dict(known["designs"]) if known is not None and is_alike else {}
+
+    def classify(key: str, model: nn.Module, reference: Any, items: int | None) -> None:
+        scores, own, _ = logits(model, task, limit=items)
+        same = reference[: len(own)]
+        designs[key] = {
+            "items": len(own),
+            "accuracy": accuracy_of(scores, own),
+            "agreement": accuracy_of(scores, same.argmax(1)),
+            "logits": dataclasses.asdict(cosine(same, scores)),
+        }
+        keep(facts | {"designs": designs})
+
+    values = calibrated_values(student.model, task)
+    for key, (widths, n_kept) in STUDENTS.items():
+        if key not in designs:
+            configure(student.model, mode="sign", top_n=n_kept or top_n)
+            with integer_attention(student.model, value_scales(values, widths.value_bits), widths):
+                classify(key, student.model, exact_student, limit)
+    configure(student.model, mode="sign", top_n=top_n)
+    teacher.eval()
+    seen = collect_heads(
+        teacher, lambda inputs: task.forward(teacher, inputs), calibration_batches(task), enough=CALIBRATION_TOKENS
+    )
+    for bits in (8, 4):
+        scales = head_scales(seen, bits)
+        for key, top_k in ((f"standard-int{bits}", None), (f"standard-sparse_int{bits}", top_n)):
+            if key not in designs:
+                with standard_attention(teacher, scales, element_bits=bits, top_k=top_k):
+                    classify(key, teacher, exact, limit)
+            if n_steps and (bits, top_k) != (8, None) and key + TUNED not in designs:
+                model = tuned(teacher, task, scales, element_bits=bits, top_k=top_k, n_steps=n_steps)
+                with standard_attention(model, scales, element_bits=bits, top_k=top_k):
+                    classify(key + TUNED, model, exact, limit)
+    if "standard-bf16" not in designs:
+        with standard_attention(teacher, None):
+            n_items = bf16_limit if limit is None else min(limit, bf16_limit or limit)
+            classify("standard-bf16", teacher, exact, n_items)
+    return facts | {"designs": designs}
 
 
 def main() -> None:
@@ -139,8 +151,16 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="test items (default: all)")
     parser.add_argument("--bf16-limit", type=int, default=1000, help="of these, for bfloat16 (default: 1,000)")
     parser.add_argument("--tune", type=int, default=0, metavar="N", help="steps of fine-tuning (default: none)")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="write the figures here, and go on with what it has")
     options = parser.parse_args()
+    kept = options.json
+
+    def keep(found: dict[str, Any]) -> None:
+        key, last = list(found["designs"].items())[-1]
+        print(f"{key}: {last['accuracy']:.4f} of {last['items']}", flush=True)
+        if kept is not None:
+            kept.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
     try:
         folder = DATA / options.run if (DATA / options.run).is_dir() else Path(options.run)
         student = load_run(folder)
@@ -157,10 +177,9 @@ def main() -> None:
             limit=options.limit,
             bf16_limit=options.bf16_limit,
             n_steps=options.tune,
-            progress=lambda text: print(text, flush=True),
+            known=json.loads(kept.read_text(encoding="utf-8")) if kept is not None and kept.exists() else None,
+            keep=keep,
         )
-        if options.json is not None:
-            options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     except (MissingData, OSError, ValueError) as error:
         parser.exit(1, f"Error: {error}\n")
     print(f"teacher {found['teacher']:.4f}, student {found['student']:.4f}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,13 +35,18 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "hamming-6": ("6-bit weights and values", {"weight_bits": 6, "value_bits": 6, "out_frac_bits": 2}),
     "hamming-4": ("4-bit weights and values", {"weight_bits": 4, "value_bits": 4, "out_frac_bits": 2}),
     "hamming-shift": ("8-bit weights that are powers of two", {"weight_form": "power_of_two", "weight_bits": 8}),
+    "hamming-few": (
+        "8 kept keys, 4-bit values, 4-bit weights that are powers of two",
+        {"top_k": 8, "weight_form": "power_of_two", "weight_bits": 4, "value_bits": 4, "out_frac_bits": 2},
+    ),
 }
 
 
 def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
     """Yield key, title and design of `VARIANTS`, as far as `design` is not one itself.
 
-    Powers of two do not tell the scale that they were rounded from, so an engine of shifts has no variants.
+    Powers of two do not tell the scale that they were rounded from, so an engine of shifts has no variants. One that
+    keeps fewer keys has as few multipliers as keep up with its lanes.
     """
     if design.config.product == "shift":
         return
@@ -52,8 +57,19 @@ def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
         if not is_shift and all(fields[name] == value for name, value in changes.items()):
             continue
         spec = AttentionSpec.from_logit_scale(**{**fields, "logit_scale": scale, **changes})
-        product = "shift" if is_shift else "multiply"
-        yield key, title, Design(spec, dataclasses.replace(design.config, product=product))
+        config = dataclasses.replace(design.config, product="shift" if is_shift else "multiply")
+        if "top_k" in changes:
+            if spec.top_k >= design.spec.top_k:
+                continue
+            config = dataclasses.replace(config, n_macs=_fewest_multipliers(design, spec.top_k))
+        yield key, title, Design(spec, config)
+
+
+def _fewest_multipliers(design: Design, top_k: int) -> int:
+    """Return the multipliers with which the sums of `top_k` keys take no longer than the scores of all."""
+    d_value, n_rows = design.spec.d_value, design.dimensions.n_rows
+    divisors = [n for n in range(1, d_value + 1) if d_value % n == 0]
+    return next((n for n in divisors if top_k * d_value // n <= n_rows), d_value)
 
 
 def compare(
@@ -64,7 +80,7 @@ def compare(
     vectors: str = "real",
     baseline: str = "int8",
     with_variants: bool = True,
-    known: Comparison | None = None,
+    known: Sequence[Comparison] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Measure an engine, its variants, and the baseline of the same shape and the same keys a cycle.
@@ -84,8 +100,8 @@ def compare(
     with_variants
         Whether to measure `VARIANTS` too.
     known
-        A comparison of before, of which the engine is not measured again if Verilog, cells, clock, queries and tools
-        are the same.
+        Comparisons of before: no design of theirs is measured again if it is called the same, and its Verilog, cells,
+        clock, queries and tools are.
     progress
         Called as the work goes on.
 
@@ -114,8 +130,9 @@ def compare(
         "logit_scale": logit_scale_of(design.spec.tables[0]),
     }
     circumstances = _circumstances(library, clock, vectors)
-    ours = known.hamming if known is not None and circumstances == _circumstances_of(known) else None
-    subjects = [partial(engine_figures, design, **same, contrast=True, known=ours)]
+    alike = [one for one in known if circumstances == _circumstances_of(one)]
+    same["known"] = {(design.key, design.verilog_sha256): design for one in alike for design in one.designs}
+    subjects = [partial(engine_figures, design, **same, contrast=True)]
     for key, title, changed in variants(design) if with_variants else ():
         subjects.append(partial(engine_figures, changed, **same, key=key, title=title))
     subjects.append(partial(standard_figures, opponent, **same, contrast=True))

@@ -2,22 +2,28 @@
 
 `python -m hamming.synth.studies.comparisons` made each file of `synth/compare/results/`, and
 `python -m hamming.distill.hardware.opponents` the accuracies; `python -m hamming.synth.compare.results` prints the
-tables.
+tables, and puts them into docs/comparison.md if told `--keep`.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hamming.synth.compare.comparison import Comparison
 from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.figures import ROLES
+from hamming.synth.compare.published import published
 
-__all__ = ["ACCURACIES", "RESULTS", "markdown", "read", "read_accuracies"]
+__all__ = ["ACCURACIES", "MARKS", "PAGE", "RESULTS", "keep", "markdown", "read", "read_accuracies"]
 
 RESULTS = Path(__file__).with_name("results")
+
+#: The document that shows them, and the lines between which its tables stand.
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "comparison.md"
+MARKS = ("<!-- comparisons -->\n\n", "\n\n<!-- end of comparisons -->")
 
 #: Designs whose savings are shown, by key, and what heads their columns.
 SAVERS = {"hamming": "", "hamming-4": "4 bits: "}
@@ -36,10 +42,26 @@ def read() -> dict[str, Comparison]:
     )
 
 
-def read_accuracies() -> dict[str, float]:
-    """Return the accuracies of designs by their keys."""
-    designs = json.loads(ACCURACIES.read_text(encoding="utf-8"))["designs"]
-    return {key: found["accuracy"] for key, found in designs.items()}
+def keep(page: Path = PAGE) -> None:
+    """Put the tables into the document, in place of those that are there."""
+    text = page.read_text(encoding="utf-8")
+    before, after = (text.partition(mark)[index] for mark, index in zip(MARKS, (0, 2), strict=True))
+    page.write_text(before + MARKS[0] + markdown(read()) + MARKS[1] + after, encoding="utf-8")
+
+
+def read_accuracies() -> dict[str, str]:
+    """Return the accuracies of designs by their keys, in words.
+
+    Behind it stands in brackets that after a model's fine-tuning, and of how many items it is where not of all.
+    """
+    found = json.loads(ACCURACIES.read_text(encoding="utf-8"))
+    designs, accuracies = found["designs"], {}
+    for key, one in designs.items():
+        trained = designs.get(f"{key}, tuned")
+        accuracies[key] = f"{one['accuracy']:.1%}" + (f" ({trained['accuracy']:.1%})" if trained else "")
+        if one["items"] != found["items"]:
+            accuracies[key] += f" of {one['items']:,}"
+    return accuracies
 
 
 def _name(opponent: DesignFigures) -> str:
@@ -52,12 +74,11 @@ def _shape(comparison: Comparison) -> str:
     return f"{shape['n_keys']:,} keys, {shape['n_lanes']} a cycle, d = {shape['d_head']}, k = {shape['top_k']}"
 
 
-def _row(design: DesignFigures, accuracies: Mapping[str, float]) -> str:
-    accuracy = accuracies.get(design.key)
+def _row(design: DesignFigures, accuracies: Mapping[str, str]) -> str:
     return (
         f"| {design.title} | {design.cycles:.2f} | {design.timings[0].fmax:.2f} "
         f"| {design.area:,.0f} | {design.energy:,.0f} | {design.total_area:,.0f} | {design.total_energy:,.0f} "
-        f"| {design.accuracy[0].mean_cosine:.5f} | {'' if accuracy is None else f'{accuracy:.2%}'} |"
+        f"| {design.accuracy[0].mean_cosine:.5f} | {accuracies.get(design.key, '')} |"
     )
 
 
@@ -114,6 +135,26 @@ def _roles(comparisons: dict[str, Comparison], baseline: str) -> list[str]:
     return [*lines, ""]
 
 
+def _published(comparisons: Mapping[str, Comparison]) -> list[str]:
+    """Set the flagship and its variants beside CAMformer, whose shape it has."""
+    theirs = published()["camformer"]
+    assert theirs.logic_area is not None
+    assert theirs.energy is not None
+    own = f"{theirs.logic_area / 1e6:.4f} | {theirs.energy / 1e3:.2f}"
+    rows = [
+        f"| {design.title} | {design.spec['top_k']} | {design.spec['value_bits']} | {design.cycles:.0f} "
+        f"| {design.area / 1e6:.4f} | {design.total_energy / 1e3:.2f} |"
+        for design in comparisons["flagship"].of_kind("hamming")
+    ]
+    return [
+        "| beside CAMformer | kept keys | bits of values | cycles | logic, mm² | all, nJ |",
+        f"|---|{'---:|' * 5}",
+        *rows,
+        f"| {theirs.name}, published | 32 | 16 | {theirs.cycles} | {own} |",
+        "",
+    ]
+
+
 def _work(comparisons: dict[str, Comparison]) -> list[str]:
     lines = [
         "| design | queries checked at the gates | glitches' share | synthesis, s | peak memory, MiB | periods, ns |",
@@ -140,8 +181,11 @@ def markdown(comparisons: dict[str, Comparison]) -> str:
     for name, comparison in comparisons.items():
         by_baseline.setdefault(_name(comparison.standard), {})[name] = comparison
     roles = [line for element, found in by_baseline.items() for line in _roles(found, element)]
-    return "\n".join([*lines, *roles, *_work(comparisons)])
+    beside = _published(comparisons) if "flagship" in comparisons else []
+    return "\n".join([*lines, *beside, *roles, *_work(comparisons)])
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--keep"]:
+        keep()
     print(markdown(read()))

@@ -141,7 +141,7 @@ STUDY = KeptPoints(
     measure=measure,
     results=KEPT,
     markdown=markdown,
-    page=Path(__file__).parents[2] / "docs" / "comparison.md",
+    page=Path(__file__).resolve().parents[2] / "docs" / "comparison.md",
     marks=("<!-- blocks -->\n\n", "\n<!-- end of blocks -->"),
 )
 

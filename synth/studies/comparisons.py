@@ -50,14 +50,14 @@ COMPARISONS = _SHAPES | {
 }
 
 
-def measure(name: str) -> Comparison:
-    """Measure one of `COMPARISONS`; an engine that is kept beside int8 is not measured again beside the others."""
+def measure(name: str, only_new: bool = False) -> Comparison:
+    """Measure one of `COMPARISONS`, or of its designs those that `synth/compare/results` does not have."""
     asked = COMPARISONS[name]
     design = load_design(asked.preset, asked.overrides)
-    shape = next(shape for shape in _SHAPES if name in (shape, f"{shape}_{asked.baseline}"))
+    kept = [one for one in read().values() if one.title == design.config.name] if only_new else []
     return compare(
         design,
-        known=None if name == shape else read().get(shape),
+        known=kept,
         library=load_library("nangate45"),
         clock=asked.clock,
         baseline=asked.baseline,
@@ -76,10 +76,11 @@ def measure(name: str) -> Comparison:
     type=click.Path(path_type=Path),
     help="Folder of the files.",
 )
+@click.option("--only-new", is_flag=True, help="Take the figures of designs that synth/compare/results has.")
 @takes_pool
-def main(pool: Pool, names: tuple[str, ...], folder: Path) -> None:
+def main(pool: Pool, names: tuple[str, ...], folder: Path, only_new: bool) -> None:
     """Set presets beside standard attention; all by default, one beside the other."""
-    jobs = {name: (name,) for name in names or COMPARISONS}
+    jobs = {name: (name, only_new) for name in names or COMPARISONS}
     files = {name: (folder / f"{name}.json", folder / f"{name}.html") for name in jobs}
     console = Console()
     console.width = max(console.width, 120)  # its tables are wide

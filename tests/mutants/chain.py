@@ -14,9 +14,32 @@ CHAIN = "tests/rtl/test_rtl_chain.py::test_a_chain_equals_golden"
 BANKS = "tests/rtl/test_rtl_chain.py::test_scores_wait_for_their_scan"
 RESET = "tests/rtl/test_rtl_chain.py::test_nothing_is_transferred_in_reset"
 PARTIAL = "tests/rtl/test_rtl_merge.py::test_partial_results"
+SINKS = "tests/rtl/test_rtl_share.py::test_an_engine_has_its_own_sinks"
+SINK_ROWS = "tests/rtl/test_rtl_share.py::test_rows_are_read_for_own_sinks_alone"
 ONCE = "tests/rtl/test_rtl_chain_design.py::test_an_engine_is_a_module_written_once"
 
 MUTANTS = [
+    Mutant(
+        "sinks end where the next engine's begin",
+        "share.py",
+        '"sink_end": given.base + spec.n_sinks',
+        '"sink_end": given.base + spec.n_sinks - 1',
+        SINKS,
+    ),
+    Mutant(
+        "sinks of other engines are taken for own ones",
+        "row_range.py",
+        "                has_some &= given.base < given.sink_end\n",
+        "",
+        SINK_ROWS,
+    ),
+    Mutant(
+        "as many sinks wherever they begin",
+        "row_range.py",
+        "n_sinks = (given.sink_end - given.base)[: spec.n_sinks.bit_length()]",
+        "n_sinks = spec.n_sinks",
+        SINK_ROWS,
+    ),
     Mutant(
         "counts go beyond top_k",
         "agreement.py",

@@ -58,10 +58,15 @@ class OutsideChain(InlineChain):
         return engine
 
 
+RANGE = {"range": True}
 SHAPES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"d_head": 6, "d_value": 4, "n_keys": 12, "top_k": 4}, {"n_engines": 2, "n_macs": 2}),
     ({"d_head": 3, "d_value": 2, "n_keys": 15, "top_k": 9}, {"n_engines": 3, "n_lanes": 2, "mask": True}),
     ({"d_head": 4, "d_value": 1, "n_keys": 4, "top_k": 1}, {"n_engines": 4, "expose_index": False}),
+    (
+        {"d_head": 5, "d_value": 2, "n_keys": 24, "top_k": 3, "n_sinks": 5},
+        {"n_engines": 3, "n_lanes": 2, "range": True},
+    ),
 ]
 
 
@@ -107,10 +112,14 @@ def check(
     if all_valid:
         n_valid[:] = spec.n_keys
     mask = rng.random((n, spec.n_keys)) < 0.3 if config.mask else None
-    golden = attend(spec, q, k, v, n_valid=n_valid, mask=mask)
+    named: dict[str, Any] = {"n_valid": n_valid}
+    if config.range:
+        named["first"] = rng.integers(0, spec.n_keys + 1, n)
+        named["base"] = rng.integers(0, spec.n_keys, n)
+    golden = attend(spec, q, k, v, mask=mask, **named)
     inputs: dict[str, Any] = {
         "i_row": [{"index": int(j), "key": pack(k[j]), "value": v[j].tolist()} for j in rng.permutation(spec.n_keys)],
-        "i_query": [{"query": pack(bits), "n_valid": int(s)} for bits, s in zip(q, n_valid, strict=True)],
+        "i_query": [{"query": pack(q[i]), **{name: int(bound[i]) for name, bound in named.items()}} for i in range(n)],
     }
     n_own = dims.part.spec.n_keys
     if mask is not None:

@@ -127,10 +127,16 @@ def test_manifest_says_which_keys_a_memory_has() -> None:
     }
 
 
-def test_sinks_are_refused() -> None:
+def test_rows_are_those_of_the_engine_that_reads_the_most() -> None:
+    """Of three engines of two rows each, with two keys a row."""
     spec = AttentionSpec.from_logit_scale(d_head=4, d_value=2, n_keys=12, top_k=2, logit_scale=0.2, n_sinks=3)
-    with pytest.raises(ValueError, match=r"n_engines = 2 have no sinks yet.*leave n_sinks = 3 out"):
-        Dimensions(spec, EngineConfig(n_engines=2, range=True))
+    dims = Dimensions(spec, EngineConfig(n_engines=3, n_lanes=2, range=True))
+    assert dims.part.spec.n_sinks == 3
+    assert dims.rows_read(12, 12, 0) == 2  # sinks 0 to 2: two rows of the first engine
+    assert dims.rows_read(12, 12, 3) == 1  # sinks 3 to 5: the last row of the first, the first row of the second
+    assert dims.rows_read(12, 9, 2) == 2  # range 9 to 11: two rows of the last engine
+    assert dims.rows_read(12, 11, 7) == 2  # sinks 7 to 9, range 11: a row of the second, two of the last
+    assert dims.rows_read(0, 0, 0) == 1
 
 
 def test_one_engine_of_a_chain_is_not_behind_axi() -> None:

@@ -9,6 +9,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 
 from hamming.rtl.kept_keys import KeptKeys
+from hamming.rtl.row_range import RowRange
 from hamming.rtl.share import QueryShare, RowShare
 from tests.rtl.chains import dimensions
 from tests.rtl.harness import RHYTHMS, run
@@ -64,6 +65,33 @@ def test_an_engine_sees_its_own_keys(engine: int, rng: np.random.Generator) -> N
     assert [[beat.n_valid for beat in beats], [beat.first for beat in beats]] == own
     assert [beat.query for beat in beats] == [n % 32 for n in range(60)]
     assert [beat.table for beat in beats] == table.tolist()
+
+
+@pytest.mark.parametrize("engine", [0, 1, 2])
+def test_an_engine_has_its_own_sinks(engine: int) -> None:
+    """Four sinks from any key on: in one engine, in two, in none of it; from 27 on there are none."""
+    dims = dimensions(3, {"range": True}, n_keys=27, n_sinks=4)
+    queries = [{"query": 0, "n_valid": 27, "first": 27, "base": base} for base in range(32)]
+    beats = run(Shares(QueryShare(dims), 9 * engine), {"i": queries}, {"o": 32}).payloads["o"]
+    for base, beat in enumerate(beats):
+        sinks = [j for j in range(base, base + 4) if 9 * engine <= j < 9 * engine + 9]
+        assert list(range(beat.base, beat.sink_end)) == [j - 9 * engine for j in sinks]
+
+
+def test_rows_are_read_for_own_sinks_alone() -> None:
+    """Two keys a row: a window of keys 6 to 8, and none, all, or the rest of four sinks."""
+    dims = dimensions(3, {"range": True, "n_lanes": 2}, n_keys=27, n_sinks=4).part
+    sinks = [(0, 0), (0, 4), (0, 1), (9, 9)]
+    queries = [{"query": 0, "n_valid": 9, "first": 6, "base": base, "sink_end": end} for base, end in sinks]
+    beats = run(RowRange(dims), {"i": queries}, {"o": len(sinks)}).payloads["o"]
+    assert [(beat.begin_row, beat.last_row, beat.jumps) for beat in beats] == [
+        (3, 4, 0),
+        (0, 4, 1),
+        (0, 4, 1),
+        (3, 4, 0),
+    ]
+    assert [beat.sink_end for beat in beats] == [0, 4, 1, 0]
+    assert [(beat.sink_row, beat.n_before) for beat in beats[1:3]] == [(1, 2), (0, 1)]
 
 
 @pytest.mark.parametrize(("pause", "stall"), RHYTHMS)

@@ -18,7 +18,7 @@ from tests.synth.netlists import engine
 
 N_ENGINES, N_QUERIES = 3, 8
 CHANGES = (
-    "spec.n_keys=48",
+    "spec.n_keys=54",
     "spec.top_k=6",
     f"engine.n_engines={N_ENGINES}",
     "engine.chain=true",
@@ -40,7 +40,7 @@ def test_each_place_in_the_chain(member):
         trace = simulate(netlist, workload)
         assert trace.cycles_a_query == pytest.approx(max(design.dimensions.cycle_terms().values()), rel=0.05)
         reads = {name: seen.reads for name, seen in trace.accesses.items()}
-        assert reads["key_memory"] == pytest.approx(16, rel=0.05)
+        assert reads["key_memory"] == pytest.approx(18, rel=0.05)
         read.append(reads["value_memory.bank_0"] + reads["value_memory.bank_1"])
     # All kept keys are in one of them; those at the cut, many of nine levels, go to the lower ones first.
     assert sum(read) == pytest.approx(design.spec.top_k * design.dimensions.fold, rel=0.1)
@@ -60,10 +60,10 @@ def test_a_wrong_beat_is_noticed(member, channel: str):
 def test_an_engine_that_takes_itself_for_another_is_noticed(member):
     design, manifest, netlist = member
     workload = chain_workload(design, manifest, number=1, n_queries=N_QUERIES)
-    assert workload.constants == {"start": 16}
+    assert workload.constants == {"start": 18}
     with pytest.raises(SimulationError, match="is right"):
         # Its first key would be the last of all: of its own it sees one.
-        simulate(netlist, dataclasses.replace(workload, constants={"start": 47}))
+        simulate(netlist, dataclasses.replace(workload, constants={"start": 53}))
 
 
 def test_beats_say_what_all_engines_know(member):

@@ -57,20 +57,19 @@ def test_memories_are_the_manifests(found: Comparison):
     assert (bits["key_memory"], bits["value_memory"]) == (16 * 8 * element, 16 * 8 * element)
 
 
-def test_an_engine_that_is_known_is_not_measured_again(found: Comparison, monkeypatch: pytest.MonkeyPatch):
+def test_designs_that_are_known_are_not_measured_again(found: Comparison, monkeypatch: pytest.MonkeyPatch):
     def measure_again(*arguments: object, **options: object) -> None:
         raise RuntimeError("measured again")
 
     monkeypatch.setattr("hamming.synth.compare.measure.at_work", measure_again)
-    monkeypatch.setattr("hamming.synth.compare.experiment.standard_figures", lambda *_, **__: found.standard)
-    same = {"library": load_library(), "with_variants": False}
-    again = compare(load_design("tiny"), known=found, **same)
-    assert again.designs == found.designs
-    for change in ({"clock": 0.9}, {"vectors": "random"}, {"known": None}):
+    element = found.standard.key.removeprefix("standard-")
+    same = {"library": load_library(), "with_variants": False, "baseline": element, "known": [found]}
+    assert compare(load_design("tiny"), **same).designs == found.designs
+    for change in ({"clock": 0.9}, {"vectors": "random"}, {"known": []}, {"baseline": "int4"}):
         with pytest.raises(RuntimeError, match="measured again"):
-            compare(load_design("tiny"), **{"known": found, **same, **change})
+            compare(load_design("tiny"), **{**same, **change})
     with pytest.raises(RuntimeError, match="measured again"):
-        compare(load_design("tiny", ["spec.top_k=3"]), known=found, **same)
+        compare(load_design("tiny", ["spec.top_k=3"]), **same)
 
 
 def test_integers_are_close_to_their_ideals(found: Comparison):
@@ -85,7 +84,7 @@ def test_it_survives_json(found: Comparison):
 def test_variants_change_table_and_widths_alone():
     design = load_design("tiny")
     by_key = {key: changed for key, _, changed in variants(design)}
-    assert list(by_key) == ["hamming-12", "hamming-10", "hamming-6", "hamming-4", "hamming-shift"]
+    assert list(by_key) == ["hamming-12", "hamming-10", "hamming-6", "hamming-4", "hamming-shift"]  # 4 keys are fewer
     assert by_key["hamming-12"].spec.weight_bits == 12
     four = by_key["hamming-4"].spec
     assert (four.weight_bits, four.value_bits, four.out_frac_bits) == (4, 4, 2)
@@ -103,6 +102,14 @@ def test_variants_change_table_and_widths_alone():
         "hamming-shift",
     ]
     assert list(variants(by_key["hamming-shift"])) == []
+
+
+def test_few_keys_take_as_few_multipliers_as_keep_up():
+    for preset, n_macs in (("bert", 8), ("flagship", 8), ("deit", 16)):
+        design = load_design(preset)
+        [few] = [changed for key, _, changed in variants(design) if key == "hamming-few"]
+        assert (few.spec.top_k, few.config.n_macs, few.config.product) == (8, n_macs, "shift")
+        assert few.dimensions.cycle_terms()["sum"] <= design.dimensions.n_rows
 
 
 def test_a_variant_has_the_table_of_its_own_scale():
