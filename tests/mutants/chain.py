@@ -84,7 +84,7 @@ MUTANTS = [
     Mutant(
         "a result that waits is overwritten",
         "agreement.py",
-        "is_found & (~has_result | self.o.ready)",
+        "is_found & ~has_result",
         "is_found",
         AGREE,
     ),
@@ -101,7 +101,7 @@ MUTANTS = [
         "a row of another engine waits", "share.py", "Mux(is_own, self.o.ready, ~ResetSignal())", "self.o.ready", ROWS
     ),
     Mutant("an engine sees keys beyond its own", "share.py", "Mux(place > n_own, n_own, place)", "place", QUERIES),
-    Mutant("keys before an engine count as its own", "share.py", "m.If(~place[-1])", "m.If(1)", QUERIES),
+    Mutant("keys before an engine count as its own", "share.py", "m.If(~below)", "m.If(1)", QUERIES),
     Mutant(
         "a query that waits is overwritten",
         "stage.py",
