@@ -161,6 +161,7 @@ _FULL = _TINY | {"d_value": 2, "n_macs": 1, "n_lanes": 2, "mask": True, "table":
 _REQUEST = {"memory": "request", "outstanding": 4}
 _REQUESTS = "requests and writes hold, and are of words that exist; responses are taken, whatever comes"
 _RESET = "in reset no stream transfers and nothing is written, whatever comes"
+_ROWS = "a row is taken within fold + 1 cycles, whatever queries do"
 _MEMORIES = "no word is read and written at once, ever; what is out of range writes nothing"
 _ANSWERS = "no more answers and kept keys than queries; an answer is whole; kept keys exist"
 _CONTROL = "offers hold; an answer is whole; kept keys are as many as allowed, and exist"
@@ -172,12 +173,17 @@ _KEPT = (*_OFFERS, "no kept key", "at most 2 kept", "an empty query", "a kept ke
 PROOFS = (
     _proof("reset", _RESET, in_reset, is_small=True, **_TINY),
     _proof("reset_full", _RESET, in_reset, **_FULL),
+    _proof("reset_luts", _RESET, in_reset, is_small=True, **_FULL, fabric="luts"),
+    _proof("memories_luts", _MEMORIES, memories, is_small=True, **_FULL, fabric="luts"),
+    _proof(
+        "rows_luts", "a row is taken within fold + 1 cycles, whatever queries do", taken_rows, **_FULL, fabric="luts"
+    ),
     _proof("memories", _MEMORIES, memories, is_small=True, **_TINY),
     _proof("memories_full", _MEMORIES, memories, **_FULL),
     _proof("reset_request", _RESET, in_reset, is_small=True, **_TINY, **_REQUEST),
     _proof("requests", _REQUESTS, requests, is_small=True, **_TINY, **_REQUEST),
     _proof("requests_full", _REQUESTS, requests, **_FULL, **_REQUEST),
-    _proof("rows", "a row is taken within fold + 1 cycles, whatever queries do", taken_rows, is_small=True, **_FULL),
+    _proof("rows", _ROWS, taken_rows, is_small=True, **_FULL),
     _proof(
         "control_insertion",
         _CONTROL,

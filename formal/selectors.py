@@ -68,10 +68,11 @@ def cuts(dims: Dimensions, *, scans: bool = False) -> Harness:
     above = total(takes & (level > cut) for level, takes in zip(levels, part, strict=True))
     n_part = total(part)
     n_kept = Mux(n_part < spec.top_k, n_part, spec.top_k)
+    told = h.before(answers, "answers") if dims.cut_stages else answers  # when the cut is there
     wanted = {"cut_level": cut, "cut_n_kept": n_kept, "cut_quota": spec.top_k - above, "cut_max_level": best}
     for name, value in wanted.items():
         matters = (n_part != 0) if name == "cut_max_level" else 1
-        h.claim(f"{name} is that of a plain count", ~(answers & matters) | (h.within(name) == value))
+        h.claim(f"{name} is that of a plain count", ~(told & matters) | (h.within(name) == value))
     if scans:
         h.claims.clear()
         _claim_scan(h, component, dims, levels, part, n_kept, best, answers)
@@ -109,7 +110,7 @@ def _claim_scan(h: Harness, component, dims: Dimensions, levels, part, n_kept, b
     right = Mux(n_kept == 0, out.is_empty & out.last, right & ~out.is_empty & (out.last == (beat + 1 == n_kept)))
     h.claim("each beat is the key that the specification says", ~given | right)
     waits = (is_read | gives) & ~gave_last & component.o.ready & ~component.o.valid
-    claim_within(h, dims.scan_groups(spec.n_keys) + 2, "a beat is offered", waits)
+    claim_within(h, dims.scan_groups(spec.n_keys) + 2 + dims.cut_stages, "a beat is offered", waits)
     h.reach("a query of the most keys is answered", given & out.last & (beat == spec.top_k - 1))
 
 
@@ -159,7 +160,7 @@ def _cut_proof(name: str, *, scans: bool = False, **sizes) -> Proof:
         name=f"histogram.{name}",
         component="HistogramSelector",
         what="of each query the right cut, and with it, from the scan, the right beats in order, all of them",
-        size=size_of(dims, "n_keys", "d_head", "top_k", "n_lanes"),
+        size=size_of(dims, "n_keys", "d_head", "top_k", "n_lanes", *(["fabric"] if dims.has_chains else [])),
         build=lambda: cuts(dims, scans=scans),
     )
 
@@ -168,6 +169,8 @@ PROOFS = (
     _hang_proof("no_hang", selector="insertion", n_keys=4, d_head=1, top_k=2, n_lanes=2, most=2, gives=2, takes=3),
     _cut_proof("cut", n_keys=3, d_head=1, top_k=2),
     _cut_proof("scan", n_keys=2, d_head=1, top_k=1, scans=True),
+    _cut_proof("cut_ahead", n_keys=3, d_head=1, top_k=2, fabric="luts"),
+    _cut_proof("scan_ahead", n_keys=2, d_head=1, top_k=1, scans=True, fabric="luts"),
     _cut_proof("cut_two_lanes", n_keys=4, d_head=1, top_k=3, n_lanes=2),
     _proof("three_keys", selector="insertion", n_keys=3, d_head=1, top_k=2, most=2, is_small=True),
     _proof("two_lanes", selector="insertion", n_keys=4, d_head=2, top_k=2, n_lanes=2, most=2),

@@ -93,7 +93,7 @@ def sums(dims: Dimensions) -> Harness:
     h.claim("the sum of weights is the plain one (1 of no key)", ~answers | (found == wanted))
     h.claim("what is said of the slice is so", ~answers | ((out.is_empty == is_empty) & (out.last == is_last)))
     claim_within(h, most - 1, "sums come out of a pass that ended", (inside != 0) & ~part.o.valid)
-    claim_within(h, 0, "a key is taken if sums are", part.i.valid & part.o.ready & ~part.i.ready)
+    claim_within(h, int(dims.has_chains), "a key is taken if sums are", part.i.valid & part.o.ready & ~part.i.ready)
     h.reach("the watched sums go out", answers & (weight_sum > 2))
     return h
 
@@ -107,7 +107,7 @@ def _proof(name: str, *, depth: int = 0, is_small: bool = False, **sizes) -> Pro
         name=f"weighted_sum.{name}",
         component="WeightedSum",
         what="sums equal those of plain products, in order; offers hold; none is lost; no wait beyond the latency",
-        size=size_of(dims, *_SIZES, *(["adder_depth"] if dims.config.adder_depth else [])),
+        size=size_of(dims, *_SIZES, *(name for name in ("adder_depth", "fabric") if name in sizes)),
         build=lambda: sums(dims),
         engine="bmc" if depth else "pdr",
         depth=depth,
@@ -119,6 +119,9 @@ PROOFS = (
     _proof("one_key", n_keys=2, weight_bits=2, top_k=1, is_small=True),
     _proof("digits", n_keys=2, weight_bits=2),
     _proof("waiting_carries", n_keys=2, weight_bits=2, adder_depth=1),
+    _proof("chains", n_keys=2, weight_bits=2, top_k=1, fabric="luts"),
+    _proof("chains_two_keys", n_keys=2, weight_bits=2, depth=11, fabric="luts"),
+    _proof("multiplier", n_keys=2, weight_bits=2, depth=11, fabric="luts", product="dsp"),
     _proof("slow_memory", n_keys=2, top_k=1, memory="external", read_latency=3),
     _proof("three_keys", n_keys=3, top_k=3, weight_bits=3, d_value=2, n_macs=1, depth=12),
     _proof("shift", n_keys=2, weight_bits=3, weights=(4, 2, 0), product="shift", d_value=2),

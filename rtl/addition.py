@@ -56,16 +56,17 @@ def hold_slice(m: Module, dims: Dimensions, i: stream.Interface, go: Value) -> t
     Returned are whether there is one, the number of the elements' beat, whether it is the last, and the slice.
     """
     n_beats = dims.n_macs // dims.n_dividers
-    ends = Signal()
+    ends = Signal(init=dims.has_chains and n_beats == 1)
     is_busy = Signal()
     beat = Signal(range(n_beats))
     held = Signal(payload.sum_parts(dims), reset_less=True)
-    m.d.comb += [
-        ends.eq(beat == n_beats - 1),
-        i.ready.eq(~is_busy | (go & ends)),
-    ]
+    if not dims.has_chains:
+        m.d.comb += ends.eq(beat == n_beats - 1)
+    m.d.comb += i.ready.eq(~is_busy | (go & ends))
     with m.If(is_busy & go):
         m.d.sync += [beat.eq(Mux(ends, 0, beat + 1)), is_busy.eq(~ends)]
+        if dims.has_chains:
+            m.d.sync += ends.eq(Mux(ends, n_beats == 1, beat == n_beats - 2))
     with m.If(i.valid & i.ready):
         m.d.sync += [is_busy.eq(1), held.eq(i.payload)]
     return is_busy, beat, ends, held

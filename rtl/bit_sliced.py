@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-__all__ = ["at_least_two", "compare", "first", "numbers", "of_first", "select"]
+__all__ = ["at_least_two", "compare", "first", "lowest", "numbers", "of_first", "select", "select_in_parts"]
+
+#: Positions that `select_in_parts` looks at in a cycle: three levels of four inputs, and as many parts of 64.
+PART = 8
 
 
 def numbers(values: Sequence[int]) -> list[Value]:
@@ -22,6 +27,17 @@ def select(one_hot: Value, words: Sequence[Value]) -> Value:
     return Cat((word & one_hot).any() for word in words)
 
 
+def select_in_parts(m: Module, name: str, one_hot: Value, words: Sequence[Value]) -> Value:
+    """Return `select(one_hot, words)` of the cycle before: of `PART` positions each, held, and ORed."""
+    parts = []
+    for place in range(0, len(one_hot), PART):
+        part = Signal(len(words), name=f"found_{name}_{place}", reset_less=True)
+        here = slice(place, place + PART)
+        m.d.sync += part.eq(select(one_hot[here], [word[here] for word in words]))
+        parts.append(part)
+    return reduce(or_, parts)
+
+
 def first(word: Value) -> Value:
     """Return the word with the lowest 1 of `word` alone."""
     if len(word) == 1:
@@ -29,6 +45,15 @@ def first(word: Value) -> Value:
     half = len(word) // 2
     low, high = word[:half], word[half:]
     return Cat(first(low), Mux(low.any(), 0, first(high)))
+
+
+def lowest(word: Value) -> Value:
+    """Return the same by gates alone, which no tool makes the reset of a register of."""
+    if len(word) == 1:
+        return word
+    half = len(word) // 2
+    low, high = word[:half], word[half:]
+    return Cat(lowest(low), lowest(high) & (~low.any()).replicate(len(high)))
 
 
 def of_first(word: Value, other: Value) -> Value:

@@ -14,7 +14,8 @@ from hamming.rtl.names import require_module_name
 __all__ = ["PRODUCTS", "SELECTORS", "EngineConfig", "is_power_of_two"]
 
 SELECTORS = ("histogram", "insertion")
-PRODUCTS = ("multiply", "shift")
+FABRICS = ("cells", "luts")
+PRODUCTS = ("multiply", "shift", "dsp")
 MEMORIES = ("internal", "external", "request")
 TABLES = ("rom", "loadable")
 BUSES = ("stream", "axi")
@@ -40,6 +41,7 @@ _UNSAID = frozenset(
         "outstanding",
         "spare_places",
         "adder_depth",
+        "fabric",
         "n_queries_a_row",
         "output",
         "n_engines",
@@ -79,13 +81,17 @@ class EngineConfig:
     n_dividers
         Value elements divided each cycle; divides `n_macs`. None: the fewest that keep division from limiting
         the cycles a query.
+    fabric
+        What the engine is drawn for: `cells` of an ASIC, or the `luts` of an FPGA, where carries have their own wires
+        and registers cost nothing: sums are chains of carries with a register behind each, the cut takes a cycle more,
+        and what is read next is in registers.
     product
         How weights meet values: `multiply` takes any softmax table; `shift` one whose entries are all powers of
         two or zero (a loadable one must be loaded with nothing else).
     adder_depth
         Full adders that a carry of the weighted sum goes through before it waits in a register for the next cycle:
         fewer for a faster clock, at a register an element for each carry that waits. None: as many as fit 1 GHz in
-        45 nm, 7 or so.
+        45 nm, 7 or so. Chains of `fabric = "luts"` have none that wait.
     memory
         Key and value memories: `internal` (inferred, on chip), `external` (ports for macros), or `request` (streams of
         requests and responses, of any latency).
@@ -138,6 +144,7 @@ class EngineConfig:
     score_stages: int = 0
     spare_places: bool | None = None
     n_dividers: int | None = None
+    fabric: str = "cells"
     product: str = "multiply"
     adder_depth: int | None = None
     memory: str = "internal"
@@ -178,9 +185,16 @@ class EngineConfig:
             require_bool("spare_places", self.spare_places)
         if self.n_dividers is not None:
             require_int("n_dividers", self.n_dividers, 1, MAX_MACS)
+        require_choice("fabric", self.fabric, FABRICS)
         require_choice("product", self.product, PRODUCTS)
+        if self.product == "dsp" and self.fabric != "luts":
+            raise ValueError(f"product 'dsp' needs fabric = 'luts', not {self.fabric!r}, whose sums are full adders")
         if self.adder_depth is not None:
             require_int("adder_depth", self.adder_depth, 1, MAX_ADDER_DEPTH)
+            if self.fabric != "cells":
+                raise ValueError(
+                    f"adder_depth belongs to fabric = 'cells', where carries wait; leave it out for {self.fabric!r}"
+                )
         require_choice("memory", self.memory, MEMORIES)
         for name, memory in (("key_memory", self.key_memory), ("value_memory", self.value_memory)):
             if memory is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-from hamming.rtl.bit_sliced import numbers, select
+from hamming.rtl.bit_sliced import numbers, select, select_in_parts
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.popcount import count_ones, thermometer
 
@@ -37,6 +37,8 @@ def take_from_room(
     m: Module, dims: Dimensions, counts: Sequence[Signal], enable: Signal, is_last: Signal
 ) -> tuple[list[Signal], Signal]:
     """Take the counts from each level's room; return it, bit by bit, and which levels are full."""
+    if dims.has_chains:
+        return _take_and_start_anew(m, dims, counts, enable, is_last)
     n_levels, top_k = dims.spec.d_head + 1, dims.spec.top_k
     room_bits = (top_k - 1).bit_length()
     room = [Signal(n_levels, name=f"room_{b}", reset_less=True) for b in range(room_bits)]
@@ -60,8 +62,45 @@ def take_from_room(
     return room, is_full
 
 
+def _take_and_start_anew(
+    m: Module, dims: Dimensions, counts: Sequence[Signal], enable: Signal, is_last: Signal
+) -> tuple[list[Signal], Signal]:
+    """Do the same with registers of its own for a complete query, so that those that count start anew by their reset.
+
+    A level's room is a chain of carries, and whether it is full its highest bit, which stays.
+    """
+    n_levels, top_k = dims.spec.d_head + 1, dims.spec.top_k
+    room_bits = (top_k - 1).bit_length()
+    left, full = [], []
+    for t in range(n_levels):
+        room = Signal(room_bits, name=f"counted_room_{t}", init=top_k - 1)
+        is_full = Signal(name=f"counts_full_{t}")
+        after = Signal(max(room_bits, len(counts)) + 1, name=f"room_after_{t}")
+        final = Signal(room_bits, name=f"room_{t}", reset_less=True)
+        final_full = Signal(name=f"is_full_{t}", reset_less=True)
+        m.d.comb += after.eq(room - Cat(word[t] for word in counts))
+        with m.If(enable):
+            m.d.sync += [
+                room.eq(Mux(is_last, top_k - 1, after[:room_bits])),
+                is_full.eq(Mux(is_last, 0, is_full | after[-1])),
+                final.eq(after[:room_bits]),
+                final_full.eq(is_full | after[-1]),
+            ]
+        left.append(final)
+        full.append(final_full)
+    words = [Signal(n_levels, name=f"room_bits_{b}") for b in range(room_bits)]
+    all_full = Signal(n_levels, name="is_full")
+    m.d.comb += all_full.eq(Cat(full))
+    for b, word in enumerate(words):
+        m.d.comb += word.eq(Cat(room[b] for room in left))
+    return words, all_full
+
+
 def find_cut(m: Module, dims: Dimensions, room: Sequence[Signal], is_full: Signal) -> dict[str, Signal]:
-    """Return the cut that follows from the room that is left, each value once a query is complete."""
+    """Return the cut that follows from the room that is left, each value once a query is complete.
+
+    With a `cut_stages` of 1 each is that of the cycle before.
+    """
     n_levels, top_k = dims.spec.d_head + 1, dims.spec.top_k
     room_bits = len(room)
 
@@ -86,10 +125,19 @@ def find_cut(m: Module, dims: Dimensions, room: Sequence[Signal], is_full: Signa
         "max_level": Signal(dims.level_bits, name="cut_max_level"),
         "n_kept": Signal(kept_bits, name="cut_n_kept"),
     }
+    n_kept = Mux(is_full[0], top_k, top_k - 1 - Cat(word[0] for word in room))
+    if dims.cut_stages:
+        kept = Signal(kept_bits, name="found_n_kept", reset_less=True)
+        m.d.sync += kept.eq(n_kept)
+        n_kept = kept
+
+    def found(name: str, one_hot: Value, words: Sequence[Value]) -> Value:
+        return select_in_parts(m, name, one_hot, words) if dims.cut_stages else select(one_hot, words)
+
     m.d.comb += [
-        cut["level"].eq(select(at_cut, levels)),
-        cut["quota"].eq(select(at_cut, room_above) + 1),
-        cut["max_level"].eq(select(at_max, levels)),
-        cut["n_kept"].eq(Mux(is_full[0], top_k, top_k - 1 - Cat(word[0] for word in room))),
+        cut["level"].eq(found("level", at_cut, levels)),
+        cut["quota"].eq(found("quota", at_cut, room_above) + 1),
+        cut["max_level"].eq(found("max_level", at_max, levels)),
+        cut["n_kept"].eq(n_kept),
     ]
     return cut

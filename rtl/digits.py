@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "add_columns", "kept_carries", "largest_negated", "row_heights", "top_digits", "waiting"]
+__all__ = [
+    "MAX_DEPTH",
+    "add_columns",
+    "kept_carries",
+    "largest_negated",
+    "pair_stages",
+    "row_heights",
+    "top_digits",
+    "waiting",
+]
 
 #: Full adders that a carry goes through before it waits for the next cycle, unless told: as many as fit 1 GHz in 45 nm.
 #: Shifted values come later than those of a digit.
@@ -96,6 +105,12 @@ def add_columns(
                 queues[column + 1].append((0, keep(column + 1, carry)) if is_late else (depth, carry))
             queue.append((depth, total))
     return [queue[0][1] for queue in queues]
+
+
+def pair_stages(product: str, weight_bits: int) -> int:
+    """Return the cycles in which a product's terms are added in pairs, one a digit; that of a multiplier is held."""
+    n_terms = {"multiply": len(top_digits(weight_bits)), "shift": 1, "dsp": 2}[product]
+    return (n_terms - 1).bit_length()
 
 
 def kept_carries(

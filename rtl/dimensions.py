@@ -84,7 +84,7 @@ class Dimensions(Sizes):
         return {
             "score": rows * self.beats_a_word("key"),
             "select": select,
-            "sum": sum(kept) * self.fold * self.beats_a_word("value"),
+            "sum": sum(map(self._summed, kept)) * self.fold * self.beats_a_word("value"),
             "divide": n_queries * self.spec.d_value // self.n_dividers,
         }
 
@@ -109,7 +109,7 @@ class Dimensions(Sizes):
         if self.config.selector == "histogram":
             take = terms["score"]
             groups = self.scan_groups(n_valid if n_rows is None else n_rows * self.n_lanes)
-            give = 4 + self.count_stages + groups + self._kept(n_valid)
+            give = 4 + self.count_stages + self.cut_stages + groups + self._kept(n_valid)
         else:
             take, give = terms["score"] * self.n_lanes, self.spec.top_k
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold

@@ -205,7 +205,7 @@ class Engine(wiring.Component):
             _connect(m, locate.o, located.i)
             kept = located
         self._connect_selected(m, kept, replay)
-        if self.spec.n_tables > 1:
+        if dims.has_table_stage:
             m.submodules.before_tables = stage = Stage(payload.replayed_key(dims))
             _connect(m, replay.o, stage.i)
             _connect(m, stage.o, softmax.i)

@@ -114,16 +114,19 @@ class KeyFetch(wiring.Component):
         has_mask = self.i_mask.valid if dims.config.mask else 1
         may_go = Signal()
         reads = Signal()
+        # Of an FPGA memories are read in reset, too, which matters to none; a request would.
+        reads_in_reset = dims.has_chains and dims.config.memories[0] != "request"
+        takes = may_go & ~ResetSignal() if reads_in_reset else may_go
         m.d.comb += [
             self.wants_read.eq(self.i.valid if dims.has_row_range else self.i.valid | ~is_first),
-            may_go.eq(has_room[0] & self.may_read & ~ResetSignal()),
+            may_go.eq(has_room[0] & self.may_read & (1 if reads_in_reset else ~ResetSignal())),
             reads.eq(self.wants_read & has_mask & may_go),
-            self.i.ready.eq((is_last if dims.has_row_range else is_first) & has_mask & may_go),
+            self.i.ready.eq((is_last if dims.has_row_range else is_first) & has_mask & takes),
             self.keys.addr.eq(row),
             self.keys.en.eq(Cat(reads, (valid[s] & has_room[s + 1] for s in range(n_stages - 1)))),
         ]
         if dims.config.mask:
-            m.d.comb += self.i_mask.ready.eq(self.wants_read & may_go)
+            m.d.comb += self.i_mask.ready.eq(self.wants_read & takes)
 
         with m.If(has_room[0]):
             m.d.sync += valid[0].eq(reads)
@@ -150,13 +153,14 @@ class KeyFetch(wiring.Component):
 
         # A query comes with its first row, of which the requests hold it; the others are counted.
         row = Signal(self.keys.addr.shape())
-        is_first = Signal()
+        is_first = Signal(init=dims.has_chains)
         is_last = Signal()
         is_above = Signal()
         remaining = Signal(spec.n_valid_bits)  # keys from this row on
         remaining_after_first = Signal(spec.n_valid_bits, reset_less=True)
+        if not dims.has_chains:
+            m.d.comb += is_first.eq(row == 0)
         m.d.comb += [
-            is_first.eq(row == 0),
             is_above.eq(self.i.p.n_valid > spec.n_keys),
             remaining.eq(Mux(is_first, Mux(is_above, spec.n_keys, self.i.p.n_valid), remaining_after_first)),
             is_last.eq(remaining <= n_lanes),
@@ -167,6 +171,8 @@ class KeyFetch(wiring.Component):
         some = thermometer(m, remaining[: dims.lane_bits], "below_remaining")
         m.d.comb += takes_part.eq(Mux(remaining[dims.lane_bits :].any(), ~Const(0, n_lanes), some))
         as_read = [row.eq(Mux(is_last, 0, row + 1)), remaining_after_first.eq(remaining - n_lanes)]
+        if dims.has_chains:
+            as_read.append(is_first.eq(is_last))
         can_be_above = spec.n_keys < 2**spec.n_valid_bits - 1
         as_first = [self.error.eq(self.error | is_above)] if can_be_above else []
         return _Walk(row, is_first, is_last, takes_part, as_read, as_first)

@@ -83,7 +83,8 @@ class RowLoader(wiring.Component):
             is_offered.eq(self.i.valid & ~ResetSignal()),
             is_last_piece.eq(piece == dims.fold - 1),
             is_inside.eq(row.index < spec.n_keys),
-            self.wants_write.eq(is_offered & is_last_piece & is_inside),
+            # In reset it may say so, if that is sooner said: nothing is written.
+            self.wants_write.eq((self.i.valid if dims.has_chains else is_offered) & is_last_piece & is_inside),
             self.i.ready.eq(is_last_piece & self.may_write & ~ResetSignal()),
         ]
         with m.If(~self.i.valid):
@@ -97,7 +98,7 @@ class RowLoader(wiring.Component):
 
         writes_key = Signal()
         m.d.comb += [
-            writes_key.eq(self.wants_write & self.may_write),
+            writes_key.eq((self.wants_write & is_offered if dims.has_chains else self.wants_write) & self.may_write),
             self.keys.addr.eq(row.index >> dims.lane_bits),
             self.keys.data.eq(row.key.replicate(dims.n_lanes)),
             self.values.addr.eq(row.index * dims.fold + piece),

@@ -22,9 +22,12 @@ def cycles(dims: Dimensions) -> dict[str, Any]:
         kept, seen = "max(1, min(top_k, n_seen))", "n_seen"
         rows = "max(1, rows that hold a key that is seen)"
         groups = "ceil(score / scan_rows)"
+    summed = kept.replace("max(1,", "max(2,") if dims.has_chains else kept
     if config.selector == "histogram":
-        give = f"{4 + dims.count_stages} + {groups} + {kept}"
-        select = f"{groups} + max(1, fold - 1) * {kept}"
+        give = f"{4 + dims.count_stages + dims.cut_stages} + {groups} + {kept}"
+        given = kept if dims.fold == 1 else f"(fold - 1) * {summed}"
+        given = given if dims.has_chains else f"max(1, fold - 1) * {kept}"
+        select = f"{groups} + {given}" + (" + 1" if dims.cut_stages else "")
         select = f"{times}({select}), at most" if times else f"{select}, at most"
     elif dims.n_lanes == 1:
         select = f"max({seen}, top_k){more}"
@@ -48,7 +51,7 @@ def cycles(dims: Dimensions) -> dict[str, Any]:
         "terms": {
             "score": {"formula": rows, "cycles": terms["score"]},
             "select": {"formula": select, "cycles": terms["select"]},
-            "sum": {"formula": f"{times}fold * {kept}", "cycles": terms["sum"]},
+            "sum": {"formula": f"{times}fold * {summed}", "cycles": terms["sum"]},
             "divide": {
                 "formula": f"{times}d_value / n_dividers",
                 "cycles": terms["divide"],

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import C, Cat, Module, Signal, Value
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 
 from hamming.rtl.digits import top_digits
 from hamming.rtl.dimensions import Dimensions
 
-__all__ = ["Multiply"]
+__all__ = ["Multiply", "MultiplyByPairs"]
 
 
 class Multiply:
@@ -57,3 +57,37 @@ class Multiply:
                 m.d.comb += word.eq(bit)
                 columns[2 * i + k].append(word)
         return columns
+
+
+class MultiplyByPairs(Multiply):
+    """The same digits as two bits each, so that a bit of a row is a function of four, and rows as terms of a sum."""
+
+    def lines(self, m: Module, weight: Value) -> list[Value]:
+        """Recode a weight: each digit modulo 4, lowest bit first."""
+        lines: list[Value] = []
+        carry: Value | int = 0
+        for i in range(len(self.tops)):
+            digit = Signal(3, name=f"digit_{i}")
+            m.d.comb += digit.eq(Cat(weight[2 * i : 2 * i + 2]) + carry)
+            lines += [digit[0], digit[1]]
+            carry = digit >= 3
+        return lines
+
+    def negated(self, lines: Sequence[Value]) -> Value:
+        """Return the sum of `4**i` over the digits that are -1, which the last never is."""
+        return Cat(Cat(low & high, C(0, 1)) for low, high in zip(lines[:-2:2], lines[1:-2:2], strict=True))
+
+    def terms(self, m: Module, lines: Sequence[Value], values: Sequence[Value]) -> list[tuple[int, list[Value]]]:
+        """Return for each digit its place, and the row of each value, whose bits `values` has as words."""
+        found = []
+        for i, top in enumerate(self.tops):
+            low, high = lines[2 * i], lines[2 * i + 1]
+            rows = []
+            for n in range(len(values[0])):
+                value = Cat(word[n] for word in values)
+                row = Signal(len(value) + (top > 1), name=f"row_{i}_{n}")
+                once = Mux(low, Mux(high, ~value, value) if i < len(self.tops) - 1 else value, 0)
+                m.d.comb += row.eq(Mux(high & ~low, value << 1, once) if top > 1 else once)
+                rows.append(row)
+            found.append((2 * i, rows))
+        return found

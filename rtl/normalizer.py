@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, Module, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -58,7 +58,8 @@ class Normalizer(wiring.Component):
         n_adds = len(dims.addition_places)
 
         go = Signal()
-        m.d.comb += go.eq(~self.o.valid | self.o.ready)
+        offers = Signal() if dims.has_chains else self.o.valid  # in reset, too, where nothing that moves matters
+        m.d.comb += go.eq(~offers | self.o.ready)
         is_busy, beat, ends, held = hold_slice(m, dims, self.i, go)
 
         # Flags that travel: whether a stage's registers hold something, and are the first to hold this slice's.
@@ -69,6 +70,8 @@ class Normalizer(wiring.Component):
         last = stages.travel("last", held.last & ends, n_stages, reset_less=True)
         is_empty = stages.travel("is_empty", held.is_empty, n_stages, reset_less=True)
         enables = [go & flag for flag in valid]
+        if dims.has_chains:
+            m.d.comb += offers.eq(valid[-1])
 
         # What all elements of a slice share moves on with its first.
         halves = held.offset + held.offset_carry - held.negated
@@ -76,6 +79,9 @@ class Normalizer(wiring.Component):
         correction = Signal(spec.acc_bits)
         m.d.comb += correction.eq(held.offset + held.offset_carry - (held.negated << spec.value_bits))
         added = corrections(dims, stages, correction, is_first)
+
+        def subtract(name: str, a: Value, b: Value) -> Value:
+            return a - b if dims.has_chains else carry_select_difference(m, name, a, b)
 
         for n in range(dims.n_dividers):
             elements = range(n, dims.n_macs, dims.n_dividers)
@@ -90,7 +96,7 @@ class Normalizer(wiring.Component):
                 numerator,
                 divisors=divisors[n_adds:],
                 enables=enables[n_adds + 1 : -1],
-                subtract=lambda name, a, b: carry_select_difference(m, name, a, b),
+                subtract=subtract,
                 name=f"_{n}",
             )
             m.d.comb += self.o.p.value[n].eq(Cat(quotient[:-1], ~(quotient[-1] | is_empty[-1])))

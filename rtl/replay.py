@@ -87,7 +87,7 @@ class Replay(wiring.Component):
         ends = Signal()
         is_final = pass_number == self.dims.fold - 1
         m.d.comb += [
-            self.o.valid.eq(is_whole | (read != write)),
+            self.o.valid.eq(is_whole | ((read ^ write).any() if self.dims.has_chains else read != write)),
             self.o.p.slice.eq(pass_number),
             given.eq(self.o.valid & self.o.ready),
             is_last.eq(is_whole & (read == end)),

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream
 
-from hamming.rtl.bit_sliced import at_least_two, compare, first, numbers, of_first, select
+from hamming.rtl.bit_sliced import at_least_two, compare, first, lowest, numbers, of_first, select
 from hamming.rtl.dimensions import Dimensions
+from hamming.rtl.group_reader import AheadReader, GroupReader
 from hamming.rtl.memory import DualPortMemory
 
 __all__ = ["MOST_AT_ONCE", "scan_levels"]
@@ -32,44 +33,12 @@ def scan_levels(
 
     Returned is whether the bank that is scanned has been read.
     """
-    n_groups, n_scores = dims.scan_groups(dims.spec.n_keys), dims.scan_rows * dims.n_lanes
-
-    # Read: the memory holds a group out until the next one is read. Reading goes on to the next query while the
-    # last group of this one still gives keys.
-    read_cut = {name: Signal.like(value, name=f"read_{name}", reset_less=True) for name, value in cut.items()}
-    is_new = Signal()  # the query that is read has moved no group on
-    is_read = Signal()
-    reads = Signal()
-    moves = Signal()
-    this_group = Signal(range(max(2, n_groups)))
-    read_group = Signal.like(this_group, reset_less=True)
-    has_group = Signal()
-    ends_group = Signal()
-    ends_scan = Signal()
+    n_scores = dims.scan_rows * dims.n_lanes
+    reader = (AheadReader if dims.has_chains else GroupReader)(dims, cut, next_group)
+    read_cut, is_new, moves = reader.cut, reader.is_new, reader.moves
+    has_group, ends_group, ends_scan = reader.has_group, reader.ends_group, reader.ends_scan
     pick = Signal(n_scores)
-    if dims.n_stored == 2:
-        bank, next_bank = scan_bank ^ handed_over, ~scan_bank
-    else:
-        bank, next_bank = (scan_bank + handed_over)[: len(scan_bank)], scan_bank + 1
-    m.d.comb += [
-        moves.eq(is_read & (~has_group | ends_group) & (is_new | ~ends_scan)),
-        handed_over.eq(is_complete & (next_group == n_groups) & ~is_read),
-        reads.eq(handed_over | ((next_group != n_groups) & (~is_read | moves))),
-        this_group.eq(Mux(handed_over, 0, next_group)),
-        scores.read.addr.eq(Cat(bank, this_group)),
-        scores.read.en.eq(reads),
-    ]
-    with m.If(reads | moves):
-        m.d.sync += is_read.eq(reads)
-    with m.If(reads):
-        m.d.sync += [read_group.eq(this_group), next_group.eq(this_group + 1)]
-    with m.If(moves):
-        m.d.sync += is_new.eq(0)
-    with m.If(handed_over):
-        m.d.sync += [is_new.eq(1), scan_bank.eq(next_bank)]
-        m.d.sync += [read_cut[name].eq(value) for name, value in cut.items()]
-    with m.Elif(ends_scan & ~is_new):  # the query's other groups have nothing
-        m.d.sync += [is_read.eq(0), next_group.eq(n_groups)]
+    reader.read(m, scores, is_complete, handed_over, scan_bank)
 
     # Compare, and hold: bit-sliced across the positions, word b holds bit b of every level.
     stored = [Signal(dims.level_bits, name=f"stored_{p}") for p in range(n_scores)]
@@ -82,7 +51,7 @@ def scan_levels(
     is_above, is_equal = compare(m, words, read_cut["level"])
     todo = Signal(n_scores, reset_less=True)  # kept, and not out yet; of the equal ones, while there is quota
     equal = Signal(n_scores, reset_less=True)
-    group = Signal.like(read_group, reset_less=True)
+    group = Signal.like(reader.group, name="group", reset_less=True)
     quota, n_left, max_level = (
         Signal.like(cut[name], name=name, reset_less=True) for name in ("quota", "n_kept", "max_level")
     )
@@ -90,13 +59,24 @@ def scan_levels(
     gives = Signal()
     given = Signal()
     takes_equal = Signal()
+    left = {"none": n_left == 0, "one": n_left <= 1, "one_equal": quota == 1, "two_equal": quota > 1}
+    if dims.has_chains:  # what is left is compared a cycle before
+        left = {name: Signal(name=f"leaves_{name}", reset_less=True) for name in left}
     # One engine keeps some key at the cut; of several, others may have them all.
     may_equal = is_new | has_quota if dims.config.n_engines == 1 else Mux(is_new, read_cut["quota"] != 0, has_quota)
     with m.If(moves):
-        m.d.sync += [group.eq(read_group), *(level.eq(word) for level, word in zip(levels, words, strict=True))]
-        m.d.sync += [todo.eq(is_above | Mux(may_equal, is_equal, 0)), equal.eq(is_equal)]
-    with m.Elif(given):
-        m.d.sync += todo.eq(todo & ~pick & Mux(has_quota, ~Const(0, n_scores), ~equal))
+        m.d.sync += [group.eq(reader.group), *(level.eq(word) for level, word in zip(levels, words, strict=True))]
+        if not dims.has_chains:
+            m.d.sync += todo.eq(is_above | Mux(may_equal, is_equal, 0))
+        m.d.sync += equal.eq(is_equal)
+    if not dims.has_chains:
+        with m.Elif(given):
+            m.d.sync += todo.eq(todo & ~pick & Mux(has_quota, ~Const(0, n_scores), ~equal))
+    else:  # the same, not by resets of registers, to which the way is long
+        keeps_equal = left["two_equal"] | (left["one_equal"] & ~takes_equal)
+        gone = given.replicate(n_scores) & (pick | (equal & (~keeps_equal).replicate(n_scores)))
+        new = is_above | (is_equal & may_equal.replicate(n_scores))
+        m.d.sync += todo.eq(Mux(moves, new, todo & ~gone))
     with m.If(moves | ends_group):
         m.d.sync += has_group.eq(moves)
     with m.If(moves & is_new):
@@ -105,8 +85,15 @@ def scan_levels(
             n_left.eq(read_cut["n_kept"]),
             max_level.eq(read_cut["max_level"]),
         ]
+        if dims.has_chains:
+            m.d.sync += [left["none"].eq(read_cut["n_kept"] == 0), left["one"].eq(read_cut["n_kept"] <= 1)]
+            m.d.sync += [left["one_equal"].eq(read_cut["quota"] == 1), left["two_equal"].eq(read_cut["quota"] > 1)]
     with m.Elif(given):
         m.d.sync += [quota.eq(Mux(takes_equal, quota - 1, quota)), n_left.eq(n_left - 1)]
+        if dims.has_chains:
+            m.d.sync += [left["none"].eq(n_left == 1), left["one"].eq(n_left <= 2)]
+            with m.If(takes_equal):
+                m.d.sync += [left["one_equal"].eq(quota == 2), left["two_equal"].eq(quota > 2)]
 
     # Pick the first. A group ends with its only key, or with the equal one that takes the last of the quota, if
     # there is none above the cut beside it. To know the latter takes long among many; there the group ends a cycle
@@ -115,15 +102,15 @@ def scan_levels(
     is_last = Signal()
     has_above = Signal()
     has_two = Signal()
-    ends_quota = takes_equal & (quota == 1) if n_scores <= MOST_AT_ONCE else 0
+    ends_quota = takes_equal & left["one_equal"] if n_scores <= MOST_AT_ONCE else 0
     m.d.comb += [
-        pick.eq(first(todo)),
+        pick.eq(lowest(todo) if dims.has_chains else first(todo)),
         has_above.eq((todo & ~equal).any()),
         has_two.eq(at_least_two(todo)),
         takes_equal.eq(of_first(todo, equal)),
-        has_quota.eq((quota > 1) | ((quota == 1) & ~(given & takes_equal))),  # after this cycle
-        is_empty.eq(n_left == 0),
-        is_last.eq(n_left <= 1),
+        has_quota.eq(left["two_equal"] | (left["one_equal"] & ~(given & takes_equal))),  # after this cycle
+        is_empty.eq(left["none"]),
+        is_last.eq(left["one"]),
         gives.eq(has_group & (todo.any() | is_empty)),
         given.eq(gives & (~o.valid | o.ready)),
         ends_group.eq(has_group & (~gives | (given & (is_last | Mux(ends_quota, ~has_above, ~has_two))))),
@@ -154,4 +141,4 @@ def scan_levels(
         o.p.is_empty.eq(gave_empty),
         o.p.last.eq(gave_last),
     ]
-    return (next_group == n_groups) & ~is_read
+    return reader.is_over

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import C, Module, Signal, Value
+from amaranth.hdl import C, Cat, Module, Signal, Value
 
 from hamming.rtl.dimensions import Dimensions
 
@@ -53,3 +53,8 @@ class Shift:
             words = shifted
         used = words[: len(values) + self.weight_bits - 1]
         return [[word] for word in used] + [[] for _ in range(self.n_columns - len(used))]
+
+    def terms(self, m: Module, lines: Sequence[Value], values: Sequence[Value]) -> list[tuple[int, list[Value]]]:
+        """Return place 0 and the row of each value, whose bits `values` has as words."""
+        words = [word for column in self.rows(m, lines, values) for word in column]
+        return [(0, [Cat(word[n] for word in words) for n in range(len(values[0]))])]

@@ -8,7 +8,7 @@ from hamming.golden.spec import AttentionSpec
 from hamming.rtl.banks import bank_depths, bank_numbers
 from hamming.rtl.bus_word import BusWord
 from hamming.rtl.config import MAX_ENGINES, MAX_INTERNAL_WORDS, MAX_MACS, EngineConfig, is_power_of_two
-from hamming.rtl.digits import kept_carries, largest_negated
+from hamming.rtl.digits import kept_carries, largest_negated, pair_stages
 from hamming.rtl.tree import tree_depth
 
 __all__ = ["Sizes"]
@@ -79,6 +79,12 @@ class Sizes:
         The configuration's, or the derived ones.
     count_stages
         Pipeline registers inside the tree that counts a row's keys in the histogram selector.
+    has_chains, sum_stages
+        Whether sums are chains of carries (`fabric`); registers between a value and the sum that it is added to.
+    has_table_stage
+        Whether a kept key waits in a register before the softmax table.
+    cut_stages
+        Registers between the counts of a histogram selector and the cut that the scan has.
     kept_carries
         Columns of the sums into which a carry waits (`rtl.digits`).
     negated_bits, offset_bits
@@ -154,8 +160,12 @@ class Sizes:
         self.spare_places = is_long if config.spare_places is None else config.spare_places
         self.sink_rows = -(-(spec.n_sinks - 1) // config.n_lanes) + 1 if spec.n_sinks else 0
         self.level_bits = (spec.d_head + 1).bit_length()
-        self.kept_carries = kept_carries(
-            config.product, spec.value_bits, spec.weight_bits, spec.acc_bits, config.adder_depth
+        self.has_chains = config.fabric == "luts"
+        self.sum_stages = pair_stages(config.product, spec.weight_bits) if self.has_chains else 0
+        self.kept_carries = (
+            ()
+            if self.has_chains
+            else kept_carries(config.product, spec.value_bits, spec.weight_bits, spec.acc_bits, config.adder_depth)
         )
         negated = spec.top_k * largest_negated(config.product, spec.weight_bits)
         self.negated_bits = negated.bit_length()
@@ -170,12 +180,14 @@ class Sizes:
         self.outstanding = config.outstanding or OUTSTANDING
         self.bus_words = self._bus_words()
         self.key_latency = KEY_LATENCY + self.key_read_latency - 1 + self.value_read_latency - 1
-        self.key_latency += sum(word.latency for word in self.bus_words.values())
+        self.key_latency += sum(word.latency for word in self.bus_words.values()) + self.sum_stages
         self.key_latency += (KEY_REQUEST if keys == "request" else 0) + (VALUE_REQUEST if values == "request" else 0)
-        stages = config.range + (spec.n_tables > 1)  # behind Locate, and before the tables
+        self.has_table_stage = spec.n_tables > 1 or self.has_chains
+        stages = config.range + self.has_table_stage  # behind Locate, and before the tables
         self.key_latency += stages
         self.is_partial = config.n_engines > 1 or config.output == "partial"
-        self.period = max(self.n_rows, self.n_queries_a_row * spec.top_k * self.fold)
+        self.cut_stages = int(self.has_chains and config.selector == "histogram" and not self.is_partial)
+        self.period = max(self.n_rows, self.n_queries_a_row * self._summed(spec.top_k) * self.fold)
         self.scan_rows = self._scan_rows()
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
@@ -263,6 +275,10 @@ class Sizes:
         """Beats that a selector gives for a query of `n_valid` keys: the keys that it keeps, or one that says none."""
         return max(1, min(self.spec.top_k, n_valid))
 
+    def _summed(self, kept: int) -> int:
+        """Cycles in which a slice's sums take `kept` keys: where sums are chains a slice takes two at least."""
+        return max(kept, 2) if self.has_chains else kept
+
     def _selection(self, n_valid: int, scan_rows: int | None = None, *, kept: int | None = None) -> int:
         """Cycles a query that the histogram selector's second look takes, at most; those of a group follow each other.
 
@@ -270,7 +286,8 @@ class Sizes:
         their own first pass; not in the passes between.
         """
         kept = self._kept(n_valid) if kept is None else kept
-        return self.scan_groups(n_valid, scan_rows) + max(1, self.fold - 1) * kept
+        given = kept if self.fold == 1 else (self.fold - 1) * self._summed(kept)
+        return self.scan_groups(n_valid, scan_rows) + given + self.cut_stages
 
     def _scan_rows(self) -> int:
         """Fewest rows for which a scan of all keys fits the period, or as many as `MAX_SCAN_SCORES` allows."""

@@ -9,6 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
+from hamming.rtl.chained_sum import chained_sums
 from hamming.rtl.digits import add_columns, waiting
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import value_read_port
@@ -29,9 +30,9 @@ class WeightedSum(wiring.Component):
     A weight of 0 changes no sum: memory, values and sums stand still for it. Otherwise a key takes a cycle in each of
     three stages: its value is read, then it is a register's, then in the sums.
 
-    * **Latency**: `2 + read_latency` cycles from the last key's transfer to the slice's offer.
-    * **Throughput**: a key a cycle, also from one slice to the next.
-    * A slice that is not taken holds all stages.
+    * **Latency**: `2 + read_latency + sum_stages` cycles from the last key's transfer to the slice's offer.
+    * **Throughput**: a key a cycle, also from one slice to the next; where sums are chains a slice in two.
+    * A slice that is not taken holds all stages; where sums are chains, once the next one ends.
 
     Parameters
     ----------
@@ -65,14 +66,16 @@ class WeightedSum(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from the last key's transfer to the slice's offer."""
-        return 2 + self.dims.value_read_latency
+        return 2 + self.dims.value_read_latency + self.dims.sum_stages
 
     def elaborate(self, platform) -> Module:
         m = Module()
         dims, spec = self.dims, self.dims.spec
         go = Signal()
+        # Of sums in chains a slice that is not taken holds nothing until the next one ends: `go` is of registers alone.
+        is_held, ends = Signal(), Signal()
         m.d.comb += [
-            go.eq(~self.o.valid | self.o.ready),
+            go.eq(~(is_held & ends) if dims.has_chains else ~self.o.valid | self.o.ready),
             self.i.ready.eq(go),
             self.values.addr.eq(self.i.p.index * dims.fold + self.i.p.slice),
         ]
@@ -101,7 +104,7 @@ class WeightedSum(wiring.Component):
         }
         at = {name: [flag & is_here] for name, flag in flags.items()}
         for name, stages in at.items():
-            for stage in (1, 2, 3):
+            for stage in range(1, 3 + dims.sum_stages if dims.has_chains else 4):
                 register = Signal(name=f"{name}_{stage}")
                 with m.If(go):
                     m.d.sync += register.eq(stages[-1])
@@ -115,7 +118,7 @@ class WeightedSum(wiring.Component):
         moves_1 = Signal()
         moves_2 = Signal()
         restarts = [Signal(name=f"restart_{n}", reset_less=True) for n in range(3)]
-        m.d.comb += moves_1.eq(adds_1 | (present & is_first))
+        m.d.comb += moves_1.eq(adds_1 | (present & (is_first | at["last"][1] if dims.has_chains else is_first)))
         with m.If(go):
             m.d.sync += [
                 present.eq(is_here),
@@ -136,14 +139,33 @@ class WeightedSum(wiring.Component):
         held_lines = [Signal(name=f"line_{i}", reset_less=True) for i in range(len(lines))]
         values = [Signal(dims.n_macs, name=f"value_{k}", reset_less=True) for k in range(spec.value_bits)]
         elements = payload.offset_values(dims)(self.values.data)
-        with m.If(moves_1 & go):
+        with m.If(go if dims.has_chains else moves_1 & go):
             m.d.sync += [held.eq(line) for held, line in zip(held_lines, lines, strict=True)]
             for k, word in enumerate(values):
                 m.d.sync += word.eq(Cat(Value.cast(elements[n])[k] for n in range(dims.n_macs)))
 
-        enables = (moves_1 & go, moves_2 & go)
+        enables = [moves_1 & go, moves_2 & go]
+        restart: Value = restarts[0]
+        for stage in range(dims.sum_stages):
+            moves, later = Signal(name=f"moves_{3 + stage}"), Signal(name=f"restart_0_{stage}", reset_less=True)
+            with m.If(go):
+                m.d.sync += [moves.eq(moves_2), later.eq(restart)]
+            moves_2, restart = moves, later
+            enables.append(moves & go)
         negated = (product.negated(lines), product.negated(held_lines))
-        self._common_sums(m, weight, negated, enables, restarts[0], at["is_empty"][2])
+        if dims.has_chains:
+            self._common_sums(m, weight, negated, enables, restart, at["is_empty"][-1], is_held)
+            sums = chained_sums(m, dims, product.terms(m, held_lines, values), go, moves_2 & go, ends)
+            m.d.comb += [ends.eq(at["last"][-1]), self.o.valid.eq(is_held)]
+            with m.If(ends & ~is_held):
+                m.d.sync += is_held.eq(1)
+            with m.Elif(self.o.ready):
+                m.d.sync += is_held.eq(0)
+            with m.If(~is_held):
+                m.d.sync += [self.o.p.is_empty.eq(at["is_empty"][-1]), self.o.p.last.eq(at["ends_query"][-1])]
+                m.d.sync += [self.o.p.acc[n].eq(total) for n, total in enumerate(sums)]
+            return m
+        self._common_sums(m, weight, negated, enables, restart, at["is_empty"][2])
         self._sums(m, product.rows(m, held_lines, values), restarts, enables[1])
         m.d.comb += [
             self.o.valid.eq(at["last"][3]),
@@ -157,36 +179,50 @@ class WeightedSum(wiring.Component):
         m: Module,
         weight: Signal,
         negated: tuple[Value, Value],
-        enables: tuple[Value, Value],
+        enables: Sequence[Value],
         restart: Value,
         is_empty: Value,
+        is_held: Value | None = None,
     ) -> None:
         """Sum what all elements share: the weights, of which half rounds, and what the products are too large by.
 
-        `negated` and `enables` are those of the stage that has the weight, and of the one behind it.
+        `negated` is that of the stage that has the weight, and of the one behind it; `enables` are of all from there to
+        the sums. Where a slice `is_held` in registers of its own these take the sums while none is.
         """
         dims, n_low = self.dims, self.dims.spec.out_frac_bits + 1
         weight_low = Signal(min(n_low, len(weight)), reset_less=True)
         growth = Signal(dims.offset_bits, reset_less=True)
         with m.If(enables[0]):
             m.d.sync += [weight_low.eq(weight), growth.eq(negated[0] + (weight >> n_low))]
+        shared: list[Value] = [weight_low, growth, negated[1]]
+        for stage, enable in enumerate(enables[1:-1]):
+            held = [Signal(len(word), name=f"shared_{n}_{stage}", reset_less=True) for n, word in enumerate(shared)]
+            with m.If(enable):
+                m.d.sync += [register.eq(word) for register, word in zip(held, shared, strict=True)]
+            shared = [*held]
+        added_weight, added_growth, added_negated = shared
         sums = self.o.p
         total = Signal(dims.negated_bits, name="negated")
         low = Signal(n_low)
         offset = Signal(dims.offset_bits)
         offset_carry = Signal()
-        with m.If(enables[1]):
-            m.d.sync += [
-                total.eq(Mux(restart, 0, total) + negated[1]),
-                Cat(low, offset_carry).eq(Mux(restart, is_empty, low) + weight_low),
-                offset.eq(Mux(restart, 0, offset) + growth + (offset_carry & ~restart)),
-            ]
-        m.d.comb += [
-            sums.negated.eq(total),
-            sums.low.eq(low),
-            sums.offset.eq(offset),
-            sums.offset_carry.eq(offset_carry),
+        added = [
+            (total, sums.negated, Mux(restart, 0, total) + added_negated),
+            (Cat(low, offset_carry), Cat(sums.low, sums.offset_carry), Mux(restart, is_empty, low) + added_weight),
+            (offset, sums.offset, Mux(restart, 0, offset) + added_growth + (offset_carry & ~restart)),
         ]
+        with m.If(enables[-1]):
+            m.d.sync += [register.eq(after) for register, _, after in added]
+        if is_held is None:
+            m.d.comb += [
+                sums.negated.eq(total),
+                sums.low.eq(low),
+                sums.offset.eq(offset),
+                sums.offset_carry.eq(offset_carry),
+            ]
+        else:
+            with m.If(~is_held):
+                m.d.sync += [held.eq(after) for _, held, after in added]
 
     def _sums(self, m: Module, columns: Sequence[Sequence[Value]], restarts: Sequence[Value], enable: Value) -> None:
         """Add the rows to the sums: their bits, and the carries that wait."""

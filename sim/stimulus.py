@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hamming.golden.spec import AttentionSpec, exponential_table, power_of_two_table
 from hamming.rtl.banks import bank_numbers
-from hamming.rtl.config import MEMORIES, OUTPUTS, PRODUCTS, SELECTORS, TABLES, EngineConfig
+from hamming.rtl.config import MEMORIES, OUTPUTS, SELECTORS, TABLES, EngineConfig
 from hamming.rtl.design import Design
 from hamming.rtl.dimensions import Dimensions
 
@@ -217,7 +217,7 @@ def _draw(rng: np.random.Generator) -> Design:
     d_value = pick(1, 2, 3, 4, 5, 6, 8, 9, 12, 15, 16, 24, 32, 64)
     n_keys = pick(between(1, 8), between(9, 64), between(65, 199), 2 ** between(0, 7))
     weight_bits = pick(1, 2, 8, 12, 16)
-    product = str(rng.choice(PRODUCTS, p=[0.75, 0.25]))
+    product = str(rng.choice(("multiply", "shift"), p=[0.75, 0.25]))
     has_range = flip()
     weights = tuple(_table(rng, d_head, weight_bits, product) for _ in range(1 if flip() else pick(2, 3, 4, 5)))
     spec = AttentionSpec(
@@ -272,6 +272,11 @@ def _draw(rng: np.random.Generator) -> Design:
         n_queries_a_row=n_queries_a_row,
         adder_depth=None if flip() else between(1, 9),
     )
+    if rng.integers(3) == 0:  # as an FPGA has it
+        has_multiplier = product == "multiply" and flip()
+        config = dataclasses.replace(
+            config, fabric="luts", adder_depth=None, product="dsp" if has_multiplier else product
+        )
     return Design(spec, config)
 
 

@@ -99,6 +99,7 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path, has_core: bo
         from hamming.rtl.top import top
         from hamming.rtl.verilog import emit
 
+        was_there = targets[0].read_text(encoding="utf-8", errors="replace") if targets[0].is_file() else None
         engine = top(design.spec, design.config)
         verilog = emit(engine, name)
         facts = manifest(engine, verilog)
@@ -127,6 +128,10 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path, has_core: bo
         click.echo(f"{ram}: {'the memory, a model' if ram in targets else 'left as it was'}")
     elif wrapper.is_file():
         click.echo(f"Note: {wrapper} is of an engine with external memories; this one has none", err=True)
+    for file, what in (("rdl", "its registers"), ("core", "a core"), ("vlt", "waivers"), ("tb.sv", "a testbench")):
+        old = folder / (f"{name}_{file}" if file == "tb.sv" else f"{name}.{file}")
+        if old not in targets and old.is_file() and (file == "rdl" or has_core or verilog != was_there):
+            click.echo(f"Note: {old}, {what}, is of an engine that was here before", err=True)
     Console().print(manifest_table(facts))
 
 

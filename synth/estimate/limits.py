@@ -49,6 +49,7 @@ def require_known(design: Design) -> None:
         ("engine.n_queries_a_row", config.n_queries_a_row, (1,)),
         ("engine.n_engines", config.n_engines, (1,)),
         ("engine.adder_depth", config.adder_depth, (None,)),
+        ("engine.fabric", config.fabric, ("cells",)),
         ("engine.output", config.output, ("quotient",)),
         ("engine.bus", config.bus, ("stream",)),
         ("engine.read_latency", config.read_latency, (1,)),

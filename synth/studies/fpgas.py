@@ -39,6 +39,8 @@ class Point:
         Whether it is the preset's baseline, int8.
     is_fast
         Whether the engine is set up for an FPGA (`FAST`).
+    has_dsp
+        Whether products become the device's multipliers.
     """
 
     preset: str
@@ -46,17 +48,18 @@ class Point:
     seeds: int = 0
     standard: bool = False
     is_fast: bool = False
+    has_dsp: bool = False
 
     @property
     def key(self) -> str:
         """Its name in the file and on the command line."""
         kind = "-int8" if self.standard else "-fast" if self.is_fast else ""
-        return f"{self.preset}{kind}/{self.device}"
+        return f"{self.preset}{kind}{'-dsp' if self.has_dsp else ''}/{self.device}"
 
 
 #: What makes an engine faster on an FPGA and changes no output: a register behind each key and value memory, a spare
-#: place before and behind the selector, and few adders between two registers of the weighted sum.
-FAST = ("engine.memory=external", "engine.read_latency=2", "engine.spare_places=true", "engine.adder_depth=4")
+#: place before and behind the selector, and an engine that is drawn for one.
+FAST = ("engine.memory=external", "engine.read_latency=2", "engine.spare_places=true", "engine.fabric=luts")
 
 #: Words of a memory of an engine that is LUT RAM at most, where block RAM is slow.
 LUT_RAM_WORDS = {"ecp5-85k": 64}
@@ -78,17 +81,22 @@ POINTS = {
         Point(preset="tiny", device="gowin-gw2a-18", seeds=1),
         *(Point(preset=preset, device=device) for device in ("xc7", "xcup") for preset in PRESETS),
         *(Point(preset=preset, device="ecp5-85k", standard=True) for preset in ("minilm", "bert")),
+        Point(preset="minilm", device="ecp5-85k", is_fast=True, has_dsp=True),
+        Point(preset="minilm", device="ecp5-85k", standard=True, has_dsp=True),
+        Point(preset="deit", device="ecp5-85k", is_fast=True),
+        Point(preset="flagship", device="ecp5-85k", is_fast=True),
     )
 }
 
 
 def measure(point: Point, pool: Pool) -> Implementation:
     """Implement a point."""
-    design = load_design(point.preset, FAST if point.is_fast else ())
+    changes = (*FAST, "engine.product=dsp") if point.has_dsp else FAST
+    design = load_design(point.preset, changes if point.is_fast else ())
     subject = StandardDesign.like(design) if point.standard else design
     words = 0 if point.standard else LUT_RAM_WORDS.get(point.device, 0)
     seeds = range(1, point.seeds + 1)
-    return implement([subject], point.device, seeds=seeds, pool=pool, lut_ram_words=words)[0]
+    return implement([subject], point.device, seeds=seeds, pool=pool, dsp=point.has_dsp, lut_ram_words=words)[0]
 
 
 def read(path: Path = RESULTS) -> dict[str, Implementation]:
@@ -111,15 +119,17 @@ def markdown(results: Mapping[str, Implementation]) -> str:
             lines.append(_row(point, results[key]))
     lines += ["", "| | device | LUT, int8 | LUT, ours | share |", "|---|---|---:|---:|---:|"]
     for key, point in POINTS.items():
-        ours = Point(preset=point.preset, device=point.device, is_fast=True).key
+        ours = Point(preset=point.preset, device=point.device, is_fast=True, has_dsp=point.has_dsp).key
         if point.standard and key in results and ours in results:
             theirs, own = results[key].total["lut"], results[ours].total["lut"]
-            lines.append(f"| `{point.preset}` | {point.device} | {theirs:,g} | {own:,g} | {own / theirs:.0%} |")
+            name = f"`{point.preset}`" + (", with multipliers" if point.has_dsp else "")
+            lines.append(f"| {name} | {point.device} | {theirs:,g} | {own:,g} | {own / theirs:.1%} |")
     return "\n".join(lines)
 
 
 def _row(point: Point, one: Implementation) -> str:
     name = f"`{point.preset}`" + (", int8" if point.standard else ", set up for FPGAs" if point.is_fast else "")
+    name += ", with multipliers" if point.has_dsp else ""
     numbers = " | ".join(f"{one.total[key]:,g}" for key in ("lut", "ff", "ram", "dsp"))
     clocks = sorted(run.mhz for run in one.runs if run.mhz is not None)
     clock = "does not fit" if one.fits is False else f"{clocks[0]:.0f}" if len(clocks) == 1 else ""

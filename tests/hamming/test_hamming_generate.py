@@ -49,6 +49,20 @@ def test_generate_with_memories_outside_writes_what_connects_them():
     assert "module tiny_memories(" in Path("out/tiny_memories.v").read_text()
 
 
+def test_generate_says_what_is_of_the_engine_before():
+    assert call("generate", "tiny", "--core", "-o", "out").exit_code == 0
+    assert call("generate", "tiny", "--set", "engine.bus=axi", "-o", "out").stderr.count("Note: ") == 3
+    assert call("generate", "tiny", "--set", "engine.bus=axi", "--core", "-o", "out").stderr == (
+        "Note: out/tiny_tb.sv, a testbench, is of an engine that was here before\n"
+    )
+    # The core is of the same engine; its registers are of none.
+    Path("out/tiny_tb.sv").unlink()
+    assert call("generate", "tiny", "--set", "engine.bus=axi", "-o", "out").stderr == ""
+    notes = call("generate", "tiny", "-o", "out").stderr
+    assert "Note: out/tiny.rdl, its registers, is of an engine that was here before\n" in notes
+    assert files() == {"out", *(f"out/tiny.{kind}" for kind in ("v", "json", "rdl", "core", "vlt"))}
+
+
 def test_generate_engines_in_a_chain():
     result = call("generate", "tiny", "--set", "engine.n_engines=4", "-o", "out")
     assert result.exit_code == 0

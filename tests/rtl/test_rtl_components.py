@@ -251,8 +251,11 @@ def passes(dims: Dimensions, rng: np.random.Generator, n_queries: int) -> list[l
 
 @pytest.mark.parametrize(("pause", "stall"), RHYTHMS)
 @pytest.mark.parametrize(("n_macs", "weight_bits"), [(1, 12), (4, 12), (2, 1), (2, 2), (2, 7), (1, 32)])
-def test_weighted_sum(n_macs: int, weight_bits: int, pause: float, stall: float, rng: np.random.Generator) -> None:
-    dims = dimensions(value_bits=6, weight_bits=weight_bits, engine={"n_macs": n_macs})
+@pytest.mark.parametrize("ways", [{}, {"fabric": "luts"}, {"fabric": "luts", "product": "dsp"}], ids=str)
+def test_weighted_sum(
+    ways: dict, n_macs: int, weight_bits: int, pause: float, stall: float, rng: np.random.Generator
+) -> None:
+    dims = dimensions(value_bits=6, weight_bits=weight_bits, engine={"n_macs": n_macs} | ways)
     spec = dims.spec
     values = rng.integers(-32, 32, (spec.n_keys, spec.d_value))
     values[:4] = [[-32] * 4, [31] * 4, [0] * 4, [-1] * 4]

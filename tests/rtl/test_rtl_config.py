@@ -53,6 +53,9 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"value_banks": 2, "memory": "external"}, ValueError, "value_banks belongs to internal memories"),
         ({"spare_places": 1}, TypeError, "spare_places must be true or false, not 1"),
         ({"adder_depth": 0}, ValueError, "adder_depth must be 1 to 64, not 0"),
+        ({"fabric": "fpga"}, ValueError, "fabric must be one of cells, luts, not 'fpga'"),
+        ({"adder_depth": 4, "fabric": "luts"}, ValueError, "adder_depth belongs to fabric = 'cells'"),
+        ({"product": "dsp"}, ValueError, "product 'dsp' needs fabric = 'luts', not 'cells'"),
         ({"n_queries_a_row": 17}, ValueError, "n_queries_a_row must be 1 to 16, not 17"),
         (
             {"n_queries_a_row": 2, "bus": "axi"},

@@ -39,6 +39,7 @@ VARIANTS = {
     "spare_places": ({"spare_places": True}, r"spare_row"),
     "n_dividers": ({"n_dividers": 4}, r"quotient_3_15"),
     "product": ({"product": "shift"}, r"coarse_shifted_0"),
+    "fabric": ({"fabric": "luts"}, r"pair_0_0_0"),
     "adder_depth": ({"adder_depth": 1}, r"waiting_1\b"),
     "memory": ({"memory": "external"}, r"output key_read__en"),
     "key_memory": ({"key_memory": "request"}, r"output key_request__valid"),

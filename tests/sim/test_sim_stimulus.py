@@ -43,7 +43,17 @@ def test_40_designs_have_every_option_and_odd_sizes():
     designs = [random_design(np.random.default_rng([0, number])) for number in range(40)]
     seen = collections.defaultdict(set)
     for design in designs:
-        for name in ("selector", "memory", "table", "mask", "expose_index", "score_stages", "n_lanes", "value_banks"):
+        for name in (
+            "selector",
+            "memory",
+            "table",
+            "mask",
+            "expose_index",
+            "score_stages",
+            "n_lanes",
+            "value_banks",
+            "fabric",
+        ):
             seen[name].add(getattr(design.config, name))
         seen["spare_places"].add(design.dimensions.spare_places)
         for name in ("scan_rows", "n_dividers", "n_macs", "adder_depth"):
