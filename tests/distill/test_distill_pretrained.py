@@ -32,7 +32,7 @@ SHAPE: dict[str, Any] = {
 
 def vit(folder: Path, **changed: Any) -> Path:
     torch.manual_seed(0)
-    config = SHAPE | {"image_size": 28, "patch_size": 7, "num_channels": 1} | changed
+    config: dict[str, Any] = SHAPE | {"image_size": 28, "patch_size": 7, "num_channels": 1} | changed
     ViTForImageClassification(ViTConfig(**config)).save_pretrained(folder)
     return folder
 
@@ -90,7 +90,7 @@ class Texts(TextTask):
 
 def bert(folder: Path, words: dict[str, int], **changed: Any) -> Path:
     torch.manual_seed(0)
-    config = SHAPE | {"vocab_size": 6, "max_position_embeddings": 12, "num_labels": 2} | changed
+    config: dict[str, Any] = SHAPE | {"vocab_size": 6, "max_position_embeddings": 12, "num_labels": 2} | changed
     BertForSequenceClassification(BertConfig(**config)).save_pretrained(folder)
     Tokenizer(WordLevel(words, unk_token="[UNK]")).save(str(folder / "tokenizer.json"))
     return folder

@@ -101,8 +101,11 @@ def test_a_validation_is_held_back_from_the_training_images():
 def test_parts_of_a_text_are_trained_on_or_held_back_and_the_validation_leaves_the_test_out():
     def dealt(split: str) -> tuple[list[int], list[int]]:
         found = parts(1007, split, np.random.default_rng(3))
-        trained, held_back = ([p for p, is_held_back in found if is_held_back == kind] for kind in (False, True))
-        return tuple([place for p in some for place in range(p.start, p.stop)] for some in (trained, held_back))
+        trained, held_back = (
+            [place for part, is_held_back in found if is_held_back == kind for place in range(part.start, part.stop)]
+            for kind in (False, True)
+        )
+        return trained, held_back
 
     trained, test = dealt("test")
     fewer, validation = dealt("validation")

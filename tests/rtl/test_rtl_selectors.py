@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,10 +21,11 @@ from tests.rtl.harness import RHYTHMS, Beats, run
 SELECTORS = {"histogram": HistogramSelector, "ahead": HistogramSelector, "insertion": InsertionSelector}
 
 
-def dimensions(selector: str, *, d_head: int, n_keys: int, top_k: int, n_lanes: int, **engine) -> Dimensions:
+def dimensions(selector: str, *, d_head: int, n_keys: int, top_k: int, n_lanes: int, **engine: Any) -> Dimensions:
     spec = AttentionSpec.from_logit_scale(d_head=d_head, d_value=1, n_keys=n_keys, top_k=top_k, logit_scale=0.1)
     if selector == "ahead":
-        selector, engine = "histogram", engine | {"fabric": "luts"}
+        selector = "histogram"
+        engine["fabric"] = "luts"
     return Dimensions(spec, EngineConfig(selector=selector, n_lanes=n_lanes, **engine))
 
 
