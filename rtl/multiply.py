@@ -23,17 +23,21 @@ class Multiply:
         self.tops = top_digits(dims.spec.weight_bits)
         self.n_columns = dims.spec.acc_bits
 
-    def lines(self, m: Module, weight: Value) -> list[Value]:
-        """Recode a weight: for each digit whether it is 1, 2 and -1."""
-        lines = []
+    def digits(self, m: Module, weight: Value) -> list[Value]:
+        """Recode a weight: each digit, 3 for -1; 4 is 0 with a carry into the next."""
+        digits = []
         carry: Value | int = 0
         for i in range(len(self.tops)):
             pair = Cat(weight[2 * i : 2 * i + 2])
             digit = Signal(3, name=f"digit_{i}")
             m.d.comb += digit.eq(pair + carry)
-            lines += [digit == 1, digit == 2, digit == 3]
+            digits.append(digit)
             carry = digit >= 3
-        return lines
+        return digits
+
+    def lines(self, m: Module, weight: Value) -> list[Value]:
+        """Recode a weight: for each digit whether it is 1, 2 and -1."""
+        return [digit == value for digit in self.digits(m, weight) for value in (1, 2, 3)]
 
     def negated(self, lines: Sequence[Value]) -> Value:
         """Return the sum of `4**i` over the digits that are -1, which the last never is."""
@@ -64,14 +68,7 @@ class MultiplyByPairs(Multiply):
 
     def lines(self, m: Module, weight: Value) -> list[Value]:
         """Recode a weight: each digit modulo 4, lowest bit first."""
-        lines: list[Value] = []
-        carry: Value | int = 0
-        for i in range(len(self.tops)):
-            digit = Signal(3, name=f"digit_{i}")
-            m.d.comb += digit.eq(Cat(weight[2 * i : 2 * i + 2]) + carry)
-            lines += [digit[0], digit[1]]
-            carry = digit >= 3
-        return lines
+        return [bit for digit in self.digits(m, weight) for bit in digit[:2]]
 
     def negated(self, lines: Sequence[Value]) -> Value:
         """Return the sum of `4**i` over the digits that are -1, which the last never is."""

@@ -75,6 +75,7 @@ def measure(n_engines: int) -> dict[str, Any]:
         "n_keys": design.spec.n_keys,
         "cycles": energy.cycles_a_query,
         "period_ns": found.report.period,
+        "slowest": [found.report.critical_path.start_block, found.report.critical_path.end_block],
         "area_um2": found.mapped.report.total.area,
         "area_by_block": {name: area for name, area in areas.items() if area},
         "energy_pj": energy.total.total,

@@ -79,8 +79,8 @@ MUTANTS = [
     Mutant(
         "a slice that is not taken is overwritten",
         "weighted_sum.py",
-        "go.eq(~self.o.valid | self.o.ready)",
-        "go.eq(1)",
+        "else ~self.o.valid | self.o.ready)",
+        "else 1)",
         WEIGHTED_SUM,
     ),
     Mutant(

@@ -94,7 +94,7 @@ MUTANTS = [
     Mutant(
         "a later stage takes a word that is not there", "fetch.py", "valid[s].eq(valid[s - 1])", "valid[s].eq(1)", ABOVE
     ),
-    Mutant("a query is taken in reset", "fetch.py", "self.may_read & ~ResetSignal()", "self.may_read", RESET),
+    Mutant("a query is taken in reset", "fetch.py", "(1 if reads_in_reset else ~ResetSignal())", "1", RESET),
     Mutant("rows are read without leave", "fetch.py", "has_room[0] & self.may_read", "has_room[0]", FETCH_BENCH),
     Mutant("a query too long is no error", "fetch.py", "self.error | is_above", "self.error", CAUSES),
 ]

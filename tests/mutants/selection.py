@@ -20,8 +20,8 @@ MUTANTS = [
     Mutant(
         "the quota at the cut is one short",
         "cut.py",
-        'cut["quota"].eq(select(at_cut, room_above) + 1)',
-        'cut["quota"].eq(select(at_cut, room_above))',
+        'found("quota", at_cut, room_above) + 1)',
+        'found("quota", at_cut, room_above))',
         EVERY_ROW,
     ),
     Mutant(
@@ -106,8 +106,8 @@ MUTANTS = [
     Mutant(
         "a group ends with its first equal key",
         "scan.py",
-        "ends_quota = takes_equal & (quota == 1)",
-        "ends_quota = takes_equal",
+        'ends_quota = takes_equal & left["one_equal"] if',
+        "ends_quota = takes_equal if",
         EVERY_ROW,
     ),
     Mutant(

@@ -20,13 +20,29 @@ def dimensions(*, engine: dict, **spec) -> Dimensions:
     return Dimensions(AttentionSpec.from_logit_scale(**fields), EngineConfig(**engine))
 
 
-@pytest.mark.parametrize(("product", "n_dividers"), [("multiply", 1), ("multiply", 2), ("shift", 3), ("shift", 6)])
+@pytest.mark.parametrize(
+    ("fabric", "product", "n_dividers"),
+    [
+        ("cells", "multiply", 1),
+        ("cells", "multiply", 2),
+        ("cells", "shift", 3),
+        ("cells", "shift", 6),
+        ("luts", "multiply", 2),
+        ("luts", "dsp", 6),
+    ],
+)
 @pytest.mark.parametrize(
     ("value_bits", "weight_bits", "out_frac_bits"),
     [(2, 1, 0), (8, 12, 8), (5, 3, 1), (16, 12, 0), (3, 9, 11), (4, 32, 2)],
 )
 def test_normalizer_rounds_exactly(
-    value_bits: int, weight_bits: int, out_frac_bits: int, product: str, n_dividers: int, rng: np.random.Generator
+    value_bits: int,
+    weight_bits: int,
+    out_frac_bits: int,
+    fabric: str,
+    product: str,
+    n_dividers: int,
+    rng: np.random.Generator,
 ) -> None:
     dims = dimensions(
         value_bits=value_bits,
@@ -34,7 +50,7 @@ def test_normalizer_rounds_exactly(
         out_frac_bits=out_frac_bits,
         d_value=6,
         weight_form="power_of_two" if product == "shift" else "exponential",
-        engine={"product": product, "n_dividers": n_dividers},
+        engine={"fabric": fabric, "product": product, "n_dividers": n_dividers},
     )
     spec = dims.spec
     low, high = -(2 ** (value_bits - 1)), 2 ** (value_bits - 1) - 1

@@ -46,7 +46,12 @@ BARE = Design(
     AttentionSpec.from_logit_scale(d_head=33, d_value=1, n_keys=64, top_k=1, logit_scale=0.1, value_bits=16),
     EngineConfig(name="bare", n_lanes=16, scan_rows=2, memory="external", table="loadable", expose_index=False),
 )
-DESIGNS = {"tiny": TINY, "odd": ODD, "bare": BARE}
+# As an FPGA has it, with a slice in every other cycle.
+LUTS = Design(
+    AttentionSpec.from_logit_scale(d_head=5, d_value=3, n_keys=50, top_k=2, logit_scale=0.1),
+    EngineConfig(name="luts", n_lanes=4, n_macs=1, fabric="luts", product="dsp", mask=True),
+)
+DESIGNS = {"tiny": TINY, "odd": ODD, "bare": BARE, "luts": LUTS}
 
 
 @pytest.fixture(scope="module")
