@@ -103,7 +103,7 @@ comparison = read_comparisons()["bert"]
 for design in comparison.designs:
     share = design.energy / comparison.standard.energy
     cosine = design.accuracy[0].mean_cosine
-    print(f"{design.title:37} {design.area:8,.0f} µm² {design.energy:7,.0f} pJ {share:5.0%} {cosine:.4f}")
+    print(f"{design.title:64} {design.area:8,.0f} µm² {design.energy:7,.0f} pJ {share:5.0%} {cosine:.4f}")
 
 # %% [markdown]
 # The cosine is that of a transformer which was not trained for it. [One that was](../hardware-accuracy.md) keeps its
