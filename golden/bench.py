@@ -27,16 +27,18 @@ from hamming.golden.spec import AttentionSpec
 __all__ = ["peak_memory", "times"]
 
 D_HEAD, TOP_K = 64, 32
-N_KEYS, N_KEYS_LONG = 1024, 16384
+
+#: Queries and keys: a layer's, a long document's, and a few queries on the longest context.
+SHAPES = ((1024, 1024), (16384, 16384), (64, 131_072))
 
 
-def example(n_keys: int) -> tuple[AttentionSpec, NDArray, NDArray, NDArray]:
-    """As many random queries as keys, of the flagship's shape."""
+def example(n_queries: int, n_keys: int) -> tuple[AttentionSpec, NDArray, NDArray, NDArray]:
+    """Random queries and keys, of the flagship's shape."""
     rng = np.random.default_rng(0)
     spec = AttentionSpec.from_logit_scale(
         d_head=D_HEAD, d_value=D_HEAD, n_keys=n_keys, top_k=TOP_K, logit_scale=D_HEAD**-0.5
     )
-    q, k = (rng.integers(0, 2, (n_keys, D_HEAD), np.uint8) for _ in range(2))
+    q, k = (rng.integers(0, 2, (n, D_HEAD), np.uint8) for n in (n_queries, n_keys))
     return spec, q, k, rng.integers(-128, 128, (n_keys, D_HEAD), np.int8)
 
 
@@ -57,18 +59,22 @@ def times(functions: dict[str, Callable[[], object]], n_rounds: int, n_runs: int
     return seconds
 
 
-def peak_memory(n_keys: int) -> int:
-    """Return the most memory, in bytes, that a process ever holds which attends once.
+def peak_memory(way: str, n_queries: int, n_keys: int) -> int:
+    """Return the most memory, in bytes, that a process ever holds which attends once: by `golden`, or by `pytorch`.
 
     Call this before PyTorch is loaded: the new process starts with this one's peak.
     """
-    command = [sys.executable, "-m", "hamming.golden.bench", str(n_keys)]
+    command = [sys.executable, "-m", "hamming.golden.bench", way, str(n_queries), str(n_keys)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def attend_once(n_keys: int) -> None:
+def attend_once(way: str, n_queries: int, n_keys: int) -> None:
     """Attend, and print the most memory that this process ever held, in bytes."""
-    attend(*example(n_keys))
+    spec, q, k, v = example(n_queries, n_keys)
+    if way == "pytorch":
+        next(iter(in_pytorch(q, k, v).values()))()
+    else:
+        attend(spec, q, k, v)
     unit = 1 if sys.platform == "darwin" else 1024
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
@@ -92,13 +98,14 @@ def in_pytorch(q: NDArray, k: NDArray, v: NDArray) -> dict[str, Callable[[], obj
     }
 
 
-def comparison(n_keys: int, n_others: int, n_rounds: int, n_runs: int) -> Table:
+def comparison(n_queries: int, n_keys: int, n_others: int, n_rounds: int, n_runs: int) -> Table:
     """Time golden and the first `n_others` of `in_pytorch`."""
-    spec, q, k, v = example(n_keys)
+    spec, q, k, v = example(n_queries, n_keys)
     golden = "golden: packed bits, integers"
     others = dict(list(in_pytorch(q, k, v).items())[:n_others])
     seconds = times({golden: lambda: attend(spec, q, k, v)} | others, n_rounds, n_runs)
-    table = Table(title=f"{n_keys} queries on {n_keys} keys, d = {D_HEAD}, k = {TOP_K}; {n_rounds * n_runs} runs each")
+    title = f"{n_queries} queries on {n_keys} keys, d = {D_HEAD}, k = {TOP_K}; {n_rounds * n_runs} runs each"
+    table = Table(title=title)
     table.add_column("attention", min_width=33)
     for heading in ("median, ms", "time / golden's", "best, ms", "time / golden's"):
         table.add_column(heading, justify="right")
@@ -115,10 +122,14 @@ def main() -> None:
     """Print what was measured."""
     console = Console(width=100)
     with console.status("Attending"):
-        peak = peak_memory(N_KEYS_LONG)
-        console.print(comparison(N_KEYS, n_others=3, n_rounds=5, n_runs=20))
-        console.print(comparison(N_KEYS_LONG, n_others=1, n_rounds=3, n_runs=1))
-    console.print(f"{N_KEYS_LONG} queries on {N_KEYS_LONG} keys: peak memory of a process {peak / 2**20:.0f} MiB")
+        peaks = {shape: [peak_memory(way, *shape) for way in ("golden", "pytorch")] for shape in SHAPES[1:]}
+        for shape, sizes in zip(SHAPES, ((3, 5, 20), (1, 3, 1), (1, 5, 3)), strict=True):
+            console.print(comparison(*shape, *sizes))
+    for (n_queries, n_keys), (own, theirs) in peaks.items():
+        console.print(
+            f"{n_queries} queries on {n_keys} keys: peak memory of a process {own / 2**20:.0f} MiB, "
+            f"with PyTorch (fused) {theirs / 2**20:.0f} MiB"
+        )
 
     import torch
 
@@ -130,6 +141,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        attend_once(int(sys.argv[1]))
+        attend_once(sys.argv[1], *map(int, sys.argv[2:]))
     else:
         main()

@@ -42,10 +42,21 @@ def dense_attention(
     return _softmax_mean(_logits(matches(q, k), logit_scale), v, absent_keys(k.shape[-2], n_valid, mask))
 
 
-def softmax_attention(q: NDArray, k: NDArray, v: NDArray, logit_scale: float) -> NDArray[np.float64]:
-    """Softmax attention of real queries and keys: `softmax(logit_scale * q @ k.T) @ v`."""
+def softmax_attention(
+    q: NDArray, k: NDArray, v: NDArray, logit_scale: float, *, top_k: int | None = None
+) -> NDArray[np.float64]:
+    """Softmax attention of real queries and keys: `softmax(logit_scale * q @ k.T) @ v`.
+
+    With a `top_k`, over as many keys of each query alone, those of the best scores, lower index first.
+    """
     q, k = (np.asarray(x, np.float64) for x in (q, k))
-    return _softmax_mean(logit_scale * (q @ k.swapaxes(-1, -2)), v, None)
+    logits = logit_scale * (q @ k.swapaxes(-1, -2))
+    is_left_out = None
+    if top_k is not None:
+        is_left_out = np.ones(logits.shape, bool)
+        best = np.argsort(-logits, axis=-1, kind="stable")[..., :top_k]
+        np.put_along_axis(is_left_out, best, False, axis=-1)
+    return _softmax_mean(logits, v, is_left_out)
 
 
 def had_attention(

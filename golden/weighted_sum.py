@@ -53,12 +53,19 @@ def weighted_sum(
     return acc[..., 0, :].astype(np.int64), weight.sum(axis=-1)
 
 
-def divide_half_up(numerator: NDArray[np.int64], denominator: NDArray[np.int64]) -> NDArray[np.int64]:
+def divide_half_up(
+    numerator: NDArray[np.int64], denominator: NDArray[np.int64], *, n_bits: int = 64
+) -> NDArray[np.int64]:
     """`floor(numerator / denominator + 1/2)`: the nearest integer, halves towards plus infinity, exactly.
 
-    `denominator` is positive; `2 * numerator + denominator` must fit 64 bits, signed.
+    `denominator` is positive; `2 * numerator + denominator` and `2 * denominator` must fit `n_bits`, signed, and 64.
+
+    Up to 53 bits it divides in float64, several times as fast as int64, and exact too. Let `a / b` be the quotient of
+    the two, and `k` the integer above it: `k - a / b >= 1 / b`, while rounding adds `abs(k) * 2**-53` at most, which is
+    less, since `abs(k) * b <= abs(a) + b < 2**53`. So no quotient is rounded up to an integer that it is below.
     """
-    return (2 * numerator + denominator) // (2 * denominator)
+    a, b = 2 * numerator + denominator, 2 * denominator
+    return np.floor(a / b).astype(np.int64) if n_bits <= 53 else a // b
 
 
 def normalize(spec: AttentionSpec, acc: NDArray[np.int64], weight_sum: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -69,4 +76,5 @@ def normalize(spec: AttentionSpec, acc: NDArray[np.int64], weight_sum: NDArray[n
     acc, weight_sum
         As `weighted_sum` returns them: `(..., n_queries, d_value)` and `(..., n_queries)`.
     """
-    return divide_half_up(acc << spec.out_frac_bits, np.maximum(weight_sum, 1)[..., None])
+    numerator, denominator = acc << spec.out_frac_bits, np.maximum(weight_sum, 1)[..., None]
+    return divide_half_up(numerator, denominator, n_bits=spec.numerator_bits)

@@ -188,7 +188,7 @@ class Agreement(wiring.Component):
         left = Signal(bits)
         share = Signal(bits)
         m.d.comb += [
-            found_moves.eq(is_found & (~has_result | self.o.ready)),
+            found_moves.eq(is_found & ~has_result),  # whatever takes the result is not felt in the same cycle
             left.eq(Mux(before_at_cut < quota, quota - before_at_cut, 0)),
             share.eq(Mux(at_cut < left, at_cut, left)),
             self.o.valid.eq(has_result),

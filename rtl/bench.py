@@ -1,7 +1,8 @@
-"""`python -m hamming.rtl.bench`: how long the engine's Verilog takes to emit, by the number of lanes.
+"""`python -m hamming.rtl.bench`: how long Verilog takes to emit, by the number of lanes, and of engines in a chain.
 
 Each emission runs in a process of its own, as `hamming generate` does; its start is not counted. Seconds are of
-the machine at hand; on a busy one, those of its processor say more than those of the clock.
+the machine at hand; on a busy one, those of its processor say more than those of the clock. Of each module the text
+must hold one, however often it is instantiated.
 """
 
 from __future__ import annotations
@@ -13,41 +14,42 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-LANES = (8, 16, 64)
+#: What is emitted: changes of the flagship.
+DESIGNS = {
+    "8 lanes": ("engine.n_lanes=8",),
+    "16 lanes": (),
+    "64 lanes": ("engine.n_lanes=64",),
+    "8 lanes, insertion": ("engine.n_lanes=8", "engine.selector=insertion"),
+    "64 lanes, insertion": ("engine.n_lanes=64", "engine.selector=insertion"),
+    "32 engines, 131,072 keys": ("engine.n_engines=32", "spec.n_keys=131072", "spec.top_k=64", "engine.value_banks=1"),
+}
 
 _MEASURE = """
-import os, sys, time
-from hamming.golden.spec import AttentionSpec
-from hamming.rtl.config import EngineConfig
-from hamming.rtl.engine import Engine
+import os, re, sys, time
+from hamming.rtl.design import load_design
+from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
-spec = AttentionSpec.from_logit_scale(d_head=64, d_value=64, n_keys=1024, top_k=32, logit_scale=0.125)
-config = EngineConfig(n_lanes=int(sys.argv[1]), n_macs=32, selector=sys.argv[2])
+design = load_design("flagship", sys.argv[1:])
 before, start = os.times(), time.perf_counter()
-text = emit(Engine(spec, config), "engine")
+text = emit(top(design.spec, design.config), design.config.name)
 used = os.times()
-print(time.perf_counter() - start, sum(used[:4]) - sum(before[:4]), text.count("\\n"), len(text))
+modules = re.findall(r"^module (\\S+) ?\\(", text, re.MULTILINE)
+assert len(modules) == len(set(modules)), "a module is written twice"
+print(time.perf_counter() - start, sum(used[:4]) - sum(before[:4]), len(modules), text.count("\\n"), len(text))
 """
 
 
 def main() -> None:
     """Print the table."""
-    table = Table(title="Emission of the engine: d_head = d_value = 64, n_keys = 1024, top_k = 32, n_macs = 32")
-    for heading in ("selector", "lanes", "seconds", "CPU seconds", "lines", "kB"):
-        table.add_column(heading, justify="left" if heading == "selector" else "right")
-    for selector in ("histogram", "insertion"):
-        for n_lanes in LANES:
-            command = [sys.executable, "-c", _MEASURE, str(n_lanes), selector]
-            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            seconds, cpu_seconds, lines, size = output.split()
-            table.add_row(
-                selector,
-                str(n_lanes),
-                f"{float(seconds):.1f}",
-                f"{float(cpu_seconds):.1f}",
-                lines,
-                f"{int(size) / 1000:.0f}",
-            )
+    table = Table(title="Emission of the flagship, changed")
+    for heading in ("design", "seconds", "CPU seconds", "modules", "lines", "kB"):
+        table.add_column(heading, justify="left" if heading == "design" else "right")
+    for name, changes in DESIGNS.items():
+        command = [sys.executable, "-c", _MEASURE, *changes]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        seconds, cpu_seconds, n_modules, lines, size = output.split()
+        figures = (f"{float(seconds):.1f}", f"{float(cpu_seconds):.1f}", n_modules, lines, f"{int(size) / 1000:.0f}")
+        table.add_row(name, *figures)
     console = Console()
     console.print(table)
     console.print(f"Python {platform.python_version()} on {platform.machine()}; one process at a time")

@@ -21,16 +21,22 @@ class Dimensions(Sizes):
     Attributes are those of `Sizes`.
     """
 
-    def rows_read(self, n_valid: int, first: int = 0, base: int = 0) -> int:
-        """Rows of the key memory that a query reads: those with a key of its range or a sink, 1 at least."""
+    def rows_read(self, n_valid: int, first: int = 0, base: int = 0, sink_end: int | None = None) -> int:
+        """Rows of the key memory that a query reads: those with a key of its range or a sink, 1 at least.
+
+        Sinks are the keys from `base` to below `sink_end`, `base + n_sinks` unless told. Of several engines, the rows
+        of the one that reads the most.
+        """
+        sink_end = base + self.spec.n_sinks if sink_end is None else sink_end
         if self.part is not self:
             starts = range(0, self.spec.n_keys, self.part.spec.n_keys)
-            return max(self.part.rows_read(max(0, n_valid - n), max(0, first - n)) for n in starts)
+            bounds = (n_valid, first, base, sink_end)
+            return max(self.part.rows_read(*(max(0, bound - start) for bound in bounds)) for start in starts)
         n_valid, first = min(n_valid, self.spec.n_keys), min(first, self.spec.n_keys)
         rows = range(first // self.n_lanes, (n_valid - 1) // self.n_lanes + 1) if first < n_valid else range(0)
         n_rows = len(rows)
-        if self.spec.n_sinks and base < min(first, n_valid):
-            last = (min(base + self.spec.n_sinks, n_valid) - 1) // self.n_lanes
+        if base < min(first, n_valid, sink_end):
+            last = (min(sink_end, n_valid) - 1) // self.n_lanes
             n_rows += sum(row not in rows for row in range(base // self.n_lanes, last + 1))
         return max(1, n_rows)
 

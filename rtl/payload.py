@@ -55,12 +55,15 @@ def query(dims: Dimensions) -> StructLayout:
     """A query, or a group: its `d_head` bits and the keys that it sees, those below `n_valid`.
 
     With `range`, those from `first` on, and the spec's `n_sinks`, if any, from `base` on; of several tables, its own.
+    One of several engines is told which of its own keys are sinks: from `base` to below `sink_end`, which may be none.
     """
     spec = dims.spec
     fields = {"query": each(dims, unsigned(spec.d_head)), "n_valid": each(dims, unsigned(spec.n_valid_bits))}
     if dims.config.range:
         fields["first"] = each(dims, unsigned(spec.n_valid_bits))
-        if spec.n_sinks:
+        if spec.n_sinks and dims.is_share:
+            fields |= {"base": unsigned(spec.n_valid_bits), "sink_end": unsigned(spec.n_valid_bits)}
+        elif spec.n_sinks:
             fields["base"] = unsigned(spec.index_bits)
     if spec.n_tables > 1:
         fields["table"] = each(dims, unsigned(spec.table_bits))

@@ -81,13 +81,17 @@ class RowRange(wiring.Component):
             base_row = Signal(self.dims.row_bits)
             sink_row = Signal(self.dims.row_bits + 1)
             last_row = (n_valid - 1) >> lane_bits
+            n_sinks, has_some = spec.n_sinks, (given.base < n_valid) & (given.base < first)
+            if self.dims.is_share:  # they may be fewer, or others' alone
+                n_sinks = (given.sink_end - given.base)[: spec.n_sinks.bit_length()]
+                has_some &= given.base < given.sink_end
             m.d.comb += [
-                has_sinks.eq((given.base < n_valid) & (given.base < first)),
-                n_more.eq((given.base[:lane_bits] + spec.n_sinks - 1) >> lane_bits),
+                has_sinks.eq(has_some),
+                n_more.eq((given.base[:lane_bits] + n_sinks - 1) >> lane_bits),
                 base_row.eq(given.base >> lane_bits),
                 sink_row.eq(base_row + n_more),
                 found.base.eq(given.base),
-                found.sink_end.eq(Mux(has_sinks, given.base + spec.n_sinks, 0)),
+                found.sink_end.eq(Mux(has_sinks, given.base + n_sinks, 0)),
                 found.sink_row.eq(sink_row),
                 found.n_before.eq(n_more + 1),
                 found.jumps.eq(has_sinks & rows.are_some & (sink_row < (first >> lane_bits))),

@@ -102,6 +102,8 @@ class Sizes:
         answers in the cycle after the request.
     division_latency
         Cycles from a slice's transfer to the normaliser until its first elements are offered.
+    is_share
+        Whether these are the sizes of one of several engines, of its own keys.
     n_queries_a_row, has_row_range
         Queries of a group; whether it is said beforehand which rows hold their keys (`RowRange`).
     period
@@ -113,9 +115,11 @@ class Sizes:
         self.spec = spec
         self.config = config
         self.part = self
+        self.is_share = is_part
         if config.n_engines > 1 and not is_part:
             self.part = type(self)(_part_of(spec, config), config, is_part=True)
-            vars(self).update({name: size for name, size in vars(self.part).items() if name not in ("spec", "part")})
+            own = ("spec", "part", "is_share")
+            vars(self).update({name: size for name, size in vars(self.part).items() if name not in own})
             return
         if config.n_lanes > spec.n_keys:
             raise ValueError(
@@ -334,10 +338,6 @@ class Sizes:
 def _part_of(spec: AttentionSpec, config: EngineConfig) -> AttentionSpec:
     """Return what one of several engines computes of `spec`: it holds its share of the keys."""
     n = config.n_engines
-    if spec.n_sinks:
-        raise ValueError(
-            f"n_engines = {n} have no sinks yet, which may lie in two of them; leave n_sinks = {spec.n_sinks} out"
-        )
     if spec.n_keys % n:
         divisors = [d for d in range(1, min(spec.n_keys, MAX_ENGINES) + 1) if spec.n_keys % d == 0]
         raise ValueError(
@@ -345,7 +345,7 @@ def _part_of(spec: AttentionSpec, config: EngineConfig) -> AttentionSpec:
             f"(one of {', '.join(map(str, divisors))}), not {n}"
         )
     n_keys = spec.n_keys // n
-    return dataclasses.replace(spec, n_keys=n_keys, top_k=min(spec.top_k, n_keys))
+    return dataclasses.replace(spec, n_keys=n_keys, top_k=min(spec.top_k, n_keys), n_sinks=min(spec.n_sinks, n_keys))
 
 
 def _own_keys(config: EngineConfig) -> str:

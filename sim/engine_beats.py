@@ -190,6 +190,7 @@ def masks_of_engines(
     for start in range(0, spec.n_keys, n_own):
         n_here = min(max(0, n_keys - start), n_own)
         own = named | {name: np.clip(named[name] - start, 0, n_own) for name in ("n_valid", "first")}
+        own["base"] = named["base"] - start  # of sinks that may begin in an engine before
         part = None if mask is None else mask[..., start : start + n_own]
         found.append(mask_beats(config, n_here, spec, own, part, rng))
     return found

@@ -13,9 +13,8 @@ from hamming.golden.standard import StandardAttention, StandardSpec, attend_stan
 from hamming.golden.standard.bf16 import Bf16Attention, Bf16Spec, attend_bf16
 from hamming.golden.standard.bf16_arithmetic import to_patterns
 from hamming.rtl.standard.design import StandardDesign
-from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.manifest import standard_manifest
-from hamming.rtl.standard.verilog import emit_standard
+from hamming.rtl.standard.verilog import emit_standard, standard_engine
 from hamming.sim.testbench import Case, Result, Testbench
 
 __all__ = ["StandardSimulation", "StandardTestbench", "StandardVectors", "random_standard_vectors", "simulate_standard"]
@@ -54,7 +53,7 @@ class StandardTestbench:
 
     def __init__(self, design: StandardDesign, *, simulator: str = "verilator") -> None:
         self.design = design
-        engine = StandardEngine(design)
+        engine = standard_engine(design)
         self.verilog = emit_standard(engine)
         self.manifest: dict[str, Any] = standard_manifest(engine, self.verilog)
         self._bench = Testbench(self.verilog, self.manifest, "hamming.sim.bench_standard", simulator=simulator)

@@ -186,7 +186,10 @@ def random_chain(design: Design, rng: np.random.Generator) -> Design:
     most = max(n_lanes, design.spec.n_keys // n_engines)
     n_own = int(rng.integers(n_lanes, most + 1)) if rng.integers(2) else most
     spec = dataclasses.replace(
-        design.spec, n_keys=n_own * n_engines, top_k=min(design.spec.top_k, n_own * n_engines), n_sinks=0
+        design.spec,
+        n_keys=n_own * n_engines,
+        top_k=min(design.spec.top_k, n_own * n_engines),
+        n_sinks=min(design.spec.n_sinks, n_own * n_engines),
     )
     config = dataclasses.replace(
         design.config,

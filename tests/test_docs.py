@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hamming.distill.report.language import read_points
 from hamming.golden.fixture import load_minilm
 from hamming.golden.values import quantize
 from hamming.rtl.design import load_design, preset_names
@@ -199,3 +200,12 @@ def test_readme_states_what_the_repository_measured() -> None:
         assert int(cycles) == max(Dimensions(design.spec, design.config).cycle_terms().values())
         assert area == f"{float(totals[name]['area']):,.0f}"
         assert bits == f"{int(totals[name]['memory_bits']):,}"
+
+
+def test_readme_states_what_the_language_model_loses() -> None:
+    """The student through the integers, with 64 of 1,024 keys, beside its teacher with all."""
+    points = read_points(ROOT / "distill" / "report" / "results" / "language" / "perplexity.json")
+    found = {(point.kind, point.context, point.top_n): point.perplexity for point in points}
+    teacher, student = found["teacher", 1024, None], found["integer", 1024, 64]
+    [stated] = re.findall(r"grows by ([\d.]+) %, of ([\d.]+) to ([\d.]+) a byte", (ROOT / "README.md").read_text())
+    assert stated == (f"{100 * (student / teacher - 1):.1f}", f"{teacher:.3f}", f"{student:.3f}")

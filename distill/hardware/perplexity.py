@@ -21,7 +21,7 @@ from hamming.distill.training.run import binarized
 from hamming.distill.training.runs import Run, find_teacher
 from hamming.golden.checks import require_choice, require_int
 
-__all__ = ["KINDS", "Point", "document_losses", "perplexities", "perplexity"]
+__all__ = ["KINDS", "Point", "document_losses", "perplexities", "perplexity", "ratio"]
 
 #: Whose perplexities there are: the teacher with all keys and with its best `top_n`, the same with signs and no
 #: training, the student, and the student with every attention through the golden model.
@@ -50,6 +50,9 @@ class Point:
         Predicted ones, and whence.
     seconds
         Wall time.
+    ratio, ratio_error
+        The perplexity in that of the teacher with all keys, and its standard error by document (`ratio`); None if that
+        one was not measured. On the same windows most of the error of either is the other's, too.
     """
 
     kind: str
@@ -60,6 +63,8 @@ class Point:
     tokens: int
     documents: int
     seconds: float
+    ratio: float | None = None
+    ratio_error: float | None = None
 
 
 def perplexity(losses: Tensor) -> tuple[float, float]:
@@ -82,6 +87,15 @@ def perplexity(losses: Tensor) -> tuple[float, float]:
     residual = (losses[:, 0] - mean * losses[:, 1]).square().sum()
     error = math.sqrt(n / (n - 1) * residual) / count if n > 1 else math.nan
     return float(mean.exp()), float(mean.exp() * error)
+
+
+def ratio(losses: Tensor, teacher: Tensor) -> tuple[float, float]:
+    """Return a perplexity in that of a teacher, and its standard error by document.
+
+    It is that of `perplexity`, of the differences of losses on the same tokens; both parameters are as of there.
+    """
+    differences = torch.stack([losses[:, 0] - teacher[:, 0], losses[:, 1]], 1)
+    return perplexity(differences)
 
 
 @torch.no_grad()
@@ -163,6 +177,7 @@ def perplexities(
     networks = {kind: network for kind, network in _networks(run).items() if kind in kinds}
     wanted = [one for one in _wanted(contexts, top_ns) if one[0] in networks]
     found = []
+    teachers: dict[int, Tensor] = {}
     for done, (kind, context, top_n) in enumerate(wanted):
         if progress is not None:
             progress(f"{kind}, context {context}, {'all' if top_n is None else top_n} keys", done, len(wanted))
@@ -174,6 +189,9 @@ def perplexities(
             else:
                 losses = document_losses(model, task, context, limit)
         value, error = perplexity(losses)
+        if kind == "teacher":
+            teachers[context] = losses
+        of_teacher = ratio(losses, teachers[context]) if context in teachers else (None, None)
         found.append(
             Point(
                 kind=kind,
@@ -184,6 +202,8 @@ def perplexities(
                 tokens=int(losses[:, 1].sum()),
                 documents=int((losses[:, 1] > 0).sum()),
                 seconds=round(cost.seconds, 1),
+                ratio=of_teacher[0],
+                ratio_error=of_teacher[1],
             )
         )
     if progress is not None:

@@ -15,8 +15,9 @@ from pathlib import Path
 from hamming.distill.hardware.perplexity import Point, Progress, perplexities, to_json
 from hamming.distill.tasks.task import MissingData, TaskConfig
 from hamming.distill.training.config import RunConfig, StudentConfig, TrainConfig
+from hamming.distill.training.folder import RunFolder
 from hamming.distill.training.run import binarized
-from hamming.distill.training.runs import Run, RunFolder, find_teacher, versions
+from hamming.distill.training.runs import Run, find_teacher, versions
 
 __all__ = ["untrained"]
 

@@ -63,7 +63,8 @@ def hamming_attention(
     dropout
         Share of the weights that are dropped at random.
     scaling
-        Must be `1 / sqrt(d_head)`, which is in the heads' logit scales.
+        Above 0. Another one than `1 / sqrt(d_head)`, which is in the heads' logit scales, goes into the queries
+        (Gemma, Granite, OPT, Whisper); their signs do not depend on it.
     is_causal
         In place of the module's own attribute.
     others
@@ -87,8 +88,9 @@ def hamming_attention(
             f"not {query.shape[1]} heads of {query.shape[3]} and values of {value.shape[-1]}"
         )
     if scaling is not None and not math.isclose(scaling, heads.d_head**-0.5):
-        expected = f"1 / sqrt(d_head) = {heads.d_head**-0.5:.6g}"
-        raise ValueError(f"{type(module).__name__} must have a scaling of {expected}, not {scaling:.6g}")
+        if scaling <= 0:
+            raise ValueError(f"{type(module).__name__} must have a scaling above 0, not {scaling:.6g}")
+        query = query * (scaling * math.sqrt(heads.d_head))
     for name in _OTHER_SCORES:
         if others.get(name) is not None:
             raise ValueError(f"{type(module).__name__} has {name}, which binary scores cannot have")

@@ -12,6 +12,13 @@ from hamming.distill.huggingface.attention import CHILD, TransformersHeads
 
 __all__ = ["attach", "reached"]
 
+#: Attributes of attention modules whose scores binary ones cannot be, and what they are; off where None or false.
+_OTHER_SCORES = {
+    "attn_logit_softcapping": "a soft cap of its scores (Gemma 2)",
+    "sinks": "sinks in its softmax (GPT-OSS)",
+    "has_relative_attention_bias": "biases by position (T5)",
+}
+
 
 def attach(model: nn.Module) -> None:
     """Put a `TransformersHeads` into every attention module of `model` that has none.
@@ -19,7 +26,7 @@ def attach(model: nn.Module) -> None:
     Raises
     ------
     ValueError
-        An attention is not reached, or there is none.
+        An attention is not reached, or there is none, or its scores are such as binary ones cannot be.
     """
     found = dict(reached(model))
     if not found:
@@ -31,6 +38,13 @@ def attach(model: nn.Module) -> None:
                 f"the attention {name} ({type(module).__name__}) does not ask AttentionInterface for its function: it "
                 "would stay in full precision"
             )
+    for name, module in found.items():
+        for attribute, what in _OTHER_SCORES.items():
+            value = getattr(module, attribute, None)
+            if value is not None and value is not False:
+                raise ValueError(
+                    f"the attention {name} ({type(module).__name__}) has {what}, which binary scores cannot have"
+                )
     for name, module in found.items():
         if not hasattr(module, CHILD):
             setattr(module, CHILD, TransformersHeads(*_shape(name, module)))

@@ -13,7 +13,7 @@ from hamming.distill.method.attention import HammingAttention
 from hamming.distill.method.heads import HammingHeads
 from hamming.distill.method.signs import exact
 
-__all__ = ["DropInAttention", "calibrate", "configure", "convert", "hamming_layers", "set_tables"]
+__all__ = ["DropInAttention", "calibrate", "configure", "convert", "hamming_layers", "set_tables", "tokens_that_count"]
 
 
 class DropInAttention(HammingAttention):
@@ -197,7 +197,7 @@ def calibrate(
     def measure(module: HammingHeads, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None) -> Tensor:
         q_seen, k_seen = (
             x.to(exact(x)).transpose(1, 2)[counted].transpose(0, 1)
-            for x, counted in zip((q, k), _counted(q, k, visible), strict=True)
+            for x, counted in zip((q, k), tokens_that_count(q, k, visible), strict=True)
         )  # (n_heads, tokens, d_head)
         if module.n_tables > 1:
             norms[module].append(q_seen.norm(dim=-1))
@@ -227,7 +227,7 @@ def calibrate(
                 _share_out(torch.cat(norms[module], 1), module.norm_bounds, module.norm_shares)
 
 
-def _counted(q: Tensor, k: Tensor, visible: Tensor | None) -> tuple[Tensor, Tensor]:
+def tokens_that_count(q: Tensor, k: Tensor, visible: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return which tokens of queries and of keys count, `(batch, n_queries)` and `(batch, n_keys)`."""
     queries, keys = (torch.ones(x.shape[0], x.shape[2], dtype=torch.bool, device=x.device) for x in (q, k))
     if visible is None:

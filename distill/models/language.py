@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
 
-from hamming.distill.huggingface.model import prepare
-from hamming.distill.method.convert import configure, cores, hamming_layers
-from hamming.distill.method.heads import HammingHeads
-from hamming.distill.method.masks import masked, spread
+from hamming.distill.models.pretrained import Network, network_of, read_network
 
 __all__ = ["SHAPE", "LanguageModel", "build", "pretrained"]
+
+#: The end of the name of such a model's class in `transformers`.
+KIND = "ForCausalLM"
 
 #: Keys of section `[model]`, and what each is in `LlamaConfig`.
 SHAPE = {
@@ -28,23 +27,8 @@ SHAPE = {
 }
 
 
-class LanguageModel(nn.Module):
-    """A causal language model, called as tasks call their models.
-
-    Parameters
-    ----------
-    network
-        Of `transformers`; its attention becomes `hamming`.
-    """
-
-    def __init__(self, network: PreTrainedModel) -> None:
-        super().__init__()
-        self.network = prepare(network)
-
-    def save_pretrained(self, folder: Path) -> None:
-        """Write the network and the state of its heads, for `from_pretrained` of `transformers`."""
-        n_tables = {heads.n_tables for heads in hamming_layers(self).values()}
-        prepare(self.network, n_tables=max(n_tables)).save_pretrained(folder)
+class LanguageModel(Network):
+    """A causal language model, called as tasks call their models."""
 
     def forward(
         self, tokens: Tensor, visible: Tensor | None = None, *, need_scores: bool = False
@@ -65,18 +49,7 @@ class LanguageModel(nn.Module):
         -------
         Logits, `(batch * n_tokens, n_words)`, and each layer's scores or none.
         """
-        found: list[Tensor] = []
-
-        def record(heads: HammingHeads, q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None) -> Tensor:
-            weights, scores = heads.weights(q, k, seen)
-            found.append(masked(scores, spread(seen)))
-            return weights.to(v.dtype) @ v
-
-        if need_scores:
-            with cores(self, record):
-                logits = self.network(input_ids=tokens, use_cache=False).logits
-        else:
-            logits = self.network(input_ids=tokens, use_cache=False).logits
+        logits, found = self.logits(need_scores, input_ids=tokens, use_cache=False)
         return logits.flatten(0, 1), found
 
 
@@ -96,9 +69,7 @@ def build(n_words: int, shape: Mapping[str, Any]) -> LanguageModel:
         A key that is not known, or numbers that do not go together.
     """
     if "config" in shape:
-        left_out = ("quantization_config", "dtype")  # what is trained is of float32, whatever the folder's weights were
-        fields = {key: value for key, value in shape["config"].items() if key not in left_out}
-        return LanguageModel(AutoModelForCausalLM.from_config(AutoConfig.for_model(**fields)))
+        return LanguageModel(network_of(KIND, shape["config"]))
     for key in shape:
         if key not in SHAPE:
             raise ValueError(f"unknown key {key!r} in [model]; known: {', '.join(SHAPE)}")
@@ -118,14 +89,4 @@ def pretrained(folder: Path) -> tuple[LanguageModel, dict[str, Any]]:
     ValueError
         It holds no causal language model, or one whose attention is not reached.
     """
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        kinds = config.architectures or []
-        if not any(kind.endswith("ForCausalLM") for kind in kinds):
-            raise ValueError(f"it holds {', '.join(kinds) or 'no model'}, no causal language model (...ForCausalLM)")
-        network = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        model = LanguageModel(network).eval()
-        configure(model, mode="float")
-        return model, {"config": config.to_dict()}
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{str(folder)!r} cannot be a teacher: {error}") from error
+    return read_network(KIND, "causal language model", folder, LanguageModel)

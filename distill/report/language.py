@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from hamming.distill.hardware.perplexity import KINDS, Point
+from hamming.distill.report.studies import kept_studies, language_rows, rotation_rows
 
 __all__ = [
     "PAGE",
@@ -20,9 +21,9 @@ __all__ = [
     "draw",
     "markdown",
     "perplexity_table",
+    "ratio_rows",
     "read_points",
     "run_rows",
-    "table_rows",
     "updated",
 ]
 
@@ -30,8 +31,11 @@ __all__ = [
 #: metrics.
 RESULTS = Path(__file__).with_name("results") / "language"
 
+#: Files of perplexities, which the page shows as one table.
+POINTS = ("perplexity.json", "perplexity_2048.json")
+
 #: Runs whose metrics are kept.
-RUNS = ("language_teacher", "language")
+RUNS = ("language_teacher", "language_256", "language")
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, PICTURE = _DOCS / "language.md", _DOCS / "perplexity.svg"
@@ -79,9 +83,30 @@ def markdown(points: Sequence[Point]) -> Iterator[str]:
         yield f"| {' | '.join((context, kept, *cells))} |"
 
 
+def ratio_rows(points: Sequence[Point]) -> Iterator[str]:
+    """Give, of each context and number of kept keys, what student and integers have more than the teacher with all."""
+    yield "| context | kept keys | teacher, as many | student | student, integers |"
+    yield "|---:|---:|---:|---:|---:|"
+    by_place = {(point.context, point.top_n, point.kind): point for point in points}
+    for context, top_n in sorted({(p.context, p.top_n) for p in points if p.top_n is not None}):
+        cells = (_more(by_place[context, top_n, kind]) for kind in ("teacher_top_n", "student", "integer"))
+        yield f"| {context:,} | {top_n} | {' | '.join(cells)} |"
+
+
+def _more(point: Point) -> str:
+    if point.ratio is None or point.ratio_error is None:
+        return ""
+    return f"{100 * (point.ratio - 1):+.2f} ± {100 * point.ratio_error:.2f} %"
+
+
 def read_points(path: Path) -> list[Point]:
     """Return the points that `hamming evaluate --json` left of a language model."""
     return [Point(**fields) for fields in json.loads(path.read_text(encoding="utf-8"))["points"]]
+
+
+def kept_points() -> list[Point]:
+    """Return the points that are kept of the package's language model."""
+    return [point for name in POINTS for point in read_points(RESULTS / name)]
 
 
 def draw(path: Path, points: Sequence[Point]) -> None:
@@ -124,16 +149,6 @@ def run_rows(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"| `{run['name']}` | {windows} | {spent} | {after} | {before} |"
 
 
-def table_rows(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Give perplexities by the number of softmax tables a head, one kind a row."""
-    numbers = list(facts["untrained"])
-    yield f"| tables a head | {' | '.join(numbers)} |"
-    yield f"|---|{'---:|' * len(numbers)}"
-    for kind in ("untrained", "student", "integer"):
-        points = {number: Point(**fields) for number, fields in facts[kind].items()}
-        yield f"| {_NAMES[kind]} | {' | '.join(_cell(points.get(number)) for number in numbers)} |"
-
-
 def _measured(kind: str) -> tuple[str, str]:
     return ("teacher", "") if kind == "teacher" else ("student", "untrained")
 
@@ -147,11 +162,13 @@ def updated(page: str) -> str:
         The page has no place for one of them.
     """
     runs = [json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in RUNS]
-    by_tables = json.loads((RESULTS / "tables.json").read_text(encoding="utf-8"))
+    points = kept_points()
     tables = {
         "runs": run_rows(runs),
-        "perplexity": markdown(read_points(RESULTS / "perplexity.json")),
-        "tables": table_rows(by_tables),
+        "perplexity": markdown(points),
+        "ratios": ratio_rows(points),
+        "studies": language_rows(kept_studies("language")),
+        "rotations": rotation_rows(kept_studies("fashion_mnist_sample")),
         "smollm2": markdown(read_points(RESULTS / "smollm2.json")),
     }
     for name, rows in tables.items():
@@ -168,7 +185,7 @@ def main() -> None:
     """Draw the picture of the kept perplexities, and write their table into the page."""
     argparse.ArgumentParser(prog="python -m hamming.distill.report.language", description=main.__doc__).parse_args()
     PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    draw(PICTURE, read_points(RESULTS / "perplexity.json"))
+    draw(PICTURE, kept_points())
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from hamming.distill.models.encoder import Encoder, ImageEncoder
+from hamming.distill.models.encoder import ImageEncoder
+from hamming.distill.tasks.pretrained import build_classifier, read_classifier
 from hamming.distill.tasks.task import Batch, Task, TaskConfig, debian_file, taken
 
 __all__ = ["SAMPLE", "FashionMnist", "read_fashion_mnist", "read_idx"]
@@ -20,6 +21,9 @@ PACKAGE, FOLDER = "dataset-fashion-mnist", "usr/share/datasets/fashion-mnist"
 
 #: A part of the data that comes with this package, made by `distill.training.sample`.
 SAMPLE = Path(__file__).parents[1] / "data" / "fashion_mnist_sample.npz"
+
+#: The end of the name of a pretrained model's class.
+KIND = "ForImageClassification"
 
 #: Keys of section `[model]`: parameters of `ImageEncoder`.
 SHAPE = ("patch_size", "n_layers", "d_model", "n_heads", "d_inner")
@@ -31,24 +35,39 @@ MEAN, SPREAD = 0.2860, 0.3530
 class FashionMnist(Task):
     """60,000 training and 10,000 test images of 28 by 28 pixels, or the sample of them that is in this package.
 
-    Training images are flipped at random, and shifted by up to a pixel each way.
+    Training images are flipped at random, and shifted by up to a pixel each way. The validation's are the last sixth of
+    the training images, whose order is random.
     """
 
     n_classes = 10
 
     def __init__(self, config: TaskConfig) -> None:
         images, labels, test_images, test_labels = _sample() if config.name.endswith("sample") else read_fashion_mnist()
+        if config.split == "validation":
+            rest = len(images) - len(images) // 6
+            (images, test_images), (labels, test_labels) = (x.split((rest, len(x) - rest)) for x in (images, labels))
         self.augment = config.augment
         self.n_train = taken("n_train", config.n_train, len(images))
         self.n_test = taken("n_test", config.n_test, len(test_images))
         self._images, self._labels = images, labels.long()
         self._test_images, self._test_labels = test_images, test_labels.long()
 
-    def build(self, **shape: Any) -> Encoder:
+    def build(self, **shape: Any) -> nn.Module:
+        if "config" in shape:
+            return build_classifier(KIND, shape["config"])
         for key in shape:
             if key not in SHAPE:
                 raise ValueError(f"unknown key {key!r} in [model]; known: {', '.join(SHAPE)}")
         return ImageEncoder(n_classes=self.n_classes, **shape)
+
+    def pretrained(self, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+        model, shape = read_classifier(KIND, folder, self.n_classes)
+        config, size = shape["config"], self._images.shape[-1]
+        if config.get("image_size") not in (size, [size, size], (size, size)) or "num_channels" not in config:
+            raise ValueError(
+                f"{str(folder)!r} must be of images of {size} by {size} pixels, not {config.get('image_size')}"
+            )
+        return model, shape
 
     def train_batch(self, items: Tensor, generator: torch.Generator) -> Batch:
         images = self._images[items]

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hamming.distill.tasks.novels import FILE, N_PARTS, N_TEST_PARTS, PACKAGE, SEED, TITLES, read_novels
+from hamming.distill.tasks.novels import FILE, N_PARTS, PACKAGE, SEED, TITLES, parts, read_novels
+from hamming.distill.tasks.pretrained import require_transformers
 from hamming.distill.tasks.task import Batch, MissingData, Task, TaskConfig, debian_file, taken
 
 __all__ = ["BYTES", "Language", "text_of", "tokens_of"]
@@ -21,9 +22,9 @@ BYTES = "bytes"
 class Language(Task):
     """Windows of `n_tokens` tokens that follow each other without overlap, each token with the next one as its label.
 
-    Every text is cut into 20 parts, of which 3, drawn at random, are the test's: its documents. Training windows are
-    shifted by a random number of tokens if `augment`. Test windows come in turn from each document, so that the first
-    few are of all of them.
+    Every text is cut into 20 parts, of which 3, drawn at random, are the test's: its documents; the validation's are
+    of one other (`novels.parts`). Training windows are shifted by a random number of tokens if `augment`. Test windows
+    come in turn from each document, so that the first few are of all of them.
 
     Attributes
     ----------
@@ -43,10 +44,9 @@ class Language(Task):
         self.n_classes = _n_words(config.tokenizer)
         for text in _texts(config.text):
             tokens = tokens_of(text, config.tokenizer)
-            is_test = rng.permutation(N_PARTS) < N_TEST_PARTS
-            for part, held_back in zip(np.array_split(np.arange(len(tokens)), N_PARTS), is_test, strict=True):
-                if len(part) > config.n_tokens:
-                    (self.documents if held_back else train).append(tokens[part[0] : part[-1] + 1])
+            for part, is_held_back in parts(len(tokens), config.split, rng):
+                if part.stop - part.start > config.n_tokens:
+                    (self.documents if is_held_back else train).append(tokens[part])
         if not train or not self.documents:
             raise ValueError(
                 f"text must have {N_PARTS} parts of more than n_tokens = {config.n_tokens} tokens; {config.text!r} has "
@@ -69,13 +69,25 @@ class Language(Task):
         return [(number, window) for _, number, window in sorted(found, key=lambda one: one[:2])]
 
     def build(self, **shape: Any) -> nn.Module:
-        try:
-            from hamming.distill.models.language import build
-        except ModuleNotFoundError as error:
-            raise MissingData(
-                "the package transformers is not installed: pip install 'hamming-attention[huggingface]'"
-            ) from error
+        require_transformers()
+        from hamming.distill.models.language import build
+
         return build(self.n_classes, shape)
+
+    def pretrained(self, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+        if self.tokenizer == BYTES and (folder / "tokenizer.json").exists():
+            raise ValueError(f"{str(folder)!r} has a tokenizer of its own: set task.tokenizer to that folder")
+        require_transformers()
+        from hamming.distill.models.language import pretrained
+
+        model, shape = pretrained(folder)
+        n_words = shape["config"]["vocab_size"]
+        n_positions = shape["config"].get("max_position_embeddings", self.n_tokens)
+        if n_words < self.n_classes:
+            raise ValueError(f"{str(folder)!r} knows {n_words} kinds of tokens, and its tokenizer has {self.n_classes}")
+        if n_positions < self.n_tokens:
+            raise ValueError(f"{str(folder)!r} has {n_positions} positions; task.n_tokens is {self.n_tokens}")
+        return model, shape
 
     def train_batch(self, items: Tensor, generator: torch.Generator) -> Batch:
         windows = []

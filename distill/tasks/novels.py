@@ -12,7 +12,7 @@ import torch
 from hamming.distill.tasks.task import TaskConfig, debian_file, taken
 from hamming.distill.tasks.text import TextTask, minilm_tokenizer
 
-__all__ = ["TITLES", "Novels", "read_novels"]
+__all__ = ["TITLES", "Novels", "parts", "read_novels"]
 
 PACKAGE, FILE = "r-cran-janeaustenr", "usr/lib/R/site-library/janeaustenr/data/Rdata.rdb"
 
@@ -26,14 +26,16 @@ TITLES = (
     "Sense and Sensibility",
 )
 
-#: Parts of equal length that each novel is cut into, and how many of them are the test's, drawn at random.
+#: Parts of equal length that each novel is cut into, and how many of them are the test's, drawn at random; one more is
+#: the validation's, if there is one.
 N_PARTS, N_TEST_PARTS, SEED = 20, 3, 0
 
 
 class Novels(TextTask):
     """Passages that follow each other without overlap, each of `n_tokens` tokens, labelled with their novel.
 
-    The test's passages are whole parts of the novels, a twentieth each, so that few of them touch a training passage.
+    The test's passages are whole parts of the novels, a twentieth each, so that few of them touch a training passage;
+    so are the validation's.
     """
 
     n_classes = len(TITLES)
@@ -48,18 +50,32 @@ class Novels(TextTask):
         train, test = [], []
         for label, title in enumerate(TITLES):
             tokens = tokenizer.encode(" ".join(novels[title].split()), add_special_tokens=False).ids
-            is_test = rng.permutation(N_PARTS) < N_TEST_PARTS
-            for part, places in zip(np.array_split(np.arange(len(tokens)), N_PARTS), is_test, strict=True):
-                for start in range(part[0], part[-1] + 1, config.n_tokens - 2):
-                    inner = tokens[start : min(start + config.n_tokens - 2, part[-1] + 1)]
+            for part, is_held_back in parts(len(tokens), config.split, rng):
+                for start in range(part.start, part.stop, config.n_tokens - 2):
+                    inner = tokens[start : min(start + config.n_tokens - 2, part.stop)]
                     if len(inner) == config.n_tokens - 2:
-                        (test if places else train).append((torch.tensor([first, *inner, last]), label))
+                        (test if is_held_back else train).append((torch.tensor([first, *inner, last]), label))
         train, test = ([items[number] for number in rng.permutation(len(items))] for items in (train, test))
         self.n_train = taken("n_train", config.n_train, len(train))
         self.n_test = taken("n_test", config.n_test, len(test))
         self._train, self._test = [text for text, _ in train[: self.n_train]], [text for text, _ in test[: self.n_test]]
         self._train_labels = torch.tensor([label for _, label in train[: self.n_train]])
         self._test_labels = torch.tensor([label for _, label in test[: self.n_test]])
+
+
+def parts(n_tokens: int, split: str, rng: np.random.Generator) -> list[tuple[slice, bool]]:
+    """Return the parts of a text of `n_tokens` tokens that are used, and whether each is held back from training.
+
+    Of the split `test` all are used, and the test's are held back; of `validation` the test's are left out, and one of
+    the others is held back.
+    """
+    ends = [0, *np.cumsum([len(part) for part in np.array_split(np.arange(n_tokens), N_PARTS)]).tolist()]
+    held_back = range(N_TEST_PARTS) if split == "test" else range(N_TEST_PARTS, N_TEST_PARTS + 1)
+    return [
+        (slice(first, last), number in held_back)
+        for first, last, number in zip(ends, ends[1:], rng.permutation(N_PARTS), strict=False)
+        if number in held_back or number >= held_back.stop
+    ]
 
 
 def read_novels(path: Path) -> dict[str, str]:

@@ -16,8 +16,9 @@ __all__ = ["Reviews"]
 
 #: Least size of a mean rating that is clear enough to be a label.
 CLEAR = 0.5
-#: Of the order in which the sentences are dealt out; the last `N_TEST` are the test's.
-SEED, N_TEST = 0, 2000
+#: Of the order in which the sentences are dealt out; the last `N_TEST` are the test's, and the `N_VALIDATION` before
+#: them the validation's, if there is one.
+SEED, N_TEST, N_VALIDATION = 0, 2000, 1000
 
 
 class Reviews(TextTask):
@@ -33,6 +34,8 @@ class Reviews(TextTask):
         clear = [(rating, text) for rating, text in rated if abs(rating) >= CLEAR]
         order = np.random.default_rng(SEED).permutation(len(clear))
         train, test = order[:-N_TEST], order[-N_TEST:]
+        if config.split == "validation":
+            train, test = train[:-N_VALIDATION], train[-N_VALIDATION:]
         self.n_train = taken("n_train", config.n_train, len(train))
         self.n_test = taken("n_test", config.n_test, len(test))
         items = [clear[item] for item in (*train[: self.n_train], *test[: self.n_test])]

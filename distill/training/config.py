@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hamming.distill.method.rotation import ROTATIONS
 from hamming.distill.method.schedule import STAGES
 from hamming.distill.tasks.task import TaskConfig
 from hamming.golden.checks import require_bool, require_choice, require_int, require_number
@@ -46,6 +47,11 @@ class StudentConfig:
         Whether each element of the keys is centred before its sign.
     n_tables
         Softmax tables of a head, of which a query takes one by its norm (`HammingHeads.set_tables`).
+    rotation
+        One of `method.rotation.ROTATIONS`: how queries and keys are turned before their sign, at the beginning.
+    learn_thresholds
+        Whether the thresholds of the keys' signs, one for each element of a head, are trained; they begin at zero, or
+        at the mean. Heads that share keys then have rows of their own.
     calibration_batches
         Batches over which standard deviations are measured.
     """
@@ -57,6 +63,8 @@ class StudentConfig:
     weight_form: str = "exponential"
     centre_keys: bool = False
     n_tables: int = 1
+    rotation: str = "none"
+    learn_thresholds: bool = False
     calibration_batches: int = 100
 
     def __post_init__(self) -> None:
@@ -69,6 +77,8 @@ class StudentConfig:
         require_int("train_top_n", self.train_top_n, 0)
         require_choice("weight_form", self.weight_form, WEIGHT_FORMS)
         require_bool("centre_keys", self.centre_keys)
+        require_choice("rotation", self.rotation, ROTATIONS)
+        require_bool("learn_thresholds", self.learn_thresholds)
         require_int("n_tables", self.n_tables, 1, MAX_TABLES)
         require_int("calibration_batches", self.calibration_batches, 1)
 
@@ -164,6 +174,10 @@ class RunConfig:
         Length and speed.
     loss
         What is minimized.
+    start
+        Name of a finished run of the same kind and shape, or the path of its folder, whose weights (and a student's
+        calibration) this one begins with, so that windows or losses may change on the way; None: a teacher begins with
+        random weights, a student with its teacher's.
     sweep_top_n
         Further numbers of kept keys at which the trained student is evaluated.
 
@@ -181,6 +195,7 @@ class RunConfig:
     model: dict[str, int] = field(default_factory=dict)
     student: StudentConfig | None = None
     loss: LossConfig = LossConfig()
+    start: str | None = None
     sweep_top_n: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -188,6 +203,8 @@ class RunConfig:
             raise ValueError(f"name must be 1 to 64 letters, digits, '_', '-' or '.', not {self.name!r}")
         require_choice("kind", self.kind, KINDS)
         require_int("seed", self.seed, 0, 2**31 - 1)
+        if self.start is not None and not isinstance(self.start, str):
+            raise TypeError(f"start must be a run's name or a folder, not {self.start!r}")
         if not isinstance(self.sweep_top_n, (list, tuple)):
             raise TypeError(f"sweep_top_n must be a list of integers, not {self.sweep_top_n!r}")
         object.__setattr__(self, "sweep_top_n", tuple(require_int("sweep_top_n", n, 1) for n in self.sweep_top_n))

@@ -12,10 +12,12 @@ import torch
 from torch import nn
 
 from hamming.distill.method.convert import calibrate, configure, set_tables
+from hamming.distill.method.rotation import rotate
 from hamming.distill.tasks import Task, load_task
 from hamming.distill.training.config import RunConfig, StudentConfig
 from hamming.distill.training.figures import accuracy, attention_likeness
-from hamming.distill.training.runs import RunFolder, find_teacher, versions
+from hamming.distill.training.folder import RunFolder
+from hamming.distill.training.runs import begun, find_teacher, versions
 from hamming.distill.training.trainer import Progress, Trainer
 
 __all__ = ["binarized", "train"]
@@ -69,8 +71,9 @@ def train(
         shape = found.shape
         model = binarized(found.model, config.student, task, batch_size=config.train.batch_size, seed=config.seed)
         teacher = found.model.requires_grad_(False)
+    untrained, model = model, begun(config, runs, model)
     folder.claim(config)
-    before = {} if teacher is None or config.student is None else _before(config.student, teacher, model, task)
+    before = {} if teacher is None or config.student is None else _before(config.student, teacher, untrained, task)
     trainer = Trainer(config, task, model, teacher, folder)
     trainer.run(progress, checkpoint_seconds)
     model.eval()
@@ -78,6 +81,7 @@ def train(
         after = {"accuracy": {"teacher": accuracy(model, task)}}
     else:
         after = _after(config, config.student, teacher, model, task)
+    packages = {*config.task.packages, *(["transformers"] if "config" in shape else [])}
     metrics = {
         "name": config.name,
         "kind": config.kind,
@@ -90,7 +94,7 @@ def train(
         "seconds": round(trainer.seconds, 1),
         "model": shape,
         "config": config.to_dict(),
-        "versions": versions(*config.task.packages),
+        "versions": versions(*sorted(packages)),
     }
     folder.finish(model.state_dict(), metrics)
     return metrics
@@ -108,7 +112,12 @@ def binarized(teacher: nn.Module, student: StudentConfig, task: Task, *, batch_s
         task.train_batch(items, generator)[0]
         for items in task.epoch(batch_size, generator)[: student.calibration_batches]
     ]
-    calibrate(model, lambda inputs: task.forward(model, inputs), batches, centre_keys=student.centre_keys)
+
+    def run(inputs: dict[str, Any]) -> object:
+        return task.forward(model, inputs)
+
+    rotate(model, student.rotation, run, batches)
+    calibrate(model, run, batches, centre_keys=student.centre_keys)
     configure(model, mode="sign", top_n=student.top_n, weight_form=student.weight_form)
     return model
 

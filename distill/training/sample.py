@@ -19,7 +19,8 @@ import numpy as np
 from hamming.distill.tasks import TaskConfig, load_task
 from hamming.distill.tasks.fashion_mnist import SAMPLE, read_fashion_mnist
 from hamming.distill.training.figures import accuracy
-from hamming.distill.training.runs import DATA, RunFolder, load_run, versions
+from hamming.distill.training.folder import RunFolder
+from hamming.distill.training.runs import DATA, load_run, versions
 
 N_TRAIN, N_TEST = 3000, 1000
 

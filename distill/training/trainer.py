@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hamming.distill.method.convert import configure
+from hamming.distill.method.convert import configure, hamming_layers
 from hamming.distill.method.losses import attention_divergence, mean, output_divergence
 from hamming.distill.method.schedule import Phase, Schedule, learning_rate
 from hamming.distill.tasks import Task
 from hamming.distill.training.config import RunConfig
-from hamming.distill.training.runs import RunFolder
+from hamming.distill.training.folder import RunFolder
 
 __all__ = ["LOG_STEPS", "Diverged", "Progress", "Trainer"]
 
@@ -70,8 +70,14 @@ class Trainer:
         self.log: list[list[float | str]] = []
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         decayed, others = ([p for p in trained if (p.ndim > 1) == is_matrix] for is_matrix in (True, False))
+        learnt = config.student is not None and config.student.learn_thresholds
+        thresholds = [heads.key_mean.requires_grad_(True) for heads in hamming_layers(model).values()] if learnt else []
+        self._trained = trained + thresholds
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": config.train.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            [
+                {"params": decayed, "weight_decay": config.train.weight_decay},
+                {"params": others + thresholds, "weight_decay": 0.0},
+            ],
             betas=(0.9, 0.98),
         )
         self._order: tuple[int, list[Tensor]] = (-1, [])
@@ -111,6 +117,8 @@ class Trainer:
                 self._save()
                 saved = now
             progress(Progress(self.step, len(self.schedule), self._last_in_words()))
+        for heads in hamming_layers(self.model).values():
+            heads.key_mean.requires_grad_(False)
         self.folder.save_log(self.log)
 
     def _advance(self, phase: Phase) -> list[float]:
@@ -133,7 +141,7 @@ class Trainer:
             group["lr"] = rate
         self.optimizer.zero_grad()
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
+        norm = nn.utils.clip_grad_norm_(self._trained, settings.clip)
         self._require_finite(norm.item(), "gradient's norm", phase, values)
         self.optimizer.step()
         means = {"loss": loss.item(), "accuracy": right} | values

@@ -60,7 +60,7 @@ class StandardAttention:
     level
         Level of each key, `(..., n_queries, n_keys)`; -1 where the query does not see it.
     weight
-        Weight of each key, same shape; 0 where the query does not see it.
+        Weight of each key, same shape; 0 where the query does not see it, or it is not kept.
     is_empty
         True where the query sees no key, `(..., n_queries)`.
     """
@@ -109,7 +109,8 @@ def attend_standard(
     seen = np.arange(n_keys) < _n_valid(n_valid, n_keys, score.shape[:-1])[..., None]
     level = np.where(seen, (score + score_bias(spec, q)[..., None]) >> spec.score_shift, -1)
     distance = np.minimum(level.max(axis=-1, keepdims=True, initial=-1) - level, len(spec.weights) - 1)
-    weight = np.where(seen, np.asarray(spec.weights, np.int64)[distance], 0)
+    is_kept = seen if spec.top_k is None else seen & _is_nearest(distance, seen, spec.top_k)
+    weight = np.where(is_kept, np.asarray(spec.weights, np.int64)[distance], 0)
     acc = (weight.astype(np.float64) @ v.astype(np.float64)).astype(np.int64)
     weight_sum = weight.sum(axis=-1, keepdims=True)
     return StandardAttention(
@@ -118,6 +119,15 @@ def attend_standard(
         weight=weight,
         is_empty=~seen.any(axis=-1),
     )
+
+
+def _is_nearest(distance: NDArray[np.int64], seen: NDArray[np.bool_], top_k: int) -> NDArray[np.bool_]:
+    """Return whether a key is among the `top_k` of least distance, the lower index first among equals."""
+    n_keys = distance.shape[-1]
+    order = np.argsort(np.where(seen, distance, np.iinfo(np.int64).max), axis=-1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.broadcast_to(np.arange(n_keys), order.shape), axis=-1)
+    return rank < top_k
 
 
 def _integers(name: str, x: ArrayLike, length: int, bits: int) -> NDArray[np.int64]:

@@ -1,9 +1,9 @@
 """The baseline's contract: the shape of softmax attention in integers, its table and its widths, to the last bit.
 
 Softmax attention with queries, keys and values of 8 bits, or of 4: every key is scored by an exact dot product, and
-takes part. It is the opponent of binary top-k attention, and its contract makes it a small one: scores are compared up
-to a bias that the softmax does not see, and weights end at 170, the largest number of four digits of -1 to 2 (at 10,
-that of two digits, for elements of 4 bits).
+takes part, or the `top_k` best of them. It is the opponent of binary top-k attention, and its contract makes it a small
+one: scores are compared up to a bias that the softmax does not see, and weights end at 170, the largest number of four
+digits of -1 to 2 (at 10, that of two digits, for elements of 4 bits), unless few keys are weighed.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ __all__ = ["CLIP", "ELEMENT_BITS", "StandardSpec", "logit_scale_of", "unit_of"]
 ELEMENT_BITS = (8, 4)
 #: Most entries of the softmax table.
 MAX_ENTRIES = 256
+#: Most keys kept, if not all are.
+MAX_TOP_K = 4096
+#: Fields that a description leaves out.
+_UNSAID = (("element_bits", 8), ("top_k", None))
 #: Widest step of the table, in logits, from which the shift of the scores follows: by bits of an element. Weights of 0
 #: to 10 would show no more of a finer one.
 MAX_STEP = {8: 1 / 8, 4: 1 / 4}
 #: Magnitude that is rounded to the largest integer, in standard deviations, where only those are known. For 4 bits it
 #: is where the mean square error of a normal distribution is least; larger ones are clipped.
 CLIP = {8: 4.0, 4: 2.5}
+#: Widest step where keys are selected, whose selector counts keys by entries of the table.
+MAX_STEP_SELECTED = 1 / 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +45,12 @@ class StandardSpec:
 
     With signed integers `q`, `k` and `v`, for one query and the keys whose index is below its `n_valid`::
 
-        s[j]     = sum(q[i] * k[j][i])
-        level[j] = (s[j] + bias(q)) >> score_shift          bias(q): `score_bias`, the same for all keys
-        w[j]     = weights[min(max(level) - level[j], len(weights) - 1)]
-        out[i]   = floor(2**out_frac_bits * sum(w[j]*v[j][i]) / sum(w[j]) + 1/2)
+        s[j]        = sum(q[i] * k[j][i])
+        level[j]    = (s[j] + bias(q)) >> score_shift       bias(q): `score_bias`, the same for all keys
+        distance[j] = min(max(level) - level[j], len(weights) - 1)
+        kept        = all of them, or the top_k of least distance, the lower index first among equals
+        w[j]        = weights[distance[j]]
+        out[i]      = floor(2**out_frac_bits * sum(w[j]*v[j][i]) / sum(w[j]) + 1/2)      over the kept
 
     With no key the output is zero and flagged empty.
 
@@ -59,6 +67,8 @@ class StandardSpec:
         Fraction bits that the output has more than a value element.
     element_bits
         Bits of an element of a query, a key or a value vector: one of `ELEMENT_BITS`.
+    top_k
+        Keys kept, 1 to `n_keys` and 4,096 at most, of a table of two entries at least. None: all.
 
     Raises
     ------
@@ -75,6 +85,7 @@ class StandardSpec:
     weights: tuple[int, ...]
     out_frac_bits: int = 8
     element_bits: int = 8
+    top_k: int | None = None
 
     def __post_init__(self) -> None:
         def settle(name: str, low: int, high: int | None = None, why: str = "") -> None:
@@ -87,17 +98,27 @@ class StandardSpec:
         settle("n_keys", 1, 2**24)
         settle("score_shift", 0, self.score_bits - 1, why="less than the bits of a score")
         settle("out_frac_bits", 0, 16)
+        if self.top_k is not None:
+            settle("top_k", 1, min(self.n_keys, MAX_TOP_K), why="n_keys" if self.n_keys <= MAX_TOP_K else "")
         object.__setattr__(self, "weights", self._checked_table())
 
     def _checked_table(self) -> tuple[int, ...]:
         table = require_table(self.weights, self.weight_max)
-        if not 1 <= len(table) <= MAX_ENTRIES:
-            raise ValueError(f"weights must have 1 to {MAX_ENTRIES} entries, not {len(table)}")
+        least = 1 if self.top_k is None else 2
+        if not least <= len(table) <= MAX_ENTRIES:
+            raise ValueError(f"weights must have {least} to {MAX_ENTRIES} entries, not {len(table)}")
         return table
 
     @classmethod
     def from_logit_scale(
-        cls, *, d_head: int, logit_scale: float, max_step: float | None = None, element_bits: int = 8, **fields: Any
+        cls,
+        *,
+        d_head: int,
+        logit_scale: float,
+        max_step: float | None = None,
+        element_bits: int = 8,
+        top_k: int | None = None,
+        **fields: Any,
     ) -> StandardSpec:
         """Build the spec whose table is the softmax's exponential: `weights[t] = round(weight_max * exp(-t * step))`.
 
@@ -111,12 +132,13 @@ class StandardSpec:
         logit_scale
             What one unit of a score adds to a logit: `q_scale * k_scale / sqrt(d_head)`.
         max_step
-            Widest step of the table, in logits. None: `MAX_STEP`.
-        element_bits, fields
+            Widest step of the table, in logits. None: `MAX_STEP`, or `MAX_STEP_SELECTED` with a `top_k`.
+        element_bits, top_k, fields
             The other parameters.
         """
         require_logit_scale(logit_scale)
-        max_step = MAX_STEP.get(element_bits, 1.0) if max_step is None else max_step
+        if max_step is None:
+            max_step = MAX_STEP.get(element_bits, 1.0) if top_k is None else MAX_STEP_SELECTED
         if not max_step > 0:
             raise ValueError(f"max_step must be positive, not {max_step}")
         most = _score_bits(require_int("d_head", d_head, 1), element_bits) - 1
@@ -126,14 +148,19 @@ class StandardSpec:
         step = logit_scale * 2**shift
         table = []
         for t in range(min(MAX_ENTRIES, 2 ** (most + 1 - shift))):
-            table.append(round(_weight_max(element_bits) * math.exp(-t * step)))
+            table.append(round(_weight_max(element_bits, top_k) * math.exp(-t * step)))
             if table[-1] == 0:
                 break
-        return cls(d_head=d_head, score_shift=shift, weights=tuple(table), element_bits=element_bits, **fields)
+        shape = {"d_head": d_head, "element_bits": element_bits, "top_k": top_k}
+        return cls(score_shift=shift, weights=tuple(table), **shape, **fields)
 
     @classmethod
-    def like(cls, spec: AttentionSpec, *, element_bits: int = 8, max_step: float | None = None) -> StandardSpec:
+    def like(
+        cls, spec: AttentionSpec, *, element_bits: int = 8, max_step: float | None = None, selects: bool = False
+    ) -> StandardSpec:
         """Build the spec of the baseline that a binary spec is compared with: same shapes, other elements.
+
+        With `selects` it keeps as many keys as the binary one.
 
         The logit scale is that of the spec's table, for queries and keys of which a unit is worth `unit_of` standard
         deviations.
@@ -146,6 +173,7 @@ class StandardSpec:
             element_bits=element_bits,
             logit_scale=logit_scale_of(spec.tables[0]) * unit_of(element_bits) ** 2,
             max_step=max_step,
+            top_k=spec.top_k if selects else None,
         )
 
     # Widths, each derived here and nowhere else.
@@ -162,8 +190,8 @@ class StandardSpec:
 
     @property
     def weight_max(self) -> int:
-        """Largest weight: 22... in radix 4, so that no weight needs a digit more."""
-        return _weight_max(self.element_bits)
+        """Largest weight: 22... in radix 4, so that no weight needs a digit more; all ones where keys are selected."""
+        return _weight_max(self.element_bits, self.top_k)
 
     @property
     def row_ones(self) -> int:
@@ -202,8 +230,8 @@ class StandardSpec:
 
     @property
     def weight_sum_bits(self) -> int:
-        """Bits of the sum of all weights."""
-        return (self.n_keys * max(self.weights)).bit_length()
+        """Bits of the sum of all weights that are kept."""
+        return ((self.top_k or self.n_keys) * max(self.weights)).bit_length()
 
     @property
     def acc_bits(self) -> int:
@@ -216,9 +244,9 @@ class StandardSpec:
         return self.element_bits + self.out_frac_bits
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON types, 8 bits an element unsaid; `from_dict` is the inverse."""
+        """Return the fields as plain JSON types, 8 bits an element and all keys unsaid; `from_dict` is the inverse."""
         fields = dataclasses.asdict(self) | {"weights": list(self.weights)}
-        return {name: value for name, value in fields.items() if (name, value) != ("element_bits", 8)}
+        return {name: value for name, value in fields.items() if (name, value) not in _UNSAID}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> StandardSpec:
@@ -230,8 +258,8 @@ class StandardSpec:
         return cls(**fields)
 
 
-def _weight_max(element_bits: int) -> int:
-    return 2 * (4 ** (element_bits // 2) - 1) // 3
+def _weight_max(element_bits: int, top_k: int | None) -> int:
+    return 2 * (4 ** (element_bits // 2) - 1) // 3 if top_k is None else 2**element_bits - 1
 
 
 def _row_ones(element_bits: int) -> int:

@@ -126,10 +126,10 @@ def synthesize(
 )
 @click.option(
     "--baseline",
-    type=click.Choice(["int8", "int4", "bf16"]),
+    type=click.Choice(["int8", "int4", "bf16", "sparse_int8", "sparse_int4"]),
     default="int8",
     show_default=True,
-    help="Elements of the standard attention: integers of 8 or 4 bits, or floating point.",
+    help="Elements of the standard attention: integers of 8 or 4 bits, or floating point. Sparse: top_k keys weighed.",
 )
 @click.option("--library", default="nangate45", show_default=True, help="nangate45, or a Liberty file's path.")
 @file_option("--json", "json_file", metavar="FILE", help="Write everything as JSON.")

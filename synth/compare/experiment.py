@@ -8,13 +8,16 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from hamming.golden.spec import AttentionSpec
 from hamming.golden.standard import logit_scale_of
+from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
+from hamming.rtl.dimensions import Dimensions
+from hamming.rtl.scan import MOST_AT_ONCE
 from hamming.rtl.standard.design import StandardDesign
 from hamming.synth.checks import opensta
 from hamming.synth.compare.comparison import Comparison
@@ -25,7 +28,10 @@ from hamming.synth.mapping.area import Progress
 from hamming.synth.mapping.flow import MIN_GATED
 from hamming.synth.memory.sram import SramModel
 
-__all__ = ["VARIANTS", "compare", "variants"]
+__all__ = ["FEW", "VARIANTS", "compare", "variants"]
+
+#: Key of the variant that keeps few keys.
+FEW = "hamming-few"
 
 #: Options of the spec that cost accuracy, by key: what they are called, and what they change.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -35,13 +41,18 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "hamming-6": ("6-bit weights and values", {"weight_bits": 6, "value_bits": 6, "out_frac_bits": 2}),
     "hamming-4": ("4-bit weights and values", {"weight_bits": 4, "value_bits": 4, "out_frac_bits": 2}),
     "hamming-shift": ("8-bit weights that are powers of two", {"weight_form": "power_of_two", "weight_bits": 8}),
+    FEW: (
+        "8 kept keys, 3-bit values, 3-bit weights that are powers of two",
+        {"top_k": 8, "weight_form": "power_of_two", "weight_bits": 3, "value_bits": 3, "out_frac_bits": 1},
+    ),
 }
 
 
 def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
     """Yield key, title and design of `VARIANTS`, as far as `design` is not one itself.
 
-    Powers of two do not tell the scale that they were rounded from, so an engine of shifts has no variants.
+    Powers of two do not tell the scale that they were rounded from, so an engine of shifts has no variants. One that
+    keeps fewer keys has as few multipliers as keep up with its lanes.
     """
     if design.config.product == "shift":
         return
@@ -52,8 +63,23 @@ def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
         if not is_shift and all(fields[name] == value for name, value in changes.items()):
             continue
         spec = AttentionSpec.from_logit_scale(**{**fields, "logit_scale": scale, **changes})
-        product = "shift" if is_shift else "multiply"
-        yield key, title, Design(spec, dataclasses.replace(design.config, product=product))
+        config = dataclasses.replace(design.config, product="shift" if is_shift else "multiply")
+        if "top_k" in changes:
+            if spec.top_k >= design.spec.top_k:
+                continue
+            config = _with_fewest_multipliers(spec, config)
+        yield key, title, Design(spec, config)
+
+
+def _with_fewest_multipliers(spec: AttentionSpec, config: EngineConfig) -> EngineConfig:
+    """Return an engine that is as fast as its scores, and whose selector looks at few enough scores at once."""
+    for n_macs in (n for n in range(1, spec.d_value) if spec.d_value % n == 0):
+        tried = dataclasses.replace(config, n_macs=n_macs)
+        dims = Dimensions(spec, tried)
+        terms = dims.cycle_terms()
+        if max(terms.values()) <= dims.n_rows and dims.scan_rows * dims.n_lanes <= MOST_AT_ONCE:
+            return tried
+    return dataclasses.replace(config, n_macs=spec.d_value)
 
 
 def compare(
@@ -64,6 +90,7 @@ def compare(
     vectors: str = "real",
     baseline: str = "int8",
     with_variants: bool = True,
+    known: Sequence[Comparison] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Measure an engine, its variants, and the baseline of the same shape and the same keys a cycle.
@@ -82,6 +109,9 @@ def compare(
         One of `rtl.standard.design.ELEMENTS`: the baseline's queries, keys and values.
     with_variants
         Whether to measure `VARIANTS` too.
+    known
+        Comparisons of before: no design of theirs is measured again if it is called the same, and its Verilog, cells,
+        clock, queries and tools are.
     progress
         Called as the work goes on.
 
@@ -109,6 +139,9 @@ def compare(
         "vectors": vectors,
         "logit_scale": logit_scale_of(design.spec.tables[0]),
     }
+    circumstances = _circumstances(library, clock, vectors)
+    alike = [one for one in known if circumstances == _circumstances_of(one)]
+    same["known"] = {(design.key, design.verilog_sha256): design for one in alike for design in one.designs}
     subjects = [partial(engine_figures, design, **same, contrast=True)]
     for key, title, changed in variants(design) if with_variants else ():
         subjects.append(partial(engine_figures, changed, **same, key=key, title=title))
@@ -131,19 +164,30 @@ def compare(
             "top_k": spec.top_k,
             "n_lanes": config.n_lanes,
         },
-        clock=clock,
         designs=tuple(found),
-        vectors="queries, keys and values of all-MiniLM-L6-v2" if vectors == "real" else "random vectors",
-        memory_model=SramModel().to_dict(),
-        library=library.to_dict(),
-        tools=_tools(),
-        flags={
+        **circumstances,
+    )
+
+
+def _circumstances(library: Library, clock: float, vectors: str) -> dict[str, Any]:
+    """Return what a comparison's figures depend on, beside its designs, as fields of `Comparison`."""
+    return {
+        "clock": clock,
+        "vectors": "queries, keys and values of all-MiniLM-L6-v2" if vectors == "real" else "random vectors",
+        "memory_model": SramModel().to_dict(),
+        "library": library.to_dict(),
+        "tools": _tools(),
+        "flags": {
             "sized for": f"{1 / clock:g} ns",
             "clock gates": f"from {MIN_GATED} flip-flops with one enable",
             "mapping": "auto",
             "not in any figure": "; ".join(LEFT_OUT),
         },
-    )
+    }
+
+
+def _circumstances_of(known: Comparison) -> dict[str, Any]:
+    return {name: getattr(known, name) for name in ("clock", "vectors", "memory_model", "library", "tools", "flags")}
 
 
 def _tools() -> dict[str, str]:

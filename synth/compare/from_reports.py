@@ -54,6 +54,15 @@ STANDARD_ROLES = {
     "divider": "division",
     "loader": "control",
     "(top)": "control",
+    # Where keys are selected:
+    "distances": "selection",
+    "selector": "selection",
+    "spare_row": "selection",
+    "spare_key": "selection",
+    "replay": "selection",
+    "softmax": "softmax",
+    "weighted_sum": "weighted sum",
+    "normalizer": "division",
 }
 
 

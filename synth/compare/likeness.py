@@ -9,7 +9,7 @@ from hamming.golden.accuracy import cosine
 from hamming.golden.attention import attend
 from hamming.golden.ideal import had_attention, softmax_attention
 from hamming.golden.spec import AttentionSpec
-from hamming.golden.standard import attend_standard, unit_of
+from hamming.golden.standard import StandardSpec, attend_standard, unit_of
 from hamming.golden.standard.bf16 import Bf16Spec, attend_bf16
 from hamming.golden.standard.bf16_arithmetic import from_patterns
 from hamming.rtl.standard.design import StandardDesign
@@ -56,8 +56,10 @@ def standard_accuracy(design: StandardDesign, logit_scale: float, vectors: str) 
     else:
         out = attend_standard(spec, q, k, v).out / 2**spec.out_frac_bits
         scale = logit_scale * unit_of(spec.element_bits) ** 2
-    ideal = softmax_attention(q, k, v, scale)
-    return _accuracy(out, ideal, "softmax attention in floating point, same elements", vectors)
+    top_k = spec.top_k if isinstance(spec, StandardSpec) else None
+    ideal = softmax_attention(q, k, v, scale, top_k=top_k)
+    kind = "softmax" if top_k is None else "top-k"
+    return _accuracy(out, ideal, f"{kind} attention in floating point, same elements", vectors)
 
 
 def _accuracy(out: NDArray, ideal: NDArray, against: str, vectors: str) -> Accuracy:

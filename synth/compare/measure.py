@@ -6,15 +6,15 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from hamming.rtl.design import Design
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
 from hamming.rtl.standard.design import StandardDesign
-from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.manifest import standard_manifest
-from hamming.rtl.standard.verilog import emit_standard
+from hamming.rtl.standard.verilog import emit_standard, standard_engine
 from hamming.rtl.verilog import emit
 from hamming.synth.checks import opensta
 from hamming.synth.checks.abc_timer import time_with_abc
@@ -37,7 +37,10 @@ from hamming.synth.memory.sram import SramModel
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.timing.report import Environment
 
-__all__ = ["engine_figures", "standard_figures"]
+__all__ = ["NONE_KNOWN", "engine_figures", "standard_figures"]
+
+#: No figures of before.
+NONE_KNOWN: Mapping[tuple[str, str], DesignFigures] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,7 @@ def engine_figures(
     key: str = "hamming",
     title: str = "binary, top-k",
     contrast: bool = False,
+    known: Mapping[tuple[str, str], DesignFigures] = NONE_KNOWN,
     window: Window = DEFAULT_WINDOW,
     tell: Tell = lambda share, step: None,
 ) -> DesignFigures:
@@ -83,6 +87,8 @@ def engine_figures(
         What the figures are called.
     contrast
         Whether to simulate it with the other kind of vectors too.
+    known
+        Figures by keys and digests of Verilog; those of the design's own are returned as they are.
     window
         Queries that are simulated; the default is for those of many rows of keys.
     tell
@@ -92,6 +98,8 @@ def engine_figures(
     name = design.config.name
     verilog = emit(engine, name)
     facts = manifest(engine, verilog)
+    if (key, facts["verilog_sha256"]) in known:
+        return known[key, facts["verilog_sha256"]]
     accuracy = engine_accuracy(design.spec, logit_scale, vectors)
     subject = _Subject(
         key=key,
@@ -118,15 +126,19 @@ def standard_figures(
     logit_scale: float,
     vectors: str = "real",
     contrast: bool = False,
+    known: Mapping[tuple[str, str], DesignFigures] = NONE_KNOWN,
     tell: Tell = lambda share, step: None,
 ) -> DesignFigures:
     """Measure a baseline; parameters as of `engine_figures`."""
-    engine = StandardEngine(design)
+    engine = standard_engine(design)
     verilog = emit_standard(engine)
     facts = standard_manifest(engine, verilog)
+    key = f"standard-{design.element}"
+    if (key, facts["verilog_sha256"]) in known:
+        return known[key, facts["verilog_sha256"]]
     subject = _Subject(
-        key=f"standard-{design.element}",
-        title=f"standard, {design.element}",
+        key=key,
+        title=f"standard, {design.element.replace('_', ' ')}",
         kind="standard",
         note="",
         top=design.name,

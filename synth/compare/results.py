@@ -1,22 +1,35 @@
 """Comparisons kept in the repository, and the tables that documents show of them.
 
-`hamming compare CONFIG --json FILE` made each file of `synth/compare/results/`;
-`python -m hamming.synth.compare.results` prints the tables.
+`python -m hamming.synth.studies.comparisons` made each file of `synth/compare/results/`, and
+`python -m hamming.distill.hardware.opponents` the accuracies; `python -m hamming.synth.compare.results` prints the
+tables, and puts them into docs/comparison.md if told `--keep`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hamming.synth.compare.comparison import Comparison
 from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.figures import ROLES
+from hamming.synth.compare.published import published
 
-__all__ = ["RESULTS", "markdown", "read"]
+__all__ = ["ACCURACIES", "MARKS", "PAGE", "RESULTS", "keep", "markdown", "read", "read_accuracies"]
 
 RESULTS = Path(__file__).with_name("results")
+
+#: The document that shows them, and the lines between which its tables stand.
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "comparison.md"
+MARKS = ("<!-- comparisons -->\n\n", "\n\n<!-- end of comparisons -->")
+
+#: Designs whose savings are shown, by key, and what they are called there.
+SAVERS = {"hamming": "binary, top-k", "hamming-4": "4 bits", "hamming-few": "8 keys, 3 bits"}
+
+#: Share of a task's test items that each design classifies rightly, through its own arithmetic.
+ACCURACIES = Path(__file__).with_name("accuracies.json")
 
 
 def read() -> dict[str, Comparison]:
@@ -29,40 +42,69 @@ def read() -> dict[str, Comparison]:
     )
 
 
+def keep(page: Path = PAGE) -> None:
+    """Put the tables into the document, in place of those that are there."""
+    before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    page.write_text(before + MARKS[0] + markdown(read()) + MARKS[1] + after, encoding="utf-8")
+
+
+def read_accuracies() -> dict[str, str]:
+    """Return the accuracies of designs by their keys, in words.
+
+    Behind it stands in brackets that after a model's fine-tuning, and of how many items it is where not of all.
+    """
+    found = json.loads(ACCURACIES.read_text(encoding="utf-8"))
+    designs, accuracies = found["designs"], {}
+    for key, one in designs.items():
+        trained = designs.get(f"{key}, tuned")
+        accuracies[key] = f"{one['accuracy']:.1%}" + (f" ({trained['accuracy']:.1%})" if trained else "")
+        if one["items"] != found["items"]:
+            accuracies[key] += f" of {one['items']:,}"
+    return accuracies
+
+
+def _name(opponent: DesignFigures) -> str:
+    """Return what a baseline is called in short."""
+    return opponent.key.removeprefix("standard-").replace("_", " ")
+
+
 def _shape(comparison: Comparison) -> str:
     shape = comparison.shape
     return f"{shape['n_keys']:,} keys, {shape['n_lanes']} a cycle, d = {shape['d_head']}, k = {shape['top_k']}"
 
 
-def _row(comparison: Comparison, design: DesignFigures, opponents: Sequence[DesignFigures]) -> str:
-    less = [""] * 4
-    if design not in opponents:
-        savings = [comparison.saving(design, against) for against in opponents]
-        less = [
-            " / ".join(f"{getattr(saving, amount):.1%}" for saving in savings)
-            for amount in ("area", "energy", "total_area", "total_energy")
-        ]
+def _row(design: DesignFigures, accuracies: Mapping[str, str]) -> str:
     return (
         f"| {design.title} | {design.cycles:.2f} | {design.timings[0].fmax:.2f} "
-        f"| {design.area:,.0f} | {less[0]} | {design.energy:,.0f} | {less[1]} "
-        f"| {design.total_area:,.0f} | {less[2]} | {design.total_energy:,.0f} | {less[3]} "
-        f"| {design.accuracy[0].mean_cosine:.5f} |"
+        f"| {design.area:,.0f} | {design.energy:,.0f} | {design.total_area:,.0f} | {design.total_energy:,.0f} "
+        f"| {design.accuracy[0].mean_cosine:.5f} | {accuracies.get(design.key, '')} |"
     )
 
 
+def _saving(comparison: Comparison, design: DesignFigures, opponent: DesignFigures) -> str:
+    saving = comparison.saving(design, opponent)
+    cells = (f"{share:.1%}" for share in (saving.area, saving.energy, saving.total_area, saving.total_energy))
+    return f"| {SAVERS[design.key]} | {opponent.title} | {' | '.join(cells)} |"
+
+
 def _summary(comparisons: Sequence[Comparison]) -> list[str]:
-    """Lay out comparisons of one shape at one clock: the engine and its variants, then each opponent."""
+    """Lay out comparisons of one shape at one clock: engine, variants and opponents, then what is saved of each."""
     first = max(comparisons, key=lambda comparison: len(comparison.designs))
     opponents = [comparison.standard for comparison in comparisons]
     designs = [design for design in first.designs if design is not first.standard]
-    less = "less than " + " / ".join(opponent.key.removeprefix("standard-") for opponent in opponents)
-    amounts = ("logic, µm²", "logic, pJ", "all, µm²", "all, pJ")
+    savers = [design for design in designs if design.key in SAVERS]
+    accuracies = read_accuracies()
     return [
         f"*{first.title}*: {_shape(first)}; at {first.clock:g} GHz",
         "",
-        f"| design | cycles | GHz | {' | '.join(f'{amount} | {less}' for amount in amounts)} | cosine |",
-        f"|---|{'---:|' * 11}",
-        *(_row(first, design, opponents) for design in [*designs, *opponents]),
+        "| design | cycles | GHz | logic, µm² | logic, pJ | all, µm² | all, pJ | cosine | accuracy |",
+        f"|---|{'---:|' * 8}",
+        *(_row(design, accuracies) for design in [*designs, *opponents]),
+        "",
+        "| what is saved | of | logic, µm² | logic, pJ | all, µm² | all, pJ |",
+        f"|---|---|{'---:|' * 4}",
+        *(_saving(first, design, opponent) for design in savers for opponent in opponents),
         "",
     ]
 
@@ -82,6 +124,26 @@ def _roles(comparisons: dict[str, Comparison], baseline: str) -> list[str]:
         if any(cell != "0" for cell in cells):
             lines.append(f"| {role} | {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def _published(comparisons: Mapping[str, Comparison]) -> list[str]:
+    """Set the flagship and its variants beside CAMformer, whose shape it has."""
+    theirs = published()["camformer"]
+    assert theirs.logic_area is not None
+    assert theirs.energy is not None
+    own = f"{theirs.logic_area / 1e6:.4f} | {theirs.energy / 1e3:.2f}"
+    rows = [
+        f"| {design.title} | {design.spec['top_k']} | {design.spec['value_bits']} | {design.cycles:.0f} "
+        f"| {design.area / 1e6:.4f} | {design.total_energy / 1e3:.2f} |"
+        for design in comparisons["flagship"].of_kind("hamming")
+    ]
+    return [
+        "| beside CAMformer | kept keys | bits of values | cycles | logic, mm² | all, nJ |",
+        f"|---|{'---:|' * 5}",
+        *rows,
+        f"| {theirs.name}, published | 32 | 16 | {theirs.cycles} | {own} |",
+        "",
+    ]
 
 
 def _work(comparisons: dict[str, Comparison]) -> list[str]:
@@ -108,11 +170,13 @@ def markdown(comparisons: dict[str, Comparison]) -> str:
     lines = [line for group in shapes.values() for line in _summary(group)]
     by_baseline: dict[str, dict[str, Comparison]] = {}
     for name, comparison in comparisons.items():
-        element = comparison.standard.key.removeprefix("standard-")
-        by_baseline.setdefault(element, {})[name] = comparison
+        by_baseline.setdefault(_name(comparison.standard), {})[name] = comparison
     roles = [line for element, found in by_baseline.items() for line in _roles(found, element)]
-    return "\n".join([*lines, *roles, *_work(comparisons)])
+    beside = _published(comparisons) if "flagship" in comparisons else []
+    return "\n".join([*lines, *beside, *roles, *_work(comparisons)])
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--keep"]:
+        keep()
     print(markdown(read()))

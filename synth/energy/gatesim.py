@@ -14,7 +14,7 @@ from hamming.synth.energy.kernel import Gates
 from hamming.synth.energy.lanes import Words, pack_streams, unpack_streams
 from hamming.synth.energy.simulator import GateSimulation
 from hamming.synth.energy.trace import Accesses, SimulationError, Trace
-from hamming.synth.energy.workload import Workload
+from hamming.synth.energy.workload import Workload, to_bits
 from hamming.synth.netlist.netlist import Netlist
 
 __all__ = ["simulate"]
@@ -82,6 +82,9 @@ def simulate(
     for channel in channels.values():
         if channel.direction == "output":
             run.drive(channel.ready, True)
+    for port, value in workload.constants.items():
+        bits = to_bits([value], len(netlist.inputs[port]))
+        run.drive(port, pack_streams(np.repeat(bits.T, workload.n_streams, axis=1)))
     for _ in range(RESET_CYCLES):
         run.drive("rst", True)
         run.settle()

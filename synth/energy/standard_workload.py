@@ -96,9 +96,19 @@ def standard_workload(
         n_streams=n_streams,
         inputs={"i_query": to_bits(queries, query.bits).reshape(n_streams, n_queries, -1)},
         expected={"o_out": to_bits(out.encode(**beats), out.bits).reshape(n_streams, n_queries * fold, -1)},
-        memories={name: _rows(design, elements) for name, elements in (("key_memory", k), ("value_memory", v))},
+        memories={"key_memory": _rows(design, k)} | _values(design, v),
         description=f"{source}{drawn}, seed {seed}",
     )
+
+
+def _values(design: StandardDesign, v: NDArray[np.int64]) -> dict[str, Bits]:
+    """Return the words of the value memory, or of its banks, in which each slice of a vector is one."""
+    if not design.selects:
+        return {"value_memory": _rows(design, v)}
+    banks = design.kept.value_memories
+    words = _bits(v + (1 << (design.spec.element_bits - 1)), design.spec.element_bits)
+    words = words.reshape(len(v), -1, design.kept.n_macs * design.spec.element_bits)
+    return dict(zip(banks, np.split(words, np.cumsum(list(banks.values()))[:-1], axis=1), strict=True))
 
 
 def _rows(design: StandardDesign, elements: NDArray[np.int64]) -> Bits:
@@ -107,5 +117,9 @@ def _rows(design: StandardDesign, elements: NDArray[np.int64]) -> Bits:
     n_bits = design.spec.element_bits
     padded = np.zeros((n_streams, design.n_rows * design.n_lanes, length), np.int64)
     padded[:, :n_keys] = elements if isinstance(design.spec, Bf16Spec) else elements + (1 << (n_bits - 1))
-    bits = (padded[..., None] >> np.arange(n_bits) & 1).astype(np.uint8)
-    return bits.reshape(n_streams, design.n_rows, -1)
+    return _bits(padded, n_bits).reshape(n_streams, design.n_rows, -1)
+
+
+def _bits(elements: NDArray[np.int64], n_bits: int) -> Bits:
+    """Return the bits of elements, lowest first, on a further axis."""
+    return (elements[..., None] >> np.arange(n_bits) & 1).astype(np.uint8)

@@ -50,6 +50,8 @@ class Workload:
         Payloads of output channels, likewise. Outputs are always taken; a channel that is not here is not looked at.
     query
         The input channel of which each transfer is a query, or a group of `queries_a_transfer`.
+    constants
+        Inputs that stay the same, by port.
     memories
         Contents of macros by name, `(n_streams, depth, width)`; others are 0.
     description
@@ -63,6 +65,7 @@ class Workload:
     expected: Mapping[str, Bits] = field(repr=False)
     query: str = "i_query"
     queries_a_transfer: int = 1
+    constants: Mapping[str, int] = field(default_factory=dict)
     memories: Mapping[str, Bits] = field(repr=False)
     description: str
 
@@ -121,7 +124,7 @@ def engine_workload(
     n_streams: int = 64,
     seed: int = 0,
 ) -> Workload:
-    """Return full-rate queries for an engine, over all its keys.
+    """Return full-rate queries for an engine, over all its keys; of several softmax tables they take each in turn.
 
     Parameters
     ----------
@@ -151,12 +154,14 @@ def engine_workload(
         v = rng.integers(-half, half, (n_streams, spec.n_keys, spec.d_value), np.int64)
     channels = read_streams(manifest["streams"])
     n_valid = np.full((1, n_queries), spec.n_keys)
+    table = np.arange(n_queries) % spec.n_tables if spec.n_tables > 1 else None
     out, query, keys, values = [], [], [], []
     n_beats = design.spec.d_value // design.dimensions.n_dividers
     for stream in range(n_streams):
-        own = Vectors(q=q[stream : stream + 1], k=k[stream : stream + 1], v=v[stream : stream + 1], n_valid=n_valid)
+        one = slice(stream, stream + 1)
+        own = Vectors(q=q[one], k=k[one], v=v[one], n_valid=n_valid, table=None if table is None else table[None])
         steps = Steps(design, own, rng)
-        result = attend(spec, q[stream], k[stream], v[stream])
+        result = attend(spec, q[stream], k[stream], v[stream], table=table)
         beats = {
             "value": result.out.reshape(n_queries * n_beats, -1),
             "is_empty": np.repeat(result.is_empty, n_beats),

@@ -14,9 +14,8 @@ from hamming.rtl.design import Design
 from hamming.rtl.manifest import manifest
 from hamming.rtl.memory_wrapper import memory_wrapper, ram_verilog, wrapper_name, wrapper_ports
 from hamming.rtl.standard.design import StandardDesign
-from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.manifest import standard_manifest
-from hamming.rtl.standard.verilog import emit_standard
+from hamming.rtl.standard.verilog import emit_standard, standard_engine
 from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
 from hamming.synth import cache
@@ -117,7 +116,7 @@ def _name(design: Design | StandardDesign) -> str:
 def _emitted(design: Design | StandardDesign) -> tuple[str, dict[str, Any]]:
     """Return a design's Verilog, with memories at the ports for them, and its manifest."""
     if isinstance(design, StandardDesign):
-        engine = StandardEngine(design)
+        engine = standard_engine(design)
         verilog = emit_standard(engine)
         return verilog, standard_manifest(engine, verilog)
     engine = top(design.spec, design.config)

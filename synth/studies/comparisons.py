@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from hamming.pool import Pool, takes_pool
 from hamming.rtl.design import load_design
 from hamming.synth.compare import Comparison, compare
 from hamming.synth.compare.page import comparison_page
+from hamming.synth.compare.results import read
 from hamming.synth.compare.table import comparison_tables
 from hamming.synth.library.libraries import load_library
 
@@ -34,29 +36,29 @@ class _Asked:
     with_variants: bool = True
 
 
-#: By the name of their files.
-COMPARISONS = {
+_SHAPES = {
     "bert": _Asked(preset="bert"),
     "bert256": _Asked(preset="bert", overrides=("spec.n_keys=256", "engine.n_lanes=4", "engine.name=bert256")),
     "flagship": _Asked(preset="flagship"),
-    "bert_int4": _Asked(preset="bert", baseline="int4", with_variants=False),
-    "bert256_int4": _Asked(
-        preset="bert",
-        overrides=("spec.n_keys=256", "engine.n_lanes=4", "engine.name=bert256"),
-        baseline="int4",
-        with_variants=False,
-    ),
-    "flagship_int4": _Asked(preset="flagship", baseline="int4", with_variants=False),
-    "bert_bf16": _Asked(preset="bert", baseline="bf16", with_variants=False),
+}
+
+#: By the name of their files: a shape's engine and its variants beside int8, then the engine beside each other one.
+COMPARISONS = _SHAPES | {
+    f"{name}_{element}": dataclasses.replace(asked, baseline=element, with_variants=False)
+    for element in ("int4", "bf16", "sparse_int8", "sparse_int4")
+    for name, asked in _SHAPES.items()
+    if (name, element) != ("flagship", "bf16")  # 3 mm²
 }
 
 
-def measure(name: str) -> Comparison:
-    """Measure one of `COMPARISONS`."""
+def measure(name: str, only_new: bool = False) -> Comparison:
+    """Measure one of `COMPARISONS`, or of its designs those that `synth/compare/results` does not have."""
     asked = COMPARISONS[name]
     design = load_design(asked.preset, asked.overrides)
+    kept = [one for one in read().values() if one.title == design.config.name] if only_new else []
     return compare(
         design,
+        known=kept,
         library=load_library("nangate45"),
         clock=asked.clock,
         baseline=asked.baseline,
@@ -75,10 +77,11 @@ def measure(name: str) -> Comparison:
     type=click.Path(path_type=Path),
     help="Folder of the files.",
 )
+@click.option("--only-new", is_flag=True, help="Take the figures of designs that synth/compare/results has.")
 @takes_pool
-def main(pool: Pool, names: tuple[str, ...], folder: Path) -> None:
+def main(pool: Pool, names: tuple[str, ...], folder: Path, only_new: bool) -> None:
     """Set presets beside standard attention; all by default, one beside the other."""
-    jobs = {name: (name,) for name in names or COMPARISONS}
+    jobs = {name: (name, only_new) for name in names or COMPARISONS}
     files = {name: (folder / f"{name}.json", folder / f"{name}.html") for name in jobs}
     console = Console()
     console.width = max(console.width, 120)  # its tables are wide

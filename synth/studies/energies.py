@@ -14,9 +14,8 @@ from hamming.rtl.design import load_design, preset_names
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
 from hamming.rtl.standard.design import StandardDesign
-from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.manifest import standard_manifest
-from hamming.rtl.standard.verilog import emit_standard
+from hamming.rtl.standard.verilog import emit_standard, standard_engine
 from hamming.synth.checks import icarus, opensta
 from hamming.synth.checks.opensta_power import power_with_opensta
 from hamming.synth.energy.activity import Activity
@@ -89,7 +88,7 @@ def _parts(config: str, options: argparse.Namespace) -> tuple[str, str, Workload
     given = {"vectors": options.vectors, "n_queries": _WARM + options.queries + 1}
     if options.standard:
         baseline = StandardDesign.like(design)
-        component = StandardEngine(baseline)
+        component = standard_engine(baseline)
         text = emit_standard(component)
         return baseline.name, text, standard_workload(baseline, standard_manifest(component, text), **given)
     engine = Engine(design.spec, design.config)

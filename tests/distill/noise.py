@@ -11,7 +11,7 @@ from hamming.distill.method.convert import configure, hamming_layers
 from hamming.distill.models.encoder import ImageEncoder
 from hamming.distill.tasks.task import Task, TaskConfig
 from hamming.distill.training.config import RunConfig, StudentConfig, TrainConfig
-from hamming.distill.training.runs import RunFolder
+from hamming.distill.training.folder import RunFolder
 
 
 class Noise(Task):

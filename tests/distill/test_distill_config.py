@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from hamming.distill.training.config import RunConfig
+from hamming.distill.training.folder import RunFolder
 from hamming.distill.training.run_file import load_run_file, preset_names
-from hamming.distill.training.runs import DATA, RunFolder
+from hamming.distill.training.runs import DATA
 
 TEACHER = """
 kind = "teacher"

@@ -345,10 +345,65 @@ def test_scores_that_binary_ones_cannot_be_are_refused():
     q, k = torch.zeros(1, 4, 5, 8), torch.zeros(1, 2, 5, 8)
     with pytest.raises(ValueError, match=r"softcap, which binary scores cannot have"):
         hh.hamming_attention(module, q, k, k, None, scaling=8**-0.5, softcap=30.0)
-    with pytest.raises(ValueError, match=r"LlamaAttention .* scaling of 1 / sqrt\(d_head\) = 0.353553, not 1"):
-        hh.hamming_attention(module, q, k, k, None, scaling=1.0)
+    with pytest.raises(ValueError, match=r"LlamaAttention must have a scaling above 0, not -1"):
+        hh.hamming_attention(module, q, k, k, None, scaling=-1.0)
     with pytest.raises(ValueError, match=r"must have 4 heads of 8 and values of 8, not 4 heads of 6 and values of 6"):
         hh.hamming_attention(module, q[..., :6], k[..., :6], k[..., :6], None)
+
+
+SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 40}
+GEMMA = SMALL | {"intermediate_size": 24, "num_key_value_heads": 1, "head_dim": 16}
+
+
+def random(family: str, **config: Any) -> Any:
+    """Return a random model of `transformers`' class `family`."""
+    torch.manual_seed(9)
+    kind = getattr(transformers, family)
+    return kind(kind.config_class(**config)).eval()
+
+
+@pytest.mark.parametrize(
+    ("family", "config"),
+    [
+        ("OPTModel", SMALL | {"ffn_dim": 24, "word_embed_proj_dim": 32, "pad_token_id": 0}),
+        ("GraniteModel", GEMMA | {"attention_multiplier": 0.7}),
+        ("Gemma3TextModel", GEMMA),
+        ("Gemma2Model", GEMMA | {"attn_logit_softcapping": None}),
+    ],
+)
+def test_another_scaling_goes_into_the_queries(family, config):
+    """Full precision is that of `transformers`; signs do not see it, and a head's logit scale has it."""
+    model, inputs = random(family, **config), {"input_ids": torch.arange(20).reshape(2, 10) + 3}
+    model.set_attn_implementation("eager")
+    eager = result(model, inputs)
+    hh.prepare(model)
+    torch.testing.assert_close(result(model, inputs), eager, rtol=1e-4, atol=1e-5)
+    hh.calibrate(model, [inputs])
+    hh.configure(model, mode="sign", top_n=4)
+    assert result(model, inputs).isfinite().all()
+    module = next(module for name, module in model.named_modules() if name.endswith("self_attn"))
+    q, k, v = torch.randn(3, 1, 2, 5, 16, generator=torch.Generator().manual_seed(6))
+    plain, _ = hh.hamming_attention(module, q, k, v, None, scaling=0.25)
+    scaled, _ = hh.hamming_attention(module, q, k, v, None, scaling=1.5)
+    assert torch.equal(plain, scaled)
+    hh.configure(model, mode="float")
+    scaled, _ = hh.hamming_attention(module, q, k, v, None, scaling=1.5, is_causal=False)
+    torch.testing.assert_close(scaled, (1.5 * q @ k.mT).softmax(-1).matmul(v).transpose(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("family", "config", "what"),
+    [
+        ("Gemma2Model", GEMMA, r"layers\.0\.self_attn \(Gemma2Attention\) has a soft cap"),
+        ("GptOssModel", GEMMA | {"num_local_experts": 2, "num_experts_per_tok": 1}, "has sinks in its softmax"),
+        ("T5EncoderModel", {"d_model": 32, "d_kv": 16, "d_ff": 24, "num_layers": 2, "num_heads": 2}, "has biases by"),
+    ],
+)
+def test_families_whose_scores_binary_ones_cannot_be_are_refused_when_they_are_prepared(family, config, what):
+    model = random(family, **config)
+    with pytest.raises(ValueError, match=what):
+        hh.prepare(model)
+    assert not hamming_layers(model)
 
 
 def test_masks_hide_keys_or_leave_them():

@@ -23,17 +23,19 @@ from hamming.distill.hardware.export import export_run
 from hamming.distill.hardware.generate import Engines, generate
 from hamming.distill.hardware.generated import simulate_generated
 from hamming.distill.hardware.integer import integer_attention, limits_of, value_scales
-from hamming.distill.hardware.perplexity import document_losses, perplexities, perplexity
+from hamming.distill.hardware.perplexity import document_losses, perplexities, perplexity, ratio
 from hamming.distill.hardware.untrained import untrained
 from hamming.distill.method.convert import calibrate, configure, hamming_layers
 from hamming.distill.method.quantize import Widths
 from hamming.distill.models.language import LanguageModel, build
+from hamming.distill.report import studies
 from hamming.distill.report.language import (
     PAGE,
     RESULTS,
     RUNS,
     draw,
     markdown,
+    ratio_rows,
     read_points,
     updated,
 )
@@ -102,6 +104,11 @@ def test_windows_follow_each_other_and_documents_are_whole_parts(text):
         assert torch.equal(wanted, document[1:25].long())
     assert torch.equal(inputs["visible"], torch.ones(3, 24, 24, dtype=torch.bool).tril())
     assert task.n_train == sum((len(part) - 1) // 24 for i, part in enumerate(parts) if i not in starts)
+    chosen_by = load_task(TaskConfig(name="language", text=str(text), n_tokens=24, split="validation"))
+    assert len(chosen_by.documents) == 1  # type: ignore[attr-defined]
+    start = next(i for i, part in enumerate(parts) if np.array_equal(part, chosen_by.documents[0]))  # type: ignore[attr-defined]
+    assert start not in starts
+    assert chosen_by.n_train == task.n_train - (len(parts[start]) - 1) // 24
     inputs, labels = task.train_batch(torch.arange(task.n_train), torch.Generator().manual_seed(0))
     assert torch.equal(inputs["tokens"][:, 1:].flatten(), labels.view(-1, 24)[:, :-1].flatten())
 
@@ -131,6 +138,16 @@ def test_perplexity_and_its_error_by_hand():
     assert math.isnan(perplexity(losses[:1])[1])
 
 
+def test_a_ratio_and_its_error_by_hand():
+    teacher = torch.tensor([[18.0, 10], [12, 10], [8, 5], [0, 0]])
+    losses = torch.tensor([[20.0, 10], [12, 10], [10, 5], [0, 0]])
+    mean = 4 / 25
+    residual = (2 - 10 * mean) ** 2 + (0 - 10 * mean) ** 2 + (2 - 5 * mean) ** 2
+    expected = math.exp(mean), math.exp(mean) * math.sqrt(3 / 2 * residual) / 25
+    assert ratio(losses, teacher) == pytest.approx(expected)
+    assert ratio(losses, losses) == (1, 0)
+
+
 def test_losses_are_summed_by_document(student):
     windows = student.task.windows(10)[:7]
     assert [number for number, _ in windows] == [0, 1, 2, 0, 1, 2, 0]
@@ -150,6 +167,10 @@ def test_student_learns_what_its_teacher_does(student):
     points = {(p.kind, p.top_n): p for p in perplexities(student, contexts=[24], top_ns=[6, None], limit=12)}
     assert len(points) == 8
     teacher = points["teacher", None].perplexity
+    for point in points.values():
+        assert point.ratio == pytest.approx(point.perplexity / teacher)
+    assert (points["teacher", None].ratio_error, points["student", 6].ratio_error) == (0, pytest.approx(0.2, abs=0.2))
+    assert not any(p.ratio for p in perplexities(student, contexts=[24], top_ns=[6], kinds=["student"], limit=3))
     assert teacher < 8  # letters of some words; a uniform guess has 256
     assert teacher < points["student", 6].perplexity < points["untrained", 6].perplexity
     assert points["integer", 6].perplexity == pytest.approx(points["student", 6].perplexity, rel=0.02)
@@ -343,7 +364,7 @@ def test_a_pretrained_folder_that_does_not_fit_is_refused(text, tmp_path):
     with pytest.raises(ValueError, match="has a tokenizer of its own"):
         train(config, tmp_path)
     config = RunConfig.from_dict(config.to_dict() | {"task": {"name": "fashion_mnist_sample"}})
-    with pytest.raises(ValueError, match="the task must be 'language', not 'fashion_mnist_sample'"):
+    with pytest.raises(ValueError, match=r"it holds BertModel, no classifier .*ForImageClassification"):
         train(config, tmp_path)
 
 
@@ -375,6 +396,7 @@ def test_commands_evaluate_and_write(runs, tmp_path):
     assert "untrained" in done.output
     found = read_points(points)
     assert len(list(markdown(found))) == 6
+    assert list(ratio_rows(found))[2].startswith("| 12 | 3 | +")
     draw(tmp_path / "picture.svg", found)
     assert "student, integers" in (tmp_path / "picture.svg").read_text()
     out = tmp_path / "text.json"
@@ -385,6 +407,40 @@ def test_commands_evaluate_and_write(runs, tmp_path):
     assert facts["texts"]["student"] in done.output
     assert set(facts["part"]) == {"teacher and student", "integer and student"}
     assert facts["engine"]["n_keys"] == 1024
+
+
+def test_studies_are_measured_and_kept(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(studies, "FOLDER", tmp_path / "studies")
+    monkeypatch.setattr(studies, "CONTEXTS", (12, 24))
+    monkeypatch.setattr(studies, "TOP_N", 3)
+    monkeypatch.setattr(studies, "N_WINDOWS", 3)
+    studies.main([str(runs / "words_student-0")])
+    assert [path.name for path in (tmp_path / "studies").iterdir()] == ["words_student-0.json"]
+    [study] = studies.kept_studies("language")
+    assert study["metrics"] == json.loads((runs / "words_student-0" / "metrics.json").read_text())
+    row = list(studies.language_rows([study]))[-1].split("|")
+    recalls = [f"{100 * study['metrics']['attention'][kind]['recall']:.1f} %" for kind in ("untrained", "student")]
+    assert [cell.strip() for cell in row[2:4]] == recalls
+    first = study["points"][0]
+    assert (first["kind"], first["context"]) == ("untrained", 12)
+    assert row[4].strip() == f"{first['perplexity']:.3f} ± {first['error']:.3f}"
+    with pytest.raises(SystemExit, match="1"):
+        studies.main([str(tmp_path)])
+
+
+def test_rotations_are_means_over_seeds():
+    def metrics(rotation: str, right: float) -> dict[str, Any]:
+        likeness = {"untrained": {"recall": 0.5}, "student": {"recall": right}}
+        accuracy = {"untrained": 0.25, "student": right}
+        config = {"student": {"rotation": rotation}}
+        return {"metrics": {"config": config, "accuracy": accuracy, "attention": likeness}}
+
+    kept = [metrics("learnt", 0.75), *(metrics(kind, right) for kind in ("none", "hadamard") for right in (0.5, 0.75))]
+    assert list(studies.rotation_rows(kept))[2:] == [
+        "| none | 2 | 50.0 % | 62.5 % | 25.0 % | 62.5 % |",
+        "| hadamard | 2 | 50.0 % | 62.5 % | 25.0 % | 62.5 % |",
+        "| learnt | 1 | 50.0 % | 75.0 % | 25.0 % | 75.0 % |",
+    ]
 
 
 def test_commands_name_what_is_wrong(runs):

@@ -16,8 +16,9 @@ from hamming.distill.method.convert import hamming_layers
 from hamming.distill.training import run, trainer
 from hamming.distill.training.config import RunConfig
 from hamming.distill.training.figures import accuracy
+from hamming.distill.training.folder import RunFolder
 from hamming.distill.training.run import train
-from hamming.distill.training.runs import RunFolder, load_run
+from hamming.distill.training.runs import load_run
 from hamming.distill.training.trainer import Diverged
 
 SAMPLE = {"name": "fashion_mnist_sample", "n_train": 64, "n_test": 50}
@@ -237,6 +238,39 @@ def test_an_unfinished_teacher_is_named(tmp_path):
         train(student(), tmp_path)
     with pytest.raises(ValueError, match=r"is not a run's folder: it has no run\.json"):
         load_run(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [teacher, student], ids=["teacher", "student"])
+def test_a_run_starts_from_another_ones_weights(runs, kind):
+    begun_from = train(kind(name="first"), runs)
+    length = {"epochs": 1} if kind is teacher else {"sign": 1}
+    still = {**length, "batch_size": 16, "learning_rate": 1e-12, "weight_decay": 0}
+    metrics = train(kind(name="second", start="first", train=still), runs)
+    first, second = (RunFolder(runs / f"{name}-0").weights() for name in ("first", "second"))
+    assert first.keys() == second.keys()
+    for name, weight in first.items():
+        torch.testing.assert_close(second[name], weight, rtol=0, atol=1e-9)
+    assert metrics["accuracy"] == begun_from["accuracy"]  # that of signs without training, too
+    assert metrics["config"]["start"] == "first"
+    moved = train(kind(name="third", start=str(runs / "first-0")), runs)
+    assert moved["accuracy"].keys() == begun_from["accuracy"].keys()
+    third = RunFolder(runs / "third-0").weights()
+    assert any(not torch.allclose(third[name], weight) for name, weight in first.items())
+
+
+@pytest.mark.parametrize(
+    ("start", "changed", "error"),
+    [
+        ("no_such", {}, "no run 'no_such', seed 0, in .* to start from; make it first"),
+        ("t", {}, "a student cannot start from .*t-0, which is a teacher's run"),
+        ("s", {"student": {"teacher": "t", "top_n": 6, "n_tables": 2}}, "s-0 is of another model: .*norm_bounds"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused_before_anything_is_written(runs, start, changed, error):
+    train(student(), runs)
+    with pytest.raises(ValueError, match=error):
+        train(student(name="later", start=start, **changed), runs)
+    assert not (runs / "later-0").exists()
 
 
 @pytest.mark.parametrize("top_n", [50, 1000])

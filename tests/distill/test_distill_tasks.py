@@ -15,7 +15,7 @@ from hamming.distill.method.convert import hamming_layers
 from hamming.distill.models.encoder import ImageEncoder, TextEncoder
 from hamming.distill.tasks import Task, TaskConfig, load_task
 from hamming.distill.tasks.fashion_mnist import read_idx
-from hamming.distill.tasks.novels import TITLES, Novels, read_novels
+from hamming.distill.tasks.novels import TITLES, Novels, parts, read_novels
 from hamming.distill.tasks.reviews import Reviews
 from hamming.distill.tasks.task import MissingData, debian_file
 from hamming.distill.tasks.text import TextTask, minilm_tokenizer, package_folder
@@ -81,6 +81,49 @@ def test_an_epoch_is_every_item_once_and_follows_from_its_seed(sample):
     assert all(torch.equal(a, b) for a, b in zip(batches, sample.epoch(64, generator()), strict=True))
     few = load_task(TaskConfig(name="fashion_mnist_sample", n_train=5))
     assert [len(batch) for batch in few.epoch(64, generator())] == [5]
+
+
+def test_a_validation_is_held_back_from_the_training_images():
+    plain = load_task(TaskConfig(name="fashion_mnist_sample", augment=False))
+    task = load_task(TaskConfig(name="fashion_mnist_sample", augment=False, split="validation"))
+    assert (task.n_train, task.n_test) == (2500, 500)
+    images, labels = plain.train_batch(torch.arange(3000), generator())
+    for whole, trained, held_back in (
+        (images["images"], task.train_batch(torch.arange(2500), generator())[0]["images"], task.test_batches()),
+        (labels, task.train_batch(torch.arange(2500), generator())[1], task.test_batches()),
+    ):
+        parts = [inputs["images"] if whole is images["images"] else label for inputs, label in held_back]
+        assert torch.equal(torch.cat([trained, *parts]), whole)
+    with pytest.raises(ValueError, match="split must be one of test, validation, not 'training'"):
+        TaskConfig(name="fashion_mnist_sample", split="training")
+
+
+def test_parts_of_a_text_are_trained_on_or_held_back_and_the_validation_leaves_the_test_out():
+    def dealt(split: str) -> tuple[list[int], list[int]]:
+        found = parts(1007, split, np.random.default_rng(3))
+        trained, held_back = ([p for p, is_held_back in found if is_held_back == kind] for kind in (False, True))
+        return tuple([place for p in some for place in range(p.start, p.stop)] for some in (trained, held_back))
+
+    trained, test = dealt("test")
+    fewer, validation = dealt("validation")
+    assert sorted(trained + test) == list(range(1007))
+    assert sorted(fewer + validation) == sorted(trained)
+    assert (len(test), len(validation)) == (pytest.approx(151, abs=3), pytest.approx(50, abs=1))
+    assert dealt("validation") == (fewer, validation)
+
+
+@pytest.mark.parametrize(("name", "n_validation"), [("reviews", 1000), ("novels", None)])
+def test_a_validation_of_texts_is_of_training_texts(name, n_validation):
+    plain, task = (installed(name=name, split=split) for split in ("test", "validation"))
+    assert isinstance(plain, TextTask)
+    assert isinstance(task, TextTask)
+    trained, test, fewer, validation = (
+        [tuple(text.tolist()) for text in texts] for texts in (plain._train, plain._test, task._train, task._test)
+    )
+    assert sorted(fewer + validation) == sorted(trained)
+    assert n_validation is None or len(validation) == n_validation
+    if name == "novels":
+        assert not {*validation} & {*test, *fewer}
 
 
 def test_refuses_more_items_than_there_are():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hamming.golden.attention import attend
-from hamming.golden.ideal import dense_attention, error_bound, had_attention
+from hamming.golden.ideal import dense_attention, error_bound, had_attention, softmax_attention
 from hamming.golden.spec import AttentionSpec
 
 SLACK = 1e-9  # float64's own rounding, of values up to 2**15
@@ -35,6 +35,15 @@ def test_dense_is_pytorchs_attention(logit_scale):
     )
     found = dense_attention(q, k, v, logit_scale, n_valid=np.arange(8, 17), mask=mask)
     np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=1e-12)
+
+
+def test_the_best_real_scores_alone_by_hand():
+    # Scores 2, 2, 1 and 5, of which two are kept: 5, and the first 2.
+    k, v = np.array([[2.0], [2.0], [1.0], [5.0]]), np.array([[1.0], [10.0], [100.0], [0.0]])
+    found = softmax_attention(np.array([[1.0]]), k, v, 0.5, top_k=2)
+    np.testing.assert_allclose(found, [[1 / (1 + np.exp(1.5))]])
+    q = np.array([[1.0]])
+    np.testing.assert_allclose(softmax_attention(q, k, v, 0.5, top_k=4), softmax_attention(q, k, v, 0.5))
 
 
 def test_one_scale_a_head():

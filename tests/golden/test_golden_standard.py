@@ -42,6 +42,41 @@ def test_the_last_entry_is_of_all_that_is_farther_by_hand():
     assert found.weight.tolist() == [[12, 12, 5, 5]]
 
 
+def test_the_nearest_keys_are_kept_by_hand():
+    # The two keys of score 5 come first, then that of 3. Of equals the lower index is kept.
+    two, three = (attend_standard(spec_like(HAND, top_k=n), Q, K, V) for n in (1, 3))
+    assert two.weight.tolist() == [[12, 0, 0, 0]]
+    assert two.out.tolist() == [[40, -4]]
+    assert three.weight.tolist() == [[12, 12, 5, 0]]
+    # At the end of the table, 2 from the best, the keys of scores 3 and -256 are equal.
+    ends = spec_like(HAND, weights=[12, 9, 5], top_k=3)
+    assert attend_standard(ends, Q, K[[0, 1, 3, 2]], V).weight.tolist() == [[12, 12, 5, 0]]
+    # A key that the query does not see is not kept, and leaves no gap.
+    assert attend_standard(ends, Q, K, V, n_valid=1).weight.tolist() == [[12, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(("bits", "most"), [(8, 255), (4, 15)])
+def test_kept_keys_against_sorting(bits, most, rng):
+    weights = (most, 3 * most // 4, most // 2, most // 5, 1)
+    shape = {"d_head": 4, "d_value": 3, "n_keys": 11}
+    spec = StandardSpec(**shape, score_shift=3, weights=weights, element_bits=bits, top_k=4)
+    half = 2 ** (bits - 1)
+    q, k = (rng.integers(-half, half, (n, 4)) // (half // 4) for n in (40, 11))
+    v = rng.integers(-half, half, (11, 3))
+    n_valid = rng.integers(0, 12, 40)
+    found = attend_standard(spec, q, k, v, n_valid=n_valid)
+    for row, n in enumerate(n_valid.tolist()):
+        levels = [(int(q[row] @ k[j]) + int(score_bias(spec, q[row]))) >> 3 for j in range(n)]
+        kept = sorted((min(max(levels) - level, 4), j) for j, level in enumerate(levels))[:4]
+        expected = np.zeros(11, int)
+        for distance, j in kept:
+            expected[j] = weights[distance]
+        assert found.weight[row].tolist() == expected.tolist()
+        for i in range(3):
+            mean = Fraction(int(expected @ v[:, i]), max(1, int(expected.sum())))
+            assert found.out[row, i] == math.floor(mean * 256 + Fraction(1, 2))
+
+
 def test_one_key_and_none_by_hand():
     found = attend_standard(HAND, Q.repeat(2, axis=0), K, V, n_valid=np.array([1, 0]))
     assert found.out.tolist() == [[40, -4], [0, 0]]
@@ -155,6 +190,9 @@ def test_from_logit_scale():
     assert spec.score_shift == 9
     assert spec.weights[:3] == (170, round(170 * math.exp(-0.063492)), round(170 * math.exp(-2 * 0.063492)))
     assert spec.weights[-1] == 0 < spec.weights[-2]
+    # Where keys are selected a step may be twice as wide, and weights have all of their bits.
+    few = StandardSpec.from_logit_scale(d_head=64, d_value=1, n_keys=9, logit_scale=0.125 * (4 / 127) ** 2, top_k=3)
+    assert (few.score_shift, few.top_k, few.weights[:2]) == (10, 3, (255, round(255 * math.exp(-0.126984))))
     # No scale at all: all keys weigh the same, and all but a bit of the score is dropped.
     flat = StandardSpec.from_logit_scale(d_head=64, d_value=1, n_keys=1, logit_scale=0)
     assert (flat.weights, flat.level_bits) == ((170, 170), 1)
@@ -169,7 +207,8 @@ def test_like():
     binary = AttentionSpec.from_logit_scale(d_head=64, d_value=8, n_keys=9, top_k=3, logit_scale=0.125, out_frac_bits=5)
     spec = StandardSpec.like(binary)
     assert (spec.d_head, spec.d_value, spec.n_keys, spec.out_frac_bits) == (64, 8, 9, 5)
-    assert spec.score_shift == 9
+    assert (spec.score_shift, spec.top_k) == (9, None)
+    assert StandardSpec.like(binary, selects=True).top_k == 3
     assert logit_scale_of((4095, *binary.tables[0][1:])) == pytest.approx(0.125, rel=0.001)
 
 
@@ -184,6 +223,10 @@ def test_like():
         ({"score_shift": 17}, ValueError, "score_shift must be 0 to 16"),
         ({"d_head": 0}, ValueError, "d_head must be 1 to 65536, not 0"),
         ({"element_bits": 6}, ValueError, "element_bits must be 8 or 4, not 6"),
+        ({"top_k": 0}, ValueError, r"top_k must be 1 to 4 \(n_keys\), not 0"),
+        ({"top_k": 5}, ValueError, r"top_k must be 1 to 4 \(n_keys\), not 5"),
+        ({"top_k": 2, "weights": [9]}, ValueError, "weights must have 2 to 256 entries, not 1"),
+        ({"top_k": 2, "weights": [256, 1]}, ValueError, r"weights\[0\] must be 0 to 255, not 256"),
         ({"element": 8}, ValueError, "unknown spec key 'element'; known: d_head"),
     ],
 )

@@ -46,6 +46,28 @@ def test_quotients_at_the_widest(denominator):
     assert divide_half_up(np.array(numerators), np.array(denominator)).tolist() == exactly(numerators, denominator)
 
 
+@pytest.mark.parametrize("denominator", [1, 2, 3, 4095, 2**20 + 7, 2**32 - 1, 2**40 + 1, 2**50 + 1, 2**51 - 1])
+def test_quotients_at_the_widest_of_floats(denominator):
+    largest = (2**52 - 1 - denominator) // 2  # of 53 bits, signed
+    steps = {0, 1, 5, 1000, largest // denominator // 2, largest // denominator - 1} - {-1}
+    halves = [denominator * step + denominator // 2 for step in steps]
+    numerators = [sign * (half + off) for half in halves for off in (-1, 0, 1) for sign in (-1, 1)]
+    numerators = [n for n in [*numerators, largest, -largest] if abs(n) <= largest]
+    found = divide_half_up(np.array(numerators), np.array(denominator), n_bits=53)
+    assert found.tolist() == exactly(numerators, denominator)
+
+
+@pytest.mark.parametrize("out_frac_bits", [25, 26])
+def test_outputs_on_both_sides_of_what_floats_hold(out_frac_bits, rng):
+    spec = spec_of(out_frac_bits=out_frac_bits, value_bits=16, weights=(255, 4, 1), weight_bits=8)
+    assert (spec.numerator_bits <= 53) == (out_frac_bits == 25)
+    weight_sum = rng.integers(1, 4 * 255 + 1, 400)
+    acc = rng.integers(-(2**15) * weight_sum[:, None], (2**15 - 1) * weight_sum[:, None] + 1, (400, 3))
+    found = normalize(spec, acc, weight_sum)
+    for row, whole, divisor in zip(found, acc, weight_sum, strict=True):
+        assert row.tolist() == exactly(whole << out_frac_bits, int(divisor))
+
+
 def test_normalize_by_hand():
     spec = spec_of(out_frac_bits=1)
     # 2 * 7 / 4 = 3.5 to 4; 2 * -7 / 4 = -3.5 to -3; 2 * -9 / 4 = -4.5 to -4

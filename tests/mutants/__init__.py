@@ -1,6 +1,6 @@
 """Mutants of the hardware, by part of the engine; `python -m tests.mutants` runs them."""
 
-from tests.mutants import axi, chain, groups, memories, output, ranges, requests, scores, selection, weights
+from tests.mutants import axi, chain, groups, memories, output, ranges, requests, scores, selection, standard, weights
 from tests.mutants.mutant import ROOT, Mutant
 
 __all__ = ["MUTANTS", "ROOT", "Mutant"]
@@ -16,4 +16,5 @@ MUTANTS = [
     *axi.MUTANTS,
     *chain.MUTANTS,
     *groups.MUTANTS,
+    *standard.MUTANTS,
 ]

@@ -4,20 +4,42 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
-TESTS = "tests/rtl/test_rtl_chain.py::"
-AGREE = f"{TESTS}test_engines_agree"
-PACE = f"{TESTS}test_agreement_takes_a_cycle_a_level"
-ROWS = f"{TESTS}test_an_engine_takes_its_own_rows"
-QUERIES = f"{TESTS}test_an_engine_sees_its_own_keys"
-KEPT = f"{TESTS}test_kept_keys_follow_those_before"
-MERGE = f"{TESTS}test_merge"
-CHAIN = f"{TESTS}test_a_chain_equals_golden"
-BANKS = f"{TESTS}test_scores_wait_for_their_scan"
-RESET = f"{TESTS}test_nothing_is_transferred_in_reset"
-PARTIAL = f"{TESTS}test_partial_results"
-ONCE = f"{TESTS}test_an_engine_is_a_module_written_once"
+AGREE = "tests/rtl/test_rtl_agreement.py::test_engines_agree"
+PACE = "tests/rtl/test_rtl_agreement.py::test_agreement_takes_a_cycle_a_level"
+ROWS = "tests/rtl/test_rtl_share.py::test_an_engine_takes_its_own_rows"
+QUERIES = "tests/rtl/test_rtl_share.py::test_an_engine_sees_its_own_keys"
+KEPT = "tests/rtl/test_rtl_share.py::test_kept_keys_follow_those_before"
+MERGE = "tests/rtl/test_rtl_merge.py::test_merge"
+CHAIN = "tests/rtl/test_rtl_chain.py::test_a_chain_equals_golden"
+BANKS = "tests/rtl/test_rtl_chain.py::test_scores_wait_for_their_scan"
+RESET = "tests/rtl/test_rtl_chain.py::test_nothing_is_transferred_in_reset"
+PARTIAL = "tests/rtl/test_rtl_merge.py::test_partial_results"
+SINKS = "tests/rtl/test_rtl_share.py::test_an_engine_has_its_own_sinks"
+SINK_ROWS = "tests/rtl/test_rtl_share.py::test_rows_are_read_for_own_sinks_alone"
+ONCE = "tests/rtl/test_rtl_chain_design.py::test_an_engine_is_a_module_written_once"
 
 MUTANTS = [
+    Mutant(
+        "sinks end where the next engine's begin",
+        "share.py",
+        '"sink_end": given.base + spec.n_sinks',
+        '"sink_end": given.base + spec.n_sinks - 1',
+        SINKS,
+    ),
+    Mutant(
+        "sinks of other engines are taken for own ones",
+        "row_range.py",
+        "                has_some &= given.base < given.sink_end\n",
+        "",
+        SINK_ROWS,
+    ),
+    Mutant(
+        "as many sinks wherever they begin",
+        "row_range.py",
+        "n_sinks = (given.sink_end - given.base)[: spec.n_sinks.bit_length()]",
+        "n_sinks = spec.n_sinks",
+        SINK_ROWS,
+    ),
     Mutant(
         "counts go beyond top_k",
         "agreement.py",
@@ -62,7 +84,7 @@ MUTANTS = [
     Mutant(
         "a result that waits is overwritten",
         "agreement.py",
-        "is_found & (~has_result | self.o.ready)",
+        "is_found & ~has_result",
         "is_found",
         AGREE,
     ),
@@ -79,7 +101,7 @@ MUTANTS = [
         "a row of another engine waits", "share.py", "Mux(is_own, self.o.ready, ~ResetSignal())", "self.o.ready", ROWS
     ),
     Mutant("an engine sees keys beyond its own", "share.py", "Mux(place > n_own, n_own, place)", "place", QUERIES),
-    Mutant("keys before an engine count as its own", "share.py", "m.If(~place[-1])", "m.If(1)", QUERIES),
+    Mutant("keys before an engine count as its own", "share.py", "m.If(~below)", "m.If(1)", QUERIES),
     Mutant(
         "a query that waits is overwritten",
         "stage.py",

@@ -47,8 +47,8 @@ MUTANTS = [
     Mutant(
         "a sink in the next row is not counted",
         "row_range.py",
-        "+ spec.n_sinks - 1) >> lane_bits",
-        "+ spec.n_sinks - 2) >> lane_bits",
+        "+ n_sinks - 1) >> lane_bits",
+        "+ n_sinks - 2) >> lane_bits",
         RANGE_BENCH,
     ),
     Mutant("a first above n_keys is not said", "row_range.py", "eq(first > spec.n_keys)", "eq(0)", RANGE_BENCH),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -196,8 +197,10 @@ def test_design_round_trip(element) -> None:
     design = StandardDesign.like(load_design("minilm"), element=element)
     assert StandardDesign.from_dict(design.to_dict()) == design
     # In bfloat16 the last rows leave three partial sums, in three cycles.
-    divide = 34 if element == "bf16" else 32
-    assert (design.n_rows, design.fold, design.cycle_terms(30)) == (64, 32, {"score": 15, "divide": divide})
+    terms = {"score": 15, "divide": 34 if element == "bf16" else 32}
+    if design.selects:  # 30 kept keys in two slices each, all but the last of which hold the selector: and 8 groups
+        terms |= {"select": 8 + 30, "sum": 2 * 30}
+    assert (design.n_rows, design.fold, design.cycle_terms(30)) == (64, 32, terms)
 
 
 def test_outputs_keep_up_with_a_query_of_all_keys() -> None:
@@ -215,7 +218,16 @@ def test_wrong_designs() -> None:
         StandardDesign(spec=TINY.spec, n_lanes=17)
     with pytest.raises(ValueError, match="memory must be one of internal, external, not 'none'"):
         StandardDesign(spec=TINY.spec, memory="none")
-    with pytest.raises(ValueError, match="element must be one of int8, int4, bf16, not 'fp32'"):
+    with pytest.raises(ValueError, match="n_macs and value_banks are of a spec with a top_k"):
+        StandardDesign(spec=TINY.spec, n_macs=4)
+    sparse = StandardDesign.like(load_design("tiny"), element="sparse_int8")
+    with pytest.raises(ValueError, match="memory must be one of internal, not 'external'"):
+        dataclasses.replace(sparse, memory="external")
+    with pytest.raises(ValueError, match="n_macs must divide d_value = 8"):
+        dataclasses.replace(sparse, n_macs=3)
+    with pytest.raises(ValueError, match="only a spec with a top_k keeps some"):
+        _ = TINY.kept
+    with pytest.raises(ValueError, match=r"element must be one of int8, .*sparse_int4, not 'fp32'"):
         StandardDesign.like(load_design("tiny"), element="fp32")
     bf16 = StandardDesign.like(load_design("tiny"), element="bf16")
     with pytest.raises(ValueError, match="n_lanes must be the spec's, 1, by which it sums, not 2"):

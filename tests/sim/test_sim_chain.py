@@ -25,6 +25,7 @@ DESIGNS = {
         "spec.n_keys=21",
         "spec.top_k=9",
         "spec.logit_scale=[0.1, 0.3]",
+        "spec.n_sinks=5",
         "engine.n_engines=3",
         "engine.n_lanes=2",
         "engine.range=true",

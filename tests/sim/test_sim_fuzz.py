@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hamming.rtl.design import load_design
-from hamming.sim.fuzz import fuzz, main, play
-from hamming.sim.fuzz_check import check
+from hamming.sim.fuzz import fuzz, play
+from hamming.sim.fuzz.check import check
+from hamming.sim.fuzz.command import main
 from hamming.sim.stimulus import random_design
 
 N_CYCLES = 20_000

@@ -11,7 +11,7 @@ from hamming.rtl.design import load_design
 from hamming.sim import testbench
 from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.fuzz import fuzz, play
-from hamming.sim.fuzz_check import check
+from hamming.sim.fuzz.check import check
 from hamming.sim.harness import MEMORY
 from hamming.sim.regression import regress
 from hamming.sim.simulate import simulate

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import threading
 from pathlib import Path
 
@@ -108,6 +109,29 @@ def test_same_content_is_built_once():
     assert second.seconds == 0
     other = build(sources(INVERTER.replace("~a", "a")), "hamming_harness")
     assert other.folder != first.folder
+
+
+def test_what_all_builds_share_is_compiled_once(monkeypatch, tmp_path):
+    """Told by the log of the second: no file of Verilator's library, and its header as it was precompiled."""
+    if b"clang" in subprocess.run(["c++", "--version"], capture_output=True, check=True).stdout:
+        pytest.skip("precompiled headers are of GCC alone")
+    build(sources(), "hamming_harness")
+    for runtime in cache_folder().glob("runtime-*"):
+        if runtime.is_dir():
+            (tmp_path / runtime.name).symlink_to(runtime)
+    logs = []
+
+    def compile_and_tell(how, place, work):
+        compilers.compile_verilog(how, place, work)
+        logs.append((work / "build.log").read_text())
+
+    monkeypatch.setenv("HAMMING_CACHE", str(tmp_path))
+    monkeypatch.setattr(builds, "compile_verilog", compile_and_tell)
+    build(sources(), "hamming_harness")
+    [log] = logs
+    assert "-o verilated.o" not in log
+    assert log.count(f"-include {compilers.PRECOMPILED.removesuffix('.gch')}") == 2
+    assert "not used because" not in log
 
 
 def test_side_by_side_one_builds_and_the_other_waits(monkeypatch, tmp_path):

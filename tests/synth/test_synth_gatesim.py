@@ -13,7 +13,7 @@ from hamming.rtl.design import Design
 from hamming.rtl.standard.design import StandardDesign
 from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.manifest import standard_manifest
-from hamming.rtl.standard.verilog import emit_standard
+from hamming.rtl.standard.verilog import emit_standard, standard_engine
 from hamming.synth.energy.gatesim import simulate
 from hamming.synth.energy.kernel import Gates, expression
 from hamming.synth.energy.lanes import pack_streams, unpack_streams
@@ -213,10 +213,11 @@ def test_every_input_is_served(cells: CellLibrary):
     netlist = flatten(modules, "tiny", cells)
     workload = engine_workload(design, manifest, n_queries=ENGINE_QUERIES)
     assert simulate(netlist, workload).cycles_a_query == max(design.dimensions.cycle_terms().values())
-    wrong = {name: bits.copy() for name, bits in workload.beforehand.items()}
-    wrong["i_weight"][:, 0] ^= 1
-    with pytest.raises(SimulationError, match="o_out, stream"):
-        simulate(netlist, dataclasses.replace(workload, beforehand=wrong))
+    for first_entry in (0, design.spec.d_head + 1):  # of either table: queries take them in turn
+        wrong = {name: bits.copy() for name, bits in workload.beforehand.items()}
+        wrong["i_weight"][:, first_entry] ^= 1
+        with pytest.raises(SimulationError, match="o_out, stream"):
+            simulate(netlist, dataclasses.replace(workload, beforehand=wrong))
 
 
 # --- the baseline
@@ -244,6 +245,27 @@ def test_the_mapped_baseline_gives_the_golden_answers_at_its_rate(baseline, vect
     wrong = {name: bits.copy() for name, bits in workload.memories.items()}
     wrong["value_memory"][9, 2, design.spec.element_bits - 1] ^= 1
     with pytest.raises(SimulationError, match="o_out, stream 9,"):
+        simulate(netlist, dataclasses.replace(workload, memories=wrong))
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_the_mapped_sparse_baseline_gives_the_golden_answers(cells: CellLibrary, bits: int):
+    spec = StandardSpec.from_logit_scale(
+        d_head=4, d_value=4, n_keys=10, logit_scale=0.08 / bits**2, element_bits=bits, top_k=3
+    )
+    design = StandardDesign(spec=spec, name="sparse", n_lanes=2, n_macs=2, value_banks=2)
+    component = standard_engine(design)
+    verilog = emit_standard(component)
+    netlist = mapped(verilog, "sparse", cells, mapping="abc")
+    manifest = standard_manifest(component, verilog)
+    workload = standard_workload(design, manifest, n_queries=ENGINE_QUERIES)
+    trace = simulate(netlist, workload)
+    assert {name: seen.depth * seen.width for name, seen in trace.accesses.items()} == {
+        memory["name"]: memory["bits"] for memory in manifest["memories"]
+    }
+    wrong = {name: held.copy() for name, held in workload.memories.items()}
+    wrong["key_memory"][5] ^= 1
+    with pytest.raises(SimulationError, match="o_out, stream 5,"):
         simulate(netlist, dataclasses.replace(workload, memories=wrong))
 
 

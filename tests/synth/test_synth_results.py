@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from hamming.synth.compare.results import markdown, read
+from hamming.synth.compare.results import MARKS, keep, markdown, read, read_accuracies
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -14,6 +15,21 @@ DOCS = Path(__file__).parents[2] / "docs"
 def test_the_document_shows_the_files():
     page = (DOCS / "comparison.md").read_text(encoding="utf-8")
     assert markdown(read()) in page
+
+
+def test_tables_are_put_into_a_document(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{MARKS[0]}old{MARKS[1]}\nafter\n", encoding="utf-8")
+    keep(page)
+    assert page.read_text(encoding="utf-8") == f"before\n{MARKS[0]}{markdown(read())}{MARKS[1]}\nafter\n"
+
+
+def test_every_design_has_an_accuracy():
+    accuracies = read_accuracies()
+    assert {design.key for comparison in read().values() for design in comparison.designs} <= set(accuracies)
+    assert re.fullmatch(r"8\d\.\d%", accuracies["hamming"])
+    assert re.fullmatch(r"8\d\.\d% \(8\d\.\d%\)", accuracies["standard-sparse_int8"])
+    assert accuracies["standard-bf16"].endswith("% of 300")
 
 
 def test_both_designs_of_a_comparison_take_the_same_cycles():

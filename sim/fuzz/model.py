@@ -14,7 +14,7 @@ from hamming.golden.softmax import weigh
 from hamming.golden.topk import select
 from hamming.golden.weighted_sum import normalize, weighted_sum
 from hamming.rtl.design import Design
-from hamming.sim.fuzz_log import CHANGED, TRANSFERRED, Log, Records
+from hamming.sim.fuzz.log import CHANGED, TRANSFERRED, Log, Records
 
 __all__ = ["Answers", "Contents", "Table"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hamming.sim.fuzz_harness import EVENTS, own_streams
+from hamming.sim.fuzz.harness import EVENTS, own_streams
 from hamming.sim.payloads import Stream
 
 __all__ = ["CHANGED", "CUT_OFF", "TRANSFERRED", "Log", "Records"]
