@@ -85,8 +85,8 @@ MUTANTS = [
         "a part of the levels has no cut",
         "bit_sliced.py",
         "return reduce(or_, parts)",
-        "return reduce(or_, parts[:-1] or parts)",
-        "tests/rtl/test_rtl_engine.py",
+        "return reduce(or_, parts[:1])",
+        "tests/rtl/test_rtl_selectors.py::test_no_bubble_between_queries",
     ),
     Mutant("scan and count share a bank", "histogram.py", "bank ^ counted.last if", "bank if", RANDOM_ROWS),
     Mutant(
