@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from hamming.formal.proof import Claim, Outcome
+from hamming.pages import with_table
 
-__all__ = ["as_json", "as_table", "keep", "read", "table_in", "trace_text", "write"]
+__all__ = ["MARKS", "PAGE", "as_json", "as_table", "keep", "read", "trace_text", "write"]
 
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "proofs.md"
-_MARKS = ("<!-- table: make prove -->\n", "<!-- end of table -->\n")
+MARKS = ("<!-- table: make prove -->\n", "<!-- end of table -->\n")
 _WORDS = {True: "proved", False: "broken", None: "not known"}
 
 
@@ -52,7 +53,7 @@ def keep(results: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
     known = {result["name"]: result for result in [*(read() if RESULTS.exists() else []), *results]}
     kept = [known[name] for name in names if name in known]
     write(kept, RESULTS)
-    PAGE.write_text(table_in(PAGE.read_text(encoding="utf-8"), as_table(kept)), encoding="utf-8")
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), MARKS, as_table(kept)), encoding="utf-8")
 
 
 def read() -> list[dict[str, Any]]:
@@ -64,13 +65,6 @@ def write(results: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write results as JSON, a proof a block."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(list(results), indent=1) + "\n", encoding="utf-8")
-
-
-def table_in(page: str, table: str | None = None) -> str:
-    """Return the table that `page` holds, or, given a `table`, the page with that one."""
-    before, _, rest = page.partition(_MARKS[0])
-    held, _, after = rest.partition(_MARKS[1])
-    return held if table is None else before + _MARKS[0] + table + _MARKS[1] + after
 
 
 def trace_text(claim: Claim) -> str:

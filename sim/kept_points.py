@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hamming.pages import with_table
+
 __all__ = ["KeptPoints", "read"]
 
 Rows = list[dict[str, Any]]
@@ -81,9 +83,7 @@ class KeptPoints:
 
     def _keep(self, rows: Rows) -> None:
         """Put table and picture into the document."""
-        before, _, rest = self.page.read_text(encoding="utf-8").partition(self.marks[0])
-        _, _, after = rest.partition(self.marks[1])
-        text = before + self.marks[0] + self.markdown(rows) + self.marks[1] + after
+        text = with_table(self.page.read_text(encoding="utf-8"), self.marks, self.markdown(rows))
         self.page.write_text(text, encoding="utf-8")
         if self.plot is not None:
             self.plot(rows, self.page.with_suffix(".svg"))

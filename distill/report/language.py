@@ -13,6 +13,7 @@ from rich.table import Table
 
 from hamming.distill.hardware.perplexity import KINDS, Point
 from hamming.distill.report.studies import kept_studies, language_rows, rotation_rows
+from hamming.pages import with_table
 
 __all__ = [
     "PAGE",
@@ -172,12 +173,8 @@ def updated(page: str) -> str:
         "smollm2": markdown(read_points(RESULTS / "smollm2.json")),
     }
     for name, rows in tables.items():
-        before, begin, rest = page.partition(f"<!-- {name} -->\n")
-        _, end, after = rest.partition("<!-- end -->")
-        if not end:
-            raise ValueError(f"the page must have a line '<!-- {name} -->', and '<!-- end -->' after it")
         table = "\n".join(rows)
-        page = f"{before}{begin}\n{table}\n\n{end}{after}"
+        page = with_table(page, (f"<!-- {name} -->\n", "<!-- end -->"), f"\n{table}\n\n")
     return page
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from hamming.distill.report import picture, price
 from hamming.distill.report.tables import all_width_rows, evaluation_rows, verilog_rows
+from hamming.pages import with_table
 
 __all__ = ["PAGE", "PICTURE", "updated"]
 
@@ -31,12 +31,8 @@ def updated(page: str) -> str:
         "verilog": verilog_rows(),
     }
     for name, rows in tables.items():
-        begin, end = f"<!-- {name} -->\n", "<!-- end -->"
-        found = re.search(re.escape(begin) + r"(.*?)" + re.escape(end), page, re.DOTALL)
-        if found is None:
-            raise ValueError(f"the page must have a line {begin.strip()!r}, and {end!r} after it")
         lines = "\n".join(rows).rstrip()
-        page = f"{page[: found.start()]}{begin}\n{lines}\n\n{page[found.end() - len(end) :]}"
+        page = with_table(page, (f"<!-- {name} -->\n", "<!-- end -->"), f"\n{lines}\n\n")
     return page
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hamming.pages import with_table
 from hamming.synth.compare.comparison import Comparison
 from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.figures import ROLES
@@ -44,9 +45,7 @@ def read() -> dict[str, Comparison]:
 
 def keep(page: Path = PAGE) -> None:
     """Put the tables into the document, in place of those that are there."""
-    before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
-    _, after = rest.split(MARKS[1])
-    page.write_text(before + MARKS[0] + markdown(read()) + MARKS[1] + after, encoding="utf-8")
+    page.write_text(with_table(page.read_text(encoding="utf-8"), MARKS, markdown(read())), encoding="utf-8")
 
 
 def read_accuracies() -> dict[str, str]:
