@@ -73,7 +73,7 @@ POINTS = {
         Point(preset="minilm", device="ecp5-85k", seeds=3),
         Point(preset="minilm", device="ecp5-85k", seeds=2, is_fast=True),
         Point(preset="bert", device="ecp5-85k", seeds=2),
-        Point(preset="bert", device="ecp5-85k", seeds=2, is_fast=True),
+        Point(preset="bert", device="ecp5-85k", seeds=3, is_fast=True),
         Point(preset="deit", device="ecp5-85k"),
         Point(preset="flagship", device="ecp5-85k"),
         Point(preset="tiny", device="ice40-hx8k", seeds=1),
