@@ -11,11 +11,9 @@ from hamming.rtl.bit_sliced import at_least_two, compare, first, lowest, numbers
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.group_reader import AheadReader, GroupReader
 from hamming.rtl.memory import DualPortMemory
+from hamming.rtl.sizes import MOST_AT_ONCE
 
-__all__ = ["MOST_AT_ONCE", "scan_levels"]
-
-#: Scores of a group, at most, of which the end is known as soon as it is there, at 1 GHz in 45 nm.
-MOST_AT_ONCE = 64
+__all__ = ["scan_levels"]
 
 
 def scan_levels(
@@ -34,7 +32,7 @@ def scan_levels(
     Returned is whether the bank that is scanned has been read.
     """
     n_scores = dims.scan_rows * dims.n_lanes
-    reader = (AheadReader if dims.has_chains else GroupReader)(dims, cut, next_group)
+    reader = (AheadReader if dims.reads_ahead else GroupReader)(dims, cut, next_group)
     read_cut, is_new, moves = reader.cut, reader.is_new, reader.moves
     has_group, ends_group, ends_scan = reader.has_group, reader.ends_group, reader.ends_scan
     pick = Signal(n_scores)

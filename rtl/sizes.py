@@ -21,6 +21,10 @@ MAX_INSERTION = 1024
 #: where 512 take 1.5 ns and double the selector.
 MAX_SCAN_SCORES = 128
 
+#: Scores of a group, at most, of which the end is known as soon as it is there, and what is read next follows in the
+#: same cycle, at 1 GHz in 45 nm.
+MOST_AT_ONCE = 64
+
 #: Levels of full adders between two registers of the selector's counts: those of 16 lanes, which fit 1 GHz in 45 nm.
 MOST_COUNTED_LEVELS = 7
 
@@ -77,6 +81,8 @@ class Sizes:
         Bits of a level: `matches + 1` of a key that takes part, 0 of one that does not.
     scan_rows, n_dividers, spare_places
         The configuration's, or the derived ones.
+    reads_ahead
+        Whether what a histogram selector scans next is in registers.
     count_stages
         Pipeline registers inside the tree that counts a row's keys in the histogram selector.
     has_chains, sum_stages
@@ -189,6 +195,7 @@ class Sizes:
         self.cut_stages = int(self.has_chains and config.selector == "histogram" and not self.is_partial)
         self.period = max(self.n_rows, self.n_queries_a_row * self._summed(spec.top_k) * self.fold)
         self.scan_rows = self._scan_rows()
+        self.reads_ahead = self.has_chains or self.scan_rows * self.n_lanes > MOST_AT_ONCE
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
         under_way = self.key_read_latency + (self.outstanding if keys == "request" else 0)

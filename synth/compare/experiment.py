@@ -17,7 +17,7 @@ from hamming.golden.standard import logit_scale_of
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
 from hamming.rtl.dimensions import Dimensions
-from hamming.rtl.scan import MOST_AT_ONCE
+from hamming.rtl.sizes import MOST_AT_ONCE
 from hamming.rtl.standard.design import StandardDesign
 from hamming.synth.checks import opensta
 from hamming.synth.compare.comparison import Comparison
