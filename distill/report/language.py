@@ -111,31 +111,39 @@ def kept_points() -> list[Point]:
 
 
 def draw(path: Path, points: Sequence[Point]) -> None:
-    """Draw perplexity against kept keys, a panel for each context, the teacher as a level; write `path`, as SVG."""
+    """Draw what is lost against kept keys, in the teacher's perplexity with all of them, a panel for each context.
+
+    Signs without training, which lose several times all of it, are left to the tables. `path` is written as SVG.
+    """
     from hamming.synth import plots
 
     contexts = sorted({point.context for point in points})
     styles = {
         "teacher_top_n": (plots.INK, ":"),
-        "untrained": (plots.SERIES[1], "-"),
         "student": (plots.SERIES[0], "-"),
         "integer": (plots.SERIES[2], "--"),
     }
-    title = "Perplexity of a byte against the keys that a query keeps, by context"
-    with plots.drawn(path, title, width=8, height=1 + 2.2 * len(contexts), rows=[1.0] * len(contexts)) as places:
+    names = _NAMES | {"teacher_top_n": "teacher, its best keys"}
+    ticks = sorted({point.top_n for point in points if point.top_n is not None})
+    title = "More perplexity than the teacher's with all keys, against the keys that a query keeps, by context"
+    with plots.drawn(path, title, width=8, height=1 + 2.0 * len(contexts), rows=[1.0] * len(contexts)) as places:
         for place, context in zip(places, contexts, strict=True):
-            here = [point for point in points if point.context == context]
             for kind, (colour, mark) in styles.items():
-                line = sorted((p.top_n, p.perplexity, p.error) for p in here if p.kind == kind and p.top_n is not None)
+                line = sorted(
+                    (point.top_n, 100 * (point.ratio - 1), 100 * point.ratio_error)
+                    for point in points
+                    if (point.context, point.kind) == (context, kind)
+                    if point.top_n is not None and point.ratio is not None and point.ratio_error is not None
+                )
                 if line:
                     xs, ys, errors = zip(*line, strict=True)
-                    place.errorbar(xs, ys, yerr=errors, fmt=f"o{mark}", color=colour, capsize=3, label=_NAMES[kind])
-            for teacher in (p for p in here if p.kind == "teacher"):
-                place.axhline(teacher.perplexity, color=plots.INK, linewidth=1.2, label="teacher, all keys")
-            place.set_xscale("log", base=2)
-            place.set_yscale("log")
-            place.set_ylabel(f"context {context:,}")
-        places[0].legend(frameon=False, ncols=2)
+                    place.errorbar(xs, ys, yerr=errors, fmt=f"o{mark}", color=colour, capsize=3, label=names[kind])
+            place.axhline(0, color=plots.INK, linewidth=1.2)
+            place.set_xscale("log")
+            place.set_xticks(ticks, [f"{tick}" for tick in ticks])
+            place.minorticks_off()
+            place.set_ylabel(f"% more, context {context:,}")
+        places[0].legend(frameon=False)
         places[-1].set_xlabel("kept keys")
 
 

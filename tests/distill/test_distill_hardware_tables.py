@@ -72,7 +72,7 @@ def test_the_page_shows_what_is_kept():
 
 
 def test_a_page_without_a_place():
-    with pytest.raises(ValueError, match="must have a line '<!-- evaluation -->', and '<!-- end -->' after it"):
+    with pytest.raises(ValueError, match="must have '<!-- evaluation -->' once, and '<!-- end -->' after it"):
         updated("<!-- end -->\n<!-- evaluation -->")
 
 

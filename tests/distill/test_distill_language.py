@@ -461,7 +461,7 @@ def test_commands_name_what_is_wrong(runs):
 
 def test_the_page_shows_what_is_kept():
     assert updated(PAGE.read_text(encoding="utf-8")) == PAGE.read_text(encoding="utf-8")
-    with pytest.raises(ValueError, match="must have a line '<!-- runs -->'"):
+    with pytest.raises(ValueError, match="must have '<!-- runs -->' once"):
         updated("no place")
     facts = json.loads((RESULTS / "generated.json").read_text(encoding="utf-8"))
     assert facts["verilog"]["same_tokens"] == facts["verilog"]["tokens"] == len(facts["tokens"]["integer"]) == 200
