@@ -73,7 +73,8 @@ class WeightedSum(wiring.Component):
         dims, spec = self.dims, self.dims.spec
         go = Signal()
         # Of sums in chains a slice that is not taken holds nothing until the next one ends: `go` is of registers alone.
-        is_held, ends = Signal(), Signal()
+        is_held = Signal()
+        ends = Signal()
         m.d.comb += [
             go.eq(~(is_held & ends) if dims.has_chains else ~self.o.valid | self.o.ready),
             self.i.ready.eq(go),

@@ -168,12 +168,12 @@ def test_time_and_memory_are_measured():
     with measured() as idle:
         pass
     with measured() as busy:
-        block = np.ones(2**25, np.uint8)
+        block = np.ones(2**26, np.uint8)  # more than malloc ever keeps for another use
         time.sleep(0.1)
         del block
     with measured() as after:
         pass
     assert busy.seconds >= 0.1 > idle.seconds
     assert 0 < busy.cpu_seconds < busy.seconds
-    assert busy.peak_mib >= idle.peak_mib + 30
-    assert after.peak_mib < busy.peak_mib - 20
+    assert busy.peak_mib >= idle.peak_mib + 60
+    assert after.peak_mib < busy.peak_mib - 50

@@ -74,7 +74,7 @@ def test_it_asks_for_what_is_set(asked):
     [
         (["--clock", "0"], "Invalid value for '--clock': 0.0 is not in the range 0.001<=x<=100."),
         (["--vectors", "true"], "Invalid value for '--vectors': 'true' is not one of 'real', 'random'."),
-        (["--baseline", "fp8"], "Invalid value for '--baseline': 'fp8' is not one of 'int8', 'int4', 'bf16'."),
+        (["--baseline", "fp8"], "Invalid value for '--baseline': 'fp8' is not one of 'int8', 'int4', 'bf16', 'sparse"),
         (["--library", "none.lib"], "no cell library 'none.lib'"),
         (["--set", "spec.top_k=3"], "no cell for it"),
     ],

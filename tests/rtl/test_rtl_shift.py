@@ -123,5 +123,5 @@ def test_shifts_need_powers_of_two() -> None:
     Dimensions(AttentionSpec(**fields, weights=(8, 8, 1, 0)), config)
     with pytest.raises(ValueError, match=r"^product 'shift' needs a table of powers of two .*, but weights\[1\] is 6$"):
         Dimensions(AttentionSpec(**fields, weights=(8, 6, 5, 0)), config)
-    with pytest.raises(ValueError, match="product must be one of multiply, shift, not 'log'"):
+    with pytest.raises(ValueError, match="product must be one of multiply, shift, dsp, not 'log'"):
         EngineConfig(product="log")
