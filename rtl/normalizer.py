@@ -58,7 +58,7 @@ class Normalizer(wiring.Component):
         n_adds = len(dims.addition_places)
 
         go = Signal()
-        offers = Signal(name="offers") if dims.has_chains else self.o.valid  # in reset, too, where nothing that moves matters
+        offers = Signal(name="offers") if dims.has_chains else self.o.valid  # in reset, too
         m.d.comb += go.eq(~offers | self.o.ready)
         is_busy, beat, ends, held = hold_slice(m, dims, self.i, go)
 
