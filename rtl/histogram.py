@@ -91,9 +91,11 @@ class HistogramSelector(wiring.Component):
         handed_over = Signal()
         bank_bits = dims.n_stored.bit_length() - 1
         scan_bank = Signal(bank_bits, init=dims.n_stored - 1)
-        next_group = Signal(range(self.n_groups + 1), init=self.n_groups)  # the next that the scan reads
+        # The next that the scan reads.
         if dims.reads_ahead:
-            next_group = Signal(range(max(2, self.n_groups)), name="next_group")
+            next_group = Signal(range(max(2, self.n_groups)))
+        else:
+            next_group = Signal(range(self.n_groups + 1), init=self.n_groups)
 
         # A row arrives, goes with its count, and is stored as it moves on to the room. No more than a query's first row
         # can do so while the query before waits for the scan: its bank is that of a query of which the scan has read

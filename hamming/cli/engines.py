@@ -128,9 +128,9 @@ def generate(config: str, overrides: tuple[str, ...], folder: Path, has_core: bo
         click.echo(f"{ram}: {'the memory, a model' if ram in targets else 'left as it was'}")
     elif wrapper.is_file():
         click.echo(f"Note: {wrapper} is of an engine with external memories; this one has none", err=True)
-    for file, what in (("rdl", "its registers"), ("core", "a core"), ("vlt", "waivers"), ("tb.sv", "a testbench")):
-        old = folder / (f"{name}_{file}" if file == "tb.sv" else f"{name}.{file}")
-        if old not in targets and old.is_file() and (file == "rdl" or has_core or verilog != was_there):
+    for end, what in ((".rdl", "its registers"), (".core", "a core"), (".vlt", "waivers"), ("_tb.sv", "a testbench")):
+        old = folder / f"{name}{end}"
+        if old not in targets and old.is_file() and (end == ".rdl" or has_core or verilog != was_there):
             click.echo(f"Note: {old}, {what}, is of an engine that was here before", err=True)
     Console().print(manifest_table(facts))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,14 +53,19 @@ class StandardLoader(wiring.Component):
             (self.keys, row.key, design.spec.d_head),
             (self.values, row.value, design.spec.d_value),
         ):
-            # Flipping the sign bit of a signed element adds half its range to it.
-            bits = design.spec.element_bits
-            is_offset = isinstance(design.spec, StandardSpec)
-            sign_bits = sum(1 << bits * n + bits - 1 for n in range(n_elements)) if is_offset else 0
             m.d.comb += [
                 port.addr.eq(row.index >> design.lane_bits),
-                port.data.eq((vector.as_value() ^ sign_bits).replicate(design.n_lanes)),
+                port.data.eq(on_every_lane(design, vector.as_value(), n_elements)),
             ]
             for lane in range(design.n_lanes):
                 m.d.comb += port.en[lane].eq(self.i.valid & (row.index[: design.lane_bits] == lane))
         return m
+
+
+def on_every_lane(design: StandardDesign, vector: Value, n_elements: int) -> Value:
+    """Return a vector once for each lane of a row, its elements offset to be unsigned if they are integers."""
+    # Flipping the sign bit of a signed element adds half its range to it.
+    bits = design.spec.element_bits
+    is_offset = isinstance(design.spec, StandardSpec)
+    sign_bits = sum(1 << bits * n + bits - 1 for n in range(n_elements)) if is_offset else 0
+    return (vector ^ sign_bits).replicate(design.n_lanes)

@@ -10,6 +10,7 @@ from hamming.rtl.loader import offset_slice
 from hamming.rtl.memory import value_write_port
 from hamming.rtl.standard import payload
 from hamming.rtl.standard.design import StandardDesign
+from hamming.rtl.standard.loader import on_every_lane
 
 __all__ = ["SparseLoader"]
 
@@ -53,7 +54,7 @@ class SparseLoader(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        design, spec, row = self.design, self.design.spec, self.i.p
+        design, row = self.design, self.i.p
         fold = design.kept.fold
         piece = Signal(range(fold))
         is_last_piece = Signal()
@@ -62,10 +63,9 @@ class SparseLoader(wiring.Component):
             m.d.sync += piece.eq(piece + 1)
             with m.If(is_last_piece):
                 m.d.sync += piece.eq(0)
-        sign_bits = sum(1 << (n * spec.element_bits + spec.element_bits - 1) for n in range(spec.d_head))
         m.d.comb += [
             self.keys.addr.eq(row.index >> design.lane_bits),
-            self.keys.data.eq((row.key.as_value() ^ sign_bits).replicate(design.n_lanes)),
+            self.keys.data.eq(on_every_lane(design, row.key.as_value(), design.spec.d_head)),
             self.values.addr.eq(row.index * fold + piece),
             self.values.data.eq(offset_slice(design.kept, row, piece)),
             self.values.en.eq(self.i.valid),

@@ -16,6 +16,7 @@ from hamming.rtl.design import Design, load_design
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
 from hamming.rtl.verilog import emit
+from hamming.sim import kept_points
 from hamming.sim.kept_points import KeptPoints, Rows
 from hamming.synth.compare import results
 from hamming.synth.compare.design_figures import DesignFigures
@@ -128,9 +129,7 @@ def markdown(rows: Rows) -> str:
 
 def read() -> Rows:
     """Return the engines measured so far."""
-    from hamming.sim.kept_points import read as read_rows
-
-    return read_rows(KEPT)
+    return kept_points.read(KEPT)
 
 
 STUDY = KeptPoints(
