@@ -78,14 +78,14 @@ class SharedRows(wiring.Component):
             ]
             levels = score.o
             if dims.spare_places:
-                m.submodules[f"spare_row_{n}"] = spare = Spare(payload.levels(dims))
+                m.submodules[f"spare_row_{n}"] = spare = Spare(payload.levels(dims), takes_all=dims.has_chains)
                 wiring.connect(m, levels, spare.i)
                 levels = spare.o
             wiring.connect(m, levels, selector.i)
             kept.append(selector.o)
         if dims.spare_places:
             for n, one in enumerate(kept):
-                m.submodules[f"spare_key_{n}"] = spare = Spare(payload.kept_key(dims))
+                m.submodules[f"spare_key_{n}"] = spare = Spare(payload.kept_key(dims), takes_all=dims.has_chains)
                 wiring.connect(m, one, spare.i)
                 kept[n] = spare.o
 

@@ -59,7 +59,13 @@ class Point:
 
 #: What makes an engine faster on an FPGA and changes no output: a register behind each key and value memory, a spare
 #: place before and behind the selector, and an engine that is drawn for one.
-FAST = ("engine.memory=external", "engine.read_latency=2", "engine.spare_places=true", "engine.fabric=luts")
+FAST = (
+    "engine.memory=external",
+    "engine.read_latency=3",
+    "engine.score_stages=3",
+    "engine.spare_places=true",
+    "engine.fabric=luts",
+)
 
 #: Words of a memory of an engine that is LUT RAM at most, where block RAM is slow.
 LUT_RAM_WORDS = {"ecp5-85k": 64}
