@@ -113,12 +113,12 @@ class KeyFetch(wiring.Component):
         valid = [*(Signal(name=f"request_is_here_{s}") for s in range(n_stages - 1)), self.o.valid]
         has_room = [Signal(name=f"has_room_{s}") for s in range(n_stages)]
         for s, room in enumerate(has_room):
-            if dims.has_chains:  # nothing closes up, and what is held moves with all of it
+            if dims.moves_at_once:  # nothing closes up
                 m.d.comb += room.eq(self.o.ready)
                 continue
             m.d.comb += room.eq(~valid[s] | (self.o.ready if s == n_stages - 1 else has_room[s + 1]))
 
-        moves = [has_room[s] if dims.has_chains or not s else valid[s - 1] & has_room[s] for s in range(n_stages)]
+        moves = [has_room[s] if dims.moves_at_once or not s else valid[s - 1] & has_room[s] for s in range(n_stages)]
         masked_out = self.i_mask.payload if dims.config.mask else 0
         has_mask = self.i_mask.valid if dims.config.mask else 1
         may_go = Signal()

@@ -81,7 +81,7 @@ class RowLoader(wiring.Component):
         is_last_piece = Signal()
         is_inside = Signal()
         takes = self.may_write  # the last piece
-        waits = Signal()  # a key that is transferred, where it is written later
+        waits = Signal(reset_less=True)  # a key that is transferred, where it is written later, also after a reset
         if dims.has_chains:
             takes = Signal()
             m.d.comb += takes.eq(~waits | self.may_write)
@@ -105,13 +105,12 @@ class RowLoader(wiring.Component):
         writes_key = Signal()
         index, key = row.index, row.key
         if dims.has_chains:
-            index, key = (
-                Signal.like(word, name=f"waiting_{n}", reset_less=True) for n, word in enumerate((index, key))
-            )
-            lanes = Signal(dims.n_lanes)
+            index = Signal.like(row.index, name="waiting_index", reset_less=True)
+            key = Signal.like(row.key, name="waiting_key", reset_less=True)
+            lanes = Signal(dims.n_lanes, reset_less=True)
             in_lane = Cat(row.index[: dims.lane_bits] == lane for lane in range(dims.n_lanes))
             comes = self.i.valid & is_last_piece & is_inside
-            with m.If(takes):
+            with m.If(takes & ~ResetSignal()):
                 m.d.sync += [waits.eq(comes), lanes.eq(Mux(comes, in_lane, 0)), index.eq(row.index), key.eq(row.key)]
         m.d.comb += [
             writes_key.eq((~ResetSignal() if dims.has_chains else self.wants_write) & self.may_write),

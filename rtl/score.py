@@ -75,7 +75,7 @@ class ScoreArray(wiring.Component):
         last = [self.i.p.last, *(Signal(name=f"last_{s}", reset_less=True) for s in range(1, n_stages + 1))]
         moves = Signal()
         m.d.comb += [
-            moves.eq((~valid[-1] | self.o.ready) if n_stages and not self.dims.has_chains else self.o.ready),
+            moves.eq((~valid[-1] | self.o.ready) if n_stages and not self.dims.moves_at_once else self.o.ready),
             self.i.ready.eq(moves),
             self.o.valid.eq(valid[-1]),
             self.o.p.last.eq(last[-1]),

@@ -111,6 +111,8 @@ class Sizes:
     key_latency
         Cycles that the reads of a query's last key and last value add to its latency, with the sums. A `request` memory
         answers in the cycle after the request.
+    moves_at_once
+        Whether what is between the fetch and the selector moves on whenever the last of it could, be there one or not.
     select_stages
         Cycles more that it takes to select an element of a slice.
     division_latency
@@ -207,6 +209,7 @@ class Sizes:
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
         n_beats = self.n_macs // self.n_dividers
+        self.moves_at_once = self.has_chains and (self.spare_places or config.selector == "histogram")
         self.select_stages = int(self.has_chains and not self.is_partial and n_beats > MOST_SELECTED)
         self.division_latency = n_parts + spec.out_bits + 2 + self.select_stages
         under_way = self.key_read_latency + (self.outstanding if keys == "request" else 0)
