@@ -112,6 +112,9 @@ class Sizes:
         Whether these are the sizes of one of several engines, of its own keys.
     n_queries_a_row, has_row_range
         Queries of a group; whether it is said beforehand which rows hold their keys (`RowRange`).
+    waiting_keys
+        Places of the queue in which the kept keys of each query of a group but the first wait for their turn
+        (`SharedRows`); 0 without queues.
     period
         Cycles a group at `n_valid = n_keys` that scoring and summing alone allow, back to back:
         `max(n_rows, n_queries_a_row * top_k * fold)`.
@@ -203,6 +206,9 @@ class Sizes:
         self.queries_in_flight = under_way + config.score_stages + self.count_stages + PLACES_OF_QUERIES
         self.queries_in_flight += 2 * self.spare_places + stages
         self.queries_in_flight += self.n_stored - 2
+        has_queues = config.selector == "insertion" and self.n_queries_a_row > 1
+        self.waiting_keys = max(2, spec.top_k) if has_queues else 0
+        self.queries_in_flight += has_queues
 
     def _require_supported(self) -> None:
         spec, n_lanes = self.spec, self.config.n_lanes

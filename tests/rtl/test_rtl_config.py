@@ -214,7 +214,7 @@ def test_cycles_of_a_group_worked_by_hand() -> None:
     assert dims.rows_read_for([(20, 17, 0), (7, 5, 0)]) == 4
     assert dims.rows_read_for([(4, 4, 0), (0, 0, 0)]) == 1
     insertion = Dimensions(SPEC, EngineConfig(n_lanes=1, selector="insertion", n_queries_a_row=3))
-    assert insertion.cycle_terms(20)["select"] == 20 + 2 * 5
+    assert (insertion.cycle_terms(20)["select"], insertion.waiting_keys, dims.waiting_keys) == (20, 5, 0)
 
 
 @pytest.mark.parametrize(("n_lanes", "has_spare"), [(1, True), (2, False)])
