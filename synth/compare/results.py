@@ -8,9 +8,10 @@ tables, and puts them into docs/comparison.md if told `--keep`.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import click
 
 from hamming.pages import with_table
 from hamming.synth.compare.comparison import Comparison
@@ -175,7 +176,14 @@ def markdown(comparisons: dict[str, Comparison]) -> str:
     return "\n".join([*lines, *beside, *roles, *_work(comparisons)])
 
 
-if __name__ == "__main__":
-    if sys.argv[1:] == ["--keep"]:
+@click.command()
+@click.option("--keep", "keeps", is_flag=True, help="Put them into docs/comparison.md as well.")
+def main(keeps: bool) -> None:
+    """Print the tables that docs/comparison.md shows of the comparisons that are kept."""
+    if keeps:
         keep()
     print(markdown(read()))
+
+
+if __name__ == "__main__":
+    main()
