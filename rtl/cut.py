@@ -12,6 +12,9 @@ from hamming.rtl.popcount import count_ones, thermometer
 
 __all__ = ["count_levels", "find_cut", "take_from_room"]
 
+#: Levels of full adders that a level's word takes as long as.
+_THERMOMETER = 2
+
 
 def count_levels(m: Module, dims: Dimensions, row: Value, enables: Sequence[Signal]) -> list[Signal]:
     """Count a row's keys at or above each level, in as many cycles as there are `enables`.
@@ -25,7 +28,9 @@ def count_levels(m: Module, dims: Dimensions, row: Value, enables: Sequence[Sign
         m.d.comb += word.eq(thermometer(m, row.level[lane], f"thermometer_{lane}"))
         reached.append(word)
     counts = []
-    for b, ones in enumerate(count_ones(m, reached, n_levels, enables=enables[:-1], name="reached")):
+    for b, ones in enumerate(
+        count_ones(m, reached, n_levels, enables=enables[:-1], before=_THERMOMETER, name="reached")
+    ):
         count = Signal(n_levels, name=f"count_{b}", reset_less=True)
         with m.If(enables[-1]):
             m.d.sync += count.eq(ones)
