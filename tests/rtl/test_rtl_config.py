@@ -57,11 +57,6 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"adder_depth": 4, "fabric": "luts"}, ValueError, "adder_depth belongs to fabric = 'cells'"),
         ({"product": "dsp"}, ValueError, "product 'dsp' needs fabric = 'luts', not 'cells'"),
         ({"n_queries_a_row": 17}, ValueError, "n_queries_a_row must be 1 to 16, not 17"),
-        (
-            {"n_queries_a_row": 2, "bus": "axi"},
-            ValueError,
-            "bus 'axi' takes one query a transfer, and n_queries_a_row is 2; give it bus = 'stream', or leave .* out",
-        ),
         ({"range": 1}, TypeError, "range must be true or false, not 1"),
         ({"table": "ram"}, ValueError, "table must be one of rom, loadable, not 'ram'"),
         ({"mask": 1}, TypeError, "mask must be true or false, not 1"),
