@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, SupportsIndex
 
@@ -31,6 +31,7 @@ OFFSETS = {
     "FEATURES": 0x9C,
     "KEY_BASE": 0xA0,
     "VALUE_BASE": 0xA8,
+    "N_QUERIES_A_ROW": 0xB0,
     **{name: 0xC0 + 4 * n for n, name in enumerate(("ROW_BYTES", "ROW_KEY", "ROW_VALUE", "QUERY_BYTES"))},
     "QUERY_N_VALID": 0xD0,
     "MASK_BYTES": 0xE0,
@@ -45,7 +46,7 @@ OFFSETS = {
 _ENABLE, _RESET, _DRAIN = 1, 2, 4
 _RESETTING = 2
 _IN_FLIGHT = 16  # where the number of queries begins in STATUS
-_LOADABLE, _MASK, _SELECTED, _KEYS, _VALUES = 1, 2, 4, 0x100, 0x200
+_LOADABLE, _MASK, _SELECTED, _KEYS, _VALUES, _GROUPS = 1, 2, 4, 0x100, 0x200, 0x400
 _PAGE = 4096
 
 
@@ -113,8 +114,10 @@ class Core:
             raise NotFound(f"no engine of version {_MAJOR}: ID {found['id']:#x}, VERSION {found['version']:#x}")
         if bus.read(OFFSETS["STATUS"]) >> _IN_FLIGHT:
             raise BusError("queries of another program are in flight: reset engine and DMAs first")
-        skipped = ("ID", "VERSION", "CONTROL", "STATUS", "ERROR", "KEY_BASE", "VALUE_BASE")
+        skipped = ("ID", "VERSION", "CONTROL", "STATUS", "ERROR", "KEY_BASE", "VALUE_BASE", "N_QUERIES_A_ROW")
         self._facts = {name.lower(): bus.read(at) for name, at in OFFSETS.items() if name not in skipped}
+        has_groups = self._facts["features"] & _GROUPS
+        self._facts["n_queries_a_row"] = bus.read(OFFSETS["N_QUERIES_A_ROW"]) if has_groups else 1
 
     def __getattr__(self, name: str) -> int:
         try:
@@ -207,21 +210,37 @@ class Core:
             The answer has another length; or a row or an answer before it did not go through, for whatever reason, so
             that it may still come: engine and DMAs are to be reset by their wires, and a `Core` to be made anew.
         """
-        n_valid = _require("n_valid", n_valid, self.n_keys + 1)
-        if mask is not None and not self.features & _MASK:
+        return self.attend_group([query], [n_valid], None if mask is None else [mask])[0]
+
+    def attend_group(
+        self, queries: Sequence[ArrayLike], n_valid: Sequence[SupportsIndex], masks: Sequence[ArrayLike] | None = None
+    ) -> list[Answer]:
+        """Attention of 1 to `n_queries_a_row` queries, for which keys are read once; each has its own of what one has.
+
+        Of fewer the engine answers as many in as long. Raises what `attend` does.
+        """
+        n_group = self.n_queries_a_row
+        if not 1 <= len(queries) <= n_group:
+            raise ValueError(f"queries must be 1 to {n_group}, not {len(queries)}")
+        if len(n_valid) != len(queries) or (masks is not None and len(masks) != len(queries)):
+            raise ValueError(f"n_valid and masks must be those of {len(queries)} queries")
+        ends = [_require("n_valid", n, self.n_keys + 1) for n in n_valid]
+        if masks is not None and not self.features & _MASK:
             raise Unsupported("this engine takes no masks")
-        packet = bytearray(self.query_bytes)
-        packet[: self.query_n_valid] = self._bits("query", query, self.d_head)
-        n_bytes = _width(int(self.n_keys).bit_length())
-        packet[self.query_n_valid : self.query_n_valid + n_bytes] = n_valid.to_bytes(n_bytes, "little")
-        masks = self._masks(n_valid, mask) if self.features & _MASK else []
+        packets = [self._query(query, end) for query, end in zip(queries, ends, strict=True)]
+        packets += [bytes(self.query_bytes)] * (n_group - len(packets))
+        beats = self._masks(max(ends), masks) if self.features & _MASK else []
+        answers = []
         with self._in_step():
-            self._bus.send("query", bytes(packet))
-            for one in masks:
+            for packet in packets:
+                self._bus.send("query", packet)
+            for one in beats:
                 self._bus.send("mask", one)
-            if self.features & _SELECTED:
-                self._bus.receive("selected", self.selected_bytes * self.top_k)
-            return self._answer(self._bus.receive("out", self.out_bytes * self.out_beats))
+            for _ in packets:
+                if self.features & _SELECTED:
+                    self._bus.receive("selected", self.selected_bytes * self.top_k)
+                answers.append(self._answer(self._bus.receive("out", self.out_bytes * self.out_beats)))
+        return answers[: len(queries)]
 
     def decode_step(self, index: SupportsIndex, key: ArrayLike, values: ArrayLike, query: ArrayLike) -> Answer:
         """Append a row at an index, and attend to it and all before it."""
@@ -237,13 +256,21 @@ class Core:
         yield
         self._is_lost = False
 
-    def _masks(self, n_valid: int, mask: ArrayLike | None) -> list[bytes]:
-        """Return a beat of `n_lanes` bits for each row of keys that a query reads."""
-        n_rows = max(1, -(-n_valid // self.n_lanes))
-        bits = np.zeros(-(-self.n_keys // self.n_lanes) * self.n_lanes, np.uint8)
-        if mask is not None:
-            bits[: self.n_keys] = _integers("mask", mask, (self.n_keys,), 0, 1)
-        return [self._bits("mask", row, self.n_lanes) for row in bits.reshape(-1, self.n_lanes)[:n_rows]]
+    def _query(self, query: ArrayLike, n_valid: int) -> bytes:
+        packet = bytearray(self.query_bytes)
+        packet[: self.query_n_valid] = self._bits("query", query, self.d_head)
+        n_bytes = _width(int(self.n_keys).bit_length())
+        packet[self.query_n_valid : self.query_n_valid + n_bytes] = n_valid.to_bytes(n_bytes, "little")
+        return bytes(packet)
+
+    def _masks(self, end: int, masks: Sequence[ArrayLike] | None) -> list[bytes]:
+        """Return a beat for each row of keys that is read: `n_lanes` bits of each query of the group."""
+        n_rows = max(1, -(-end // self.n_lanes))
+        bits = np.zeros((self.n_queries_a_row, -(-self.n_keys // self.n_lanes) * self.n_lanes), np.uint8)
+        for row, mask in zip(bits, () if masks is None else masks, strict=False):
+            row[: self.n_keys] = _integers("mask", mask, (self.n_keys,), 0, 1)
+        of_rows = bits.reshape(self.n_queries_a_row, -1, self.n_lanes).swapaxes(0, 1)[:n_rows]
+        return [np.packbits(row, bitorder="little").tobytes() for row in of_rows]
 
     def _answer(self, packet: bytes) -> Answer:
         if len(packet) != self.out_bytes * self.out_beats:

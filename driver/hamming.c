@@ -24,6 +24,7 @@ enum {
     FEATURES = 0x9C,
     KEY_BASE = 0xA0,
     VALUE_BASE = 0xA8,
+    N_QUERIES_A_ROW = 0xB0,
     ROW_BYTES = 0xC0,
     ROW_KEY = 0xC4,
     ROW_VALUE = 0xC8,
@@ -41,7 +42,8 @@ enum {
 
 enum { CONTROL_ENABLE = 1, CONTROL_RESET = 2, CONTROL_DRAIN = 4 };
 enum { STATUS_RESETTING = 2, STATUS_IN_FLIGHT = 16 }; /* a bit; where a number begins */
-enum { FEATURE_LOADABLE = 1, FEATURE_MASK = 2, FEATURE_SELECTED = 4, FEATURE_KEYS = 0x100, FEATURE_VALUES = 0x200 };
+enum { FEATURE_LOADABLE = 1, FEATURE_MASK = 2, FEATURE_SELECTED = 4 };
+enum { FEATURE_KEYS = 0x100, FEATURE_VALUES = 0x200, FEATURE_GROUPS = 0x400 };
 enum { PAGE = 0x1000 };
 
 static uint32_t read_register(const struct hamming_core *core, uint32_t offset) {
@@ -126,6 +128,7 @@ int hamming_open(struct hamming_core *core, const struct hamming_bus *bus, uint8
     core->table_words = read_register(core, TABLE_WORDS);
     core->key_bytes = read_register(core, KEY_BYTES);
     core->value_bytes = read_register(core, VALUE_BYTES);
+    core->n_queries_a_row = core->features & FEATURE_GROUPS ? read_register(core, N_QUERIES_A_ROW) : 1;
     if (core->out_bits > 32) return HAMMING_UNSUPPORTED;
     const uint32_t needed[] = {core->row_bytes, core->query_bytes, core->mask_bytes, core->out_bytes * core->out_beats,
                                core->selected_bytes * core->top_k};
@@ -202,38 +205,65 @@ int hamming_write_row(struct hamming_core *core, uint32_t index, const uint8_t *
     return send(core, HAMMING_ROW, core->row_bytes);
 }
 
-/* A beat of n_lanes bits for each row of keys that a query reads. */
-static int send_mask(struct hamming_core *core, uint32_t n_valid, const uint8_t *mask) {
-    for (uint32_t first = 0; first == 0 || first < n_valid; first += core->n_lanes) {
+/* Queries, and none for those that the group lacks. */
+static int send_queries(struct hamming_core *core, uint32_t n_queries, const uint8_t *queries, const uint32_t *n_valid) {
+    for (uint32_t n = 0; n < core->n_queries_a_row; n++) {
+        clear(core->scratch, core->query_bytes);
+        if (n < n_queries) {
+            put_bits(core->scratch, queries + n * ((core->d_head + 7) / 8), core->d_head);
+            put(core->scratch + core->query_n_valid, n_valid[n], width_of(bits_of(core->n_keys)));
+        }
+        if (send(core, HAMMING_QUERY, core->query_bytes) < 0) return HAMMING_BUS;
+    }
+    return HAMMING_OK;
+}
+
+/* A beat for each row of keys that is read: n_lanes bits of each query of the group. */
+static int send_masks(struct hamming_core *core, uint32_t n_queries, uint32_t end, const uint8_t *masks) {
+    for (uint32_t first = 0; first == 0 || first < end; first += core->n_lanes) {
         clear(core->scratch, core->mask_bytes);
-        for (uint32_t n = 0; mask && n < core->n_lanes && first + n < core->n_keys; n++)
-            if (mask[(first + n) / 8] >> (first + n) % 8 & 1)
+        for (uint32_t n = 0; masks && n < n_queries * core->n_lanes; n++) {
+            const uint8_t *mask = masks + n / core->n_lanes * ((core->n_keys + 7) / 8);
+            const uint32_t key = first + n % core->n_lanes;
+            if (key < core->n_keys && mask[key / 8] >> key % 8 & 1)
                 core->scratch[n / 8] = (uint8_t)(core->scratch[n / 8] | 1u << n % 8);
+        }
         if (send(core, HAMMING_MASK, core->mask_bytes) < 0) return HAMMING_BUS;
+    }
+    return HAMMING_OK;
+}
+
+int hamming_attend_group(struct hamming_core *core, uint32_t n_queries, const uint8_t *queries, const uint32_t *n_valid,
+                         const uint8_t *masks, int32_t *out, int *is_empty) {
+    const uint32_t width = width_of(core->out_bits), n_a_beat = core->d_value / core->out_beats;
+    const uint32_t out_bytes = core->out_bytes * core->out_beats;
+    uint32_t end = 0;
+    if (n_queries == 0 || n_queries > core->n_queries_a_row) return HAMMING_OUT_OF_RANGE;
+    for (uint32_t n = 0; n < n_queries; n++) {
+        if (n_valid[n] > core->n_keys) return HAMMING_OUT_OF_RANGE;
+        if (n_valid[n] > end) end = n_valid[n];
+    }
+    if (masks && !(core->features & FEATURE_MASK)) return HAMMING_UNSUPPORTED;
+    if (core->is_lost) return HAMMING_LOST;
+    if (send_queries(core, n_queries, queries, n_valid) < 0) return HAMMING_BUS;
+    if (core->features & FEATURE_MASK && send_masks(core, n_queries, end, masks) < 0) return HAMMING_BUS;
+    for (uint32_t query = 0; query < core->n_queries_a_row; query++) {
+        if (core->features & FEATURE_SELECTED &&
+            receive(core, HAMMING_SELECTED, core->selected_bytes * core->top_k, 1) < 0)
+            return HAMMING_BUS;
+        if (receive(core, HAMMING_OUT, out_bytes, 0) < 0) return HAMMING_BUS;
+        if (query >= n_queries) continue;
+        for (uint32_t n = 0; n < core->d_value; n++)
+            out[query * core->d_value + n] =
+                get(core->scratch + n / n_a_beat * core->out_bytes + n % n_a_beat * width, width);
+        if (is_empty) is_empty[query] = core->scratch[core->out_bytes - 1];
     }
     return HAMMING_OK;
 }
 
 int hamming_attend(struct hamming_core *core, const uint8_t *query, uint32_t n_valid, const uint8_t *mask, int32_t *out,
                    int *is_empty) {
-    const uint32_t width = width_of(core->out_bits), n_a_beat = core->d_value / core->out_beats;
-    const uint32_t out_bytes = core->out_bytes * core->out_beats;
-    if (n_valid > core->n_keys) return HAMMING_OUT_OF_RANGE;
-    if (mask && !(core->features & FEATURE_MASK)) return HAMMING_UNSUPPORTED;
-    if (core->is_lost) return HAMMING_LOST;
-    clear(core->scratch, core->query_bytes);
-    put_bits(core->scratch, query, core->d_head);
-    put(core->scratch + core->query_n_valid, n_valid, width_of(bits_of(core->n_keys)));
-    if (send(core, HAMMING_QUERY, core->query_bytes) < 0) return HAMMING_BUS;
-    if (core->features & FEATURE_MASK && send_mask(core, n_valid, mask) < 0) return HAMMING_BUS;
-    if (core->features & FEATURE_SELECTED &&
-        receive(core, HAMMING_SELECTED, core->selected_bytes * core->top_k, 1) < 0)
-        return HAMMING_BUS;
-    if (receive(core, HAMMING_OUT, out_bytes, 0) < 0) return HAMMING_BUS;
-    for (uint32_t n = 0; n < core->d_value; n++)
-        out[n] = get(core->scratch + n / n_a_beat * core->out_bytes + n % n_a_beat * width, width);
-    if (is_empty) *is_empty = core->scratch[core->out_bytes - 1];
-    return HAMMING_OK;
+    return hamming_attend_group(core, 1, query, &n_valid, mask, out, is_empty);
 }
 
 int hamming_decode_step(struct hamming_core *core, uint32_t index, const uint8_t *key, const int32_t *values,

@@ -44,7 +44,7 @@ struct hamming_core {
     uint32_t d_head, d_value, n_keys, top_k, value_bits, weight_bits, out_frac_bits, out_bits, n_tables, n_lanes;
     uint32_t features;
     uint32_t row_bytes, row_key, row_value, query_bytes, query_n_valid, mask_bytes, out_bytes, out_beats;
-    uint32_t selected_bytes, table_offset, table_words, key_bytes, value_bytes;
+    uint32_t selected_bytes, table_offset, table_words, key_bytes, value_bytes, n_queries_a_row;
     int is_lost;
 };
 
@@ -79,6 +79,11 @@ int hamming_write_row(struct hamming_core *core, uint32_t index, const uint8_t *
  * mask: n_keys bits, 1 for a key to leave out; NULL for none. is_empty, if it is not NULL: whether no key took part. */
 int hamming_attend(struct hamming_core *core, const uint8_t *query, uint32_t n_valid, const uint8_t *mask, int32_t *out,
                    int *is_empty);
+
+/* Attention of up to core.n_queries_a_row queries, for which keys are read once: queries, masks and outs one behind the other,
+ * a query or a mask in whole bytes; n_valid and is_empty have one each. Of fewer the engine answers as many in as long. */
+int hamming_attend_group(struct hamming_core *core, uint32_t n_queries, const uint8_t *queries, const uint32_t *n_valid,
+                         const uint8_t *masks, int32_t *out, int *is_empty);
 
 /* Append a row at index, and attend to it and all before it. */
 int hamming_decode_step(struct hamming_core *core, uint32_t index, const uint8_t *key, const int32_t *values,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from amaranth.hdl import Cat, DomainRenamer, Signal, Value
+from amaranth.hdl import Cat, DomainRenamer, Mux, Signal, Value
 from amaranth.lib import wiring
 
 from hamming.formal.designs import size_of, small
@@ -14,6 +14,7 @@ from hamming.formal.order import claim_in_order, claim_within
 from hamming.formal.proof import Proof
 from hamming.rtl.axi.buffer import Buffer
 from hamming.rtl.axi.engine import AxiEngine
+from hamming.rtl.axi.gather import Gather
 from hamming.rtl.axi.read_master import PAGE_BITS, ReadMaster
 from hamming.rtl.axi.write_master import WriteMaster
 from hamming.rtl.bus_word import PAGE_BYTES, BusWord
@@ -220,6 +221,26 @@ def buffer(depth: int) -> Harness:
     return h
 
 
+def groups(dims: Dimensions) -> Harness:
+    """Queries and stalls at any time; what came is remembered."""
+    part, n = Gather(dims), dims.n_queries_a_row
+    h = Harness(part)
+    taken, given = h.drive(part.i, "i"), h.drain(part.o, "o")
+    came = [Signal.like(Value.cast(part.i.payload), name=f"came_{place}") for place in range(n - 1)]  # the latest last
+    n_came = Signal(range(n))
+    with h.m.If(taken):
+        h.m.d.sync += [n_came.eq(Mux(n_came == n - 1, 0, n_came + 1)), Cat(came).eq(Cat(*came[1:], part.i.payload))]
+    h.claim("a group goes with its last query, and no sooner", given == (taken & (n_came == n - 1)))
+    h.claim("queries before it wait for it alone", part.i.ready | (n_came == n - 1))
+    h.claim("what is held is said", part.n_held == n_came)
+    expected = [*came, Value.cast(part.i.payload)]
+    for place, one in enumerate(expected):
+        found = Cat(part.o.payload[name][place] for name, _ in part.i.signature.members["payload"].shape)
+        h.claim(f"query {place} is the one that came", ~part.o.valid | (found == one))
+    h.reach("a group goes", given)
+    return h
+
+
 def _engine(name: str, what: str, build: Callable[[Dimensions], Harness], **how: Any) -> Proof:
     is_small = how.pop("is_small", False)
     dims = small(bus="axi", **how)
@@ -243,11 +264,14 @@ _BURSTS = "each word is asked for once, in order, at its place; no burst crosses
 _WRITES = "one burst a write, at its place, its bytes alone; it is transferred when memory has answered"
 _REQUEST = {"memory": "request", "outstanding": 4, "bus_bits": 32}
 
+_GROUPS = "each group is the queries that came, in order, none lost; no wait of its own"
+
 _BEATS = "beats in order, none lost, none taken without leave"
 
 PROOFS = (
     _part("buffer_of_one", "Buffer", _BEATS, "depth 1", lambda: buffer(1)),
     _part("buffer_of_two", "Buffer", _BEATS, "depth 2", lambda: buffer(2)),
+    _part("groups", "Gather", _GROUPS, "n_queries_a_row 3", lambda: groups(small(bus="axi", n_queries_a_row=3))),
     _part(
         "bursts",
         "ReadMaster",

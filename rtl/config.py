@@ -217,11 +217,6 @@ class EngineConfig:
         require_bool("expose_index", self.expose_index)
         require_int("n_queries_a_row", self.n_queries_a_row, 1, MAX_QUERIES_A_ROW)
         require_choice("bus", self.bus, BUSES)
-        if self.bus == "axi" and self.n_queries_a_row > 1:
-            raise ValueError(
-                f"bus 'axi' takes one query a transfer, and n_queries_a_row is {self.n_queries_a_row}; "
-                "give it bus = 'stream', or leave n_queries_a_row out"
-            )
         if self.bus_bits is not None:
             require_int("bus_bits", self.bus_bits, *BUS_BITS)
             if not is_power_of_two(self.bus_bits):
@@ -273,6 +268,11 @@ class EngineConfig:
                 f"{what} engines have memories of requests each, and no AXI4 managers for them; give them memory = "
                 f"'internal' or 'external', or leave bus = {self.bus!r} out"
             )
+
+    @property
+    def queries_a_beat(self) -> int:
+        """Queries in a transfer: a group, but behind AXI, where one comes after the other."""
+        return 1 if self.bus == "axi" else self.n_queries_a_row
 
     @property
     def memories(self) -> tuple[str, str]:

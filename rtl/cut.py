@@ -9,8 +9,13 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from hamming.rtl.bit_sliced import numbers, select, select_in_parts
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.popcount import count_ones, thermometer
+from hamming.rtl.sizes import MOST_COUNTED_LEVELS
+from hamming.rtl.tree import tree_depth
 
 __all__ = ["count_levels", "find_cut", "take_from_room"]
+
+#: As long as how many levels of full adders a level's word takes; the first part of a tree of full parts has fewer.
+_THERMOMETER = 2
 
 
 def count_levels(m: Module, dims: Dimensions, row: Value, enables: Sequence[Signal]) -> list[Signal]:
@@ -24,8 +29,10 @@ def count_levels(m: Module, dims: Dimensions, row: Value, enables: Sequence[Sign
         word = Signal(n_levels, name=f"reached_{lane}")
         m.d.comb += word.eq(thermometer(m, row.level[lane], f"thermometer_{lane}"))
         reached.append(word)
+    has_room = tree_depth(dims.n_lanes) <= (MOST_COUNTED_LEVELS - 1) * len(enables)
+    before = 0 if has_room else _THERMOMETER
     counts = []
-    for b, ones in enumerate(count_ones(m, reached, n_levels, enables=enables[:-1], name="reached")):
+    for b, ones in enumerate(count_ones(m, reached, n_levels, enables=enables[:-1], before=before, name="reached")):
         count = Signal(n_levels, name=f"count_{b}", reset_less=True)
         with m.If(enables[-1]):
             m.d.sync += count.eq(ones)

@@ -78,9 +78,9 @@ class Dimensions(Sizes):
             n_scanned = max(n_valid) if n_rows is None else n_rows * self.n_lanes
             select = sum(self._selection(n_scanned, kept=one) for one in kept)
         else:
-            # Keys go in only while the last query's leave, which those of a group do in turn.
+            # Keys go in only while the last query's leave.
             taken = rows if self.n_lanes == 1 else n_valid[0] if n_queries == 1 else rows * self.n_lanes
-            select = max(taken, self.spec.top_k) + (n_queries - 1) * self.spec.top_k
+            select = max(taken, self.spec.top_k)
         return {
             "score": rows * self.beats_a_word("key"),
             "select": select,
@@ -116,7 +116,8 @@ class Dimensions(Sizes):
         division = self.n_macs // self.n_dividers + self.division_latency
         buffers = BUFFER_LATENCY if self.config.bus == "axi" else 0
         before = self.has_row_range + self.has_query_stage + self.config.score_stages
-        others = (self.n_queries_a_row - 1) * max(terms[name] for name in ("select", "sum", "divide"))
+        behind = terms["select"] if self.config.selector == "histogram" else max(2, self.spec.top_k)
+        others = (self.n_queries_a_row - 1) * max(behind, terms["sum"], terms["divide"])
         return take + before + give + passes + self.key_latency + division + buffers + others
 
     def bound(self, n_valid: int | Sequence[int] | None = None, n_rows: int | None = None) -> int:

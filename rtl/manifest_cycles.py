@@ -16,7 +16,7 @@ def cycles(dims: Dimensions) -> dict[str, Any]:
     seen = "n_valid" if n_engines == 1 else f"min(n_valid, {dims.part.spec.n_keys})"  # of the engine that sees the most
     kept, rows = f"max(1, min(top_k, {seen}))", f"max(1, ceil({seen} / n_lanes))"
     groups = f"max(1, ceil({seen} / (n_lanes * scan_rows)))"
-    times, more = (f"{n_queries} * ", f" + {n_queries - 1} * top_k") if n_queries > 1 else ("", "")
+    times = f"{n_queries} * " if n_queries > 1 else ""
     take, give, before = "score", "top_k", "1 + " if dims.has_row_range or dims.has_query_stage else ""
     if config.range:
         kept, seen = "max(1, min(top_k, n_seen))", "n_seen"
@@ -30,14 +30,17 @@ def cycles(dims: Dimensions) -> dict[str, Any]:
         select = f"{groups} + {given}" + (" + 1" if dims.cut_stages else "")
         select = f"{times}({select}), at most" if times else f"{select}, at most"
     elif dims.n_lanes == 1:
-        select = f"max({seen}, top_k){more}"
+        select = f"max({seen}, top_k)"
     else:
         take = "score * n_lanes"
         taken = "score * n_lanes" if times else seen
-        select = f"max({taken}, top_k){more} at most: a cycle a key that ranks among the kept when it comes"
+        select = f"max({taken}, top_k) at most: a cycle a key that ranks among the kept when it comes"
     terms = dims.cycle_terms()
     others = f" + {BUFFER_LATENCY}" if config.bus == "axi" else ""
-    others += f" + {n_queries - 1} * max(select, sum, divide) / {n_queries}" if times else ""
+    if times and config.selector == "histogram":
+        others += f" + {n_queries - 1} * max(select, sum, divide) / {n_queries}"
+    elif times:
+        others += f" + {n_queries - 1} * max(2, top_k, sum / {n_queries}, divide / {n_queries})"
     d_value = f"divide / {n_queries}" if times else "divide"
     agree = {}
     if n_engines > 1:

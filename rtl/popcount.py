@@ -20,6 +20,7 @@ def count_ones(
     width: int,
     *,
     enables: Sequence[Value] = (),
+    before: int = 0,
     name: str = "ones",
 ) -> list[Value]:
     """Count, at each bit position, the ones among `words`: `count[p] = sum(word[p] for word in words)`.
@@ -37,6 +38,8 @@ def count_ones(
         Positions that are counted side by side.
     enables
         One enable a pipeline register on the way. The registers cut the tree into parts of equal depth.
+    before
+        As how many levels of the tree what comes before it counts, for the first of these parts.
     name
         Prefix of the signals' names.
 
@@ -64,7 +67,7 @@ def count_ones(
         return word.delayed[stage]
 
     def stage_of(depth: int) -> int:
-        return (depth - 1) * (n_stages + 1) // max(1, depth_limit)
+        return (depth - 1 + before) * (n_stages + 1) // max(1, depth_limit + before)
 
     def add(operands: list[Word], column: int, depth: int) -> tuple[Word, Word]:
         stage = max([stage_of(depth), *(min(word.delayed) for word in operands)])

@@ -12,6 +12,7 @@ from hamming.rtl.fifo import next_place
 from hamming.rtl.fork import Fork
 from hamming.rtl.score import ScoreArray
 from hamming.rtl.selector import selector as selector_of
+from hamming.rtl.short_queue import queue_of
 from hamming.rtl.spare import Spare
 
 __all__ = ["SharedRows"]
@@ -22,9 +23,11 @@ class SharedRows(wiring.Component):
 
     `n_queries_a_row` times what stands in an engine whose rows are read for one query: `ScoreArray`, selector, and
     spare places if the configuration has them. Each takes a row when it is ready, and the row is done when all have.
-    Kept keys come out query by query, in the order of the group.
+    Kept keys come out query by query, in the order of the group. An insertion selector lets keys go in only while the
+    last query's leave: those that wait for their turn leave it at once, into a queue of `top_k`.
 
-    * **Latency**: as of `ScoreArray` and the selector; a query's keys wait for those of the queries before it.
+    * **Latency**: as of `ScoreArray` and the selector; a query's keys wait for those of the queries before it. A
+      queue takes a cycle, one in a memory two.
     * **Throughput**: a row a cycle; a kept key a cycle.
     * A stall at the output holds rows once the selectors hold what they can; what went in comes out, whatever follows.
 
@@ -83,11 +86,15 @@ class SharedRows(wiring.Component):
                 levels = spare.o
             wiring.connect(m, levels, selector.i)
             kept.append(selector.o)
-        if dims.spare_places:
-            for n, one in enumerate(kept):
-                m.submodules[f"spare_key_{n}"] = spare = Spare(payload.kept_key(dims), takes_all=dims.has_chains)
-                wiring.connect(m, one, spare.i)
-                kept[n] = spare.o
+        for n, one in enumerate(kept):
+            if dims.waiting_keys and n > 0:
+                m.submodules[f"waiting_{n}"] = waits = queue_of(payload.kept_key(dims), depth=dims.waiting_keys)
+            elif dims.spare_places:
+                m.submodules[f"spare_key_{n}"] = waits = Spare(payload.kept_key(dims), takes_all=dims.has_chains)
+            else:
+                continue
+            wiring.connect(m, one, waits.i)
+            kept[n] = waits.o
 
         turn = Signal(range(n_queries))
         m.d.comb += [

@@ -94,6 +94,9 @@ class Sizes:
         Whether a query waits in a register before it is fetched for.
     has_table_stage
         Whether a kept key waits in a register before the softmax table.
+    registers_levels, tree_stages
+        Whether the last of `score_stages` is behind the popcount tree, and not in it: where an insertion selector
+        chooses among lanes before it compares; those in it.
     cut_stages
         Registers between the counts of a histogram selector and the cut that the scan has.
     kept_carries
@@ -121,6 +124,9 @@ class Sizes:
         Whether these are the sizes of one of several engines, of its own keys.
     n_queries_a_row, has_row_range
         Queries of a group; whether it is said beforehand which rows hold their keys (`RowRange`).
+    waiting_keys
+        Places of the queue in which the kept keys of each query of a group but the first wait for their turn
+        (`SharedRows`); 0 without queues.
     period
         Cycles a group at `n_valid = n_keys` that scoring and summing alone allow, back to back:
         `max(n_rows, n_queries_a_row * top_k * fold)`.
@@ -177,6 +183,8 @@ class Sizes:
         self.level_bits = (spec.d_head + 1).bit_length()
         self.has_chains = config.fabric == "luts"
         self.sum_stages = pair_stages(config.product, spec.weight_bits) if self.has_chains else 0
+        self.registers_levels = config.selector == "insertion" and config.n_lanes > 1 and config.score_stages > 0
+        self.tree_stages = config.score_stages - self.registers_levels
         self.kept_carries = (
             ()
             if self.has_chains
@@ -217,6 +225,9 @@ class Sizes:
         self.queries_in_flight = under_way + config.score_stages + self.count_stages + PLACES_OF_QUERIES
         self.queries_in_flight += 2 * self.spare_places + stages + self.has_query_stage + self.has_chains
         self.queries_in_flight += self.n_stored - 2
+        has_queues = config.selector == "insertion" and self.n_queries_a_row > 1
+        self.waiting_keys = max(2, spec.top_k) if has_queues else 0
+        self.queries_in_flight += has_queues
 
     def _require_supported(self) -> None:
         spec, n_lanes = self.spec, self.config.n_lanes

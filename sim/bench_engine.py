@@ -85,14 +85,14 @@ async def play(bench: Bench) -> dict[str, NDArray]:
         head, n_offered, row_beats = with_dropped_rows(bench.streams["i_row"], spec, head, n_offered, row_beats, rng)
         asked = beyond_range(bench.streams["i_query"], spec, named, rng)
     rows = bench.source("i_row", row_beats, [Gate(sink, (head * n_queries).tolist()) for sink in sinks])
-    n_group = config.n_queries_a_row
-    n_offered = n_offered.reshape(-1, n_group).max(axis=1)
+    n_beat = config.queries_a_beat
+    n_offered = n_offered.reshape(-1, n_beat).max(axis=1)
     gates = [Gate(rows, n_offered.tolist())]
     entries: list[int] = []
     if config.table == "loadable":
         entries = table_beats(bench.streams["i_weight"], spec, rng, product=config.product, beyond=beyond)
         gates.append(Gate(bench.source("i_weight", entries), [len(entries)] * len(n_offered)))
-    beats = {name: in_groups(x, n_group) for name, x in ({"query": q.reshape(-1, spec.d_head)} | asked).items()}
+    beats = {name: in_groups(x, n_beat) for name, x in ({"query": q.reshape(-1, spec.d_head)} | asked).items()}
     queries = bench.source("i_query", bench.streams["i_query"].encode(**beats), gates)
     if config.mask:
         masks = masks_of_engines(config, n_keys, spec, named, bench.arrays.get("mask"), rng)
@@ -103,13 +103,13 @@ async def play(bench: Bench) -> dict[str, NDArray]:
 
     if bench.fields.get("last_cycle") is None:
         check_errors(bench, spec, config, asked, row_beats, entries)
-    bench.coverage["row_beside_query"] = n_rows_beside_queries(rows, queries, out, n_group)
+    bench.coverage["row_beside_query"] = n_rows_beside_queries(rows, queries, out, n_beat)
     got = stream.decode(out_board.payloads)
     value = got["value"] if out_name == "o_out" else divided(spec, got)
     results = {
         "out": _shaped(value, (n_heads, n_queries, spec.d_value)),
         "is_empty": _shaped(got["is_empty"][:: spec.d_value // value.shape[1]].astype(bool), n_valid.shape),
-        "cycles": _shaped(cycles(queries, out, n_group), n_valid.shape),
+        "cycles": _shaped(cycles(queries, out, n_beat), n_valid.shape),
     }
     if memories := bench.fields.get("memory_streams"):
         monitors = [getattr(bench.dut, monitor(memory["request"])) for memory in memories.values()]
@@ -198,17 +198,17 @@ def check_errors(
         bench.fail(f"error: bits of memories are set, {got:b}")
 
 
-def cycles(queries: Source, out: Sink, n_group: int) -> NDArray[np.int64]:
+def cycles(queries: Source, out: Sink, n_beat: int) -> NDArray[np.int64]:
     """Return each completed query's cycles, from the completion before it or its first offer to its own completion."""
     completed = np.asarray(out.packet_at, np.int64)
-    offered = np.repeat(np.asarray(queries.offered_at, np.int64), n_group)[: len(completed)]
+    offered = np.repeat(np.asarray(queries.offered_at, np.int64), n_beat)[: len(completed)]
     before = np.concatenate([[0], completed[:-1]])[: len(completed)]
     return completed - np.maximum(before, offered)
 
 
-def n_rows_beside_queries(rows: Source, queries: Source, out: Sink, n_group: int) -> int:
+def n_rows_beside_queries(rows: Source, queries: Source, out: Sink, n_beat: int) -> int:
     """Count rows that were written while a query was on its way."""
-    offered = np.repeat(np.asarray(queries.offered_at, np.int64), n_group)[: out.count]
+    offered = np.repeat(np.asarray(queries.offered_at, np.int64), n_beat)[: out.count]
     completed = np.asarray(out.packet_at[: len(offered)], np.int64)
     written = np.asarray(rows.transferred_at, np.int64)
     # Queries complete in order, so those on their way are those offered and not yet completed.

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal, Value
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, DomainRenamer, Module, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.axi.buffer import Buffer
+from hamming.rtl.axi.gather import Gather, query_beat
 from hamming.rtl.axi.layout import bytes_of, from_bytes, n_bytes, to_bytes
 from hamming.rtl.axi.memory_master import MemoryMaster
 from hamming.rtl.axi.register_file import RegisterFile, address_bits, axi_lite
 from hamming.rtl.axi.registers import COUNTERS, causes, registers, table
 from hamming.rtl.chain import Chain
 from hamming.rtl.config import EngineConfig
+from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.engine import Engine
 
 __all__ = ["AxiEngine", "axi_channels", "axi_masters", "axi_streams", "axis_name"]
@@ -42,7 +44,7 @@ class AxiEngine(wiring.Component):
     -------
     aclk, aresetn : In(1)
     s_axis_row, s_axis_query, s_axis_mask : tdata, tvalid, tready
-        Payloads of `i_row`, `i_query`, `i_mask` in bytes (`rtl.axi.layout`).
+        Payloads of `i_row`, `i_query`, `i_mask` in bytes (`rtl.axi.layout`); of a group, a query a beat.
     m_axis_out, m_axis_selected : tdata, tvalid, tready, tlast
         `tlast` ends a query.
     s_axi : AXI4-Lite
@@ -66,7 +68,7 @@ class AxiEngine(wiring.Component):
         members["irq"] = Out(1)
         for name, member in self.engine.signature.members.items():
             if is_carried(name):
-                members |= _stream_members(axis_name(name), member)
+                members |= _stream_members(axis_name(name), member, beat(dims, name, member))
         for kind, word in dims.bus_words.items():
             members |= {
                 f"m_axi_{kind}_{name}": member for name, member in MemoryMaster.channels(word.data_bits).items()
@@ -105,9 +107,9 @@ class AxiEngine(wiring.Component):
             m.d.comb += inner.eq(outer) if is_input else outer.eq(inner)
 
         accepts = Signal()
-        buffers = self._streams(m, accepts, resets)
+        buffers, gathered = self._streams(m, accepts, resets)
         self._others(m)
-        is_busy = self._in_flight(m, buffers)
+        is_busy = self._in_flight(m, buffers, gathered)
         masters = self._masters(m)
         self._resets(m, accepts, resets, is_busy, Cat(~master.is_idle for master in masters.values()).any())
         self._errors(m, masters)
@@ -120,15 +122,19 @@ class AxiEngine(wiring.Component):
         )
         return m
 
-    def _streams(self, m: Module, accepts: Signal, resets: Signal) -> dict[str, Buffer]:
-        """Put a buffer before each input and behind each output; what an output offers outlives the engine's reset."""
+    def _streams(self, m: Module, accepts: Signal, resets: Signal) -> tuple[dict[str, Buffer], Value]:
+        """Put a buffer before each input and behind each output; what an output offers outlives the engine's reset.
+
+        Returned are buffers, and how many queries wait for the others of their group.
+        """
         buffers: dict[str, Buffer] = {}
+        gathered: Value = Const(0)
         for name, member in self.engine.signature.members.items():
             if not is_carried(name):
                 continue
             inner, prefix = getattr(self.engine, name), axis_name(name)
             tdata, tvalid, tready = (getattr(self, f"{prefix}_{part}") for part in ("tdata", "tvalid", "tready"))
-            shape = member.signature.members["payload"].shape
+            shape = beat(self.dims, name, member)
             # A row is wide, and takes `fold` cycles anyway.
             buffers[name] = buffer = Buffer(shape, depth=1 if name == "i_row" else 2)
             if member.flow == In:
@@ -139,7 +145,12 @@ class AxiEngine(wiring.Component):
                     tready.eq(buffer.i.ready),
                     buffer.accepts.eq(accepts),
                 ]
-                wiring.connect(m, buffer.o, inner)
+                source = buffer.o
+                if name == "i_query" and self.dims.n_queries_a_row > 1:
+                    m.submodules.gather = gather = Gather(self.dims)
+                    wiring.connect(m, source, gather.i)
+                    source, gathered = gather.o, gather.n_held
+                wiring.connect(m, source, inner)
             else:
                 m.submodules[f"{name}_buffer"] = DomainRenamer("bus")(buffer)
                 m.d.comb += [
@@ -153,7 +164,7 @@ class AxiEngine(wiring.Component):
                 ]
         # No query overtakes a row.
         m.d.comb += buffers["i_query"].accepts.eq(accepts & ~buffers["i_row"].o.valid)
-        return buffers
+        return buffers, gathered
 
     def _others(self, m: Module) -> None:
         """Connect the table to its window, and ports of memories to ours."""
@@ -194,8 +205,11 @@ class AxiEngine(wiring.Component):
             m.d.comb += master.page.eq(Cat(base))
         return masters
 
-    def _in_flight(self, m: Module, buffers: dict[str, Buffer]) -> Signal:
-        """Count queries from their transfer until their last output beat waits; return whether anything is held."""
+    def _in_flight(self, m: Module, buffers: dict[str, Buffer], gathered: Value) -> Signal:
+        """Count queries from their transfer until their last output beat waits; return whether anything is held.
+
+        Queries of a group that is not whole, `gathered`, are counted, and nothing waits for them.
+        """
         count = Signal(_IN_FLIGHT_BITS)
         is_busy = Signal()
         begins = Signal()
@@ -208,7 +222,8 @@ class AxiEngine(wiring.Component):
             self.file.status_busy.eq(is_busy),
         ]
         m.d.sync += count.eq(count + begins - ends)
-        held = [count.any(), buffers["i_row"].o.valid, out.o.valid]
+        is_answering = count.any() if self.dims.n_queries_a_row == 1 else count != gathered
+        held = [is_answering, buffers["i_row"].o.valid, out.o.valid]
         if self.config.expose_index:
             held += [self.engine.o_selected.valid, buffers["o_selected"].o.valid]
         m.d.comb += is_busy.eq(Cat(held).any())
@@ -280,11 +295,16 @@ def axis_name(name: str) -> str:
     return f"{'s' if way == 'i' else 'm'}_axis_{what}"
 
 
-def _stream_members(prefix: str, member: wiring.Member) -> dict[str, wiring.Member]:
+def beat(dims: Dimensions, name: str, member: wiring.Member) -> Any:
+    """Return the shape of what a beat carries: of queries that share rows, one."""
+    return query_beat(dims) if name == "i_query" else member.signature.members["payload"].shape
+
+
+def _stream_members(prefix: str, member: wiring.Member, shape: Any) -> dict[str, wiring.Member]:
     """Return the members of the AXI4-Stream that carries a stream."""
     into, back = (In, Out) if member.flow == In else (Out, In)
     members = {
-        f"{prefix}_tdata": into(8 * n_bytes(member.signature.members["payload"].shape)),
+        f"{prefix}_tdata": into(8 * n_bytes(shape)),
         f"{prefix}_tvalid": into(1),
         f"{prefix}_tready": back(1),
     }
@@ -300,7 +320,7 @@ def axi_streams(engine: AxiEngine) -> dict[str, dict[str, Any]]:
     for name, member in engine.engine.signature.members.items():
         if not is_carried(name):
             continue
-        prefix, shape = axis_name(name), member.signature.members["payload"].shape
+        prefix, shape = axis_name(name), beat(engine.dims, name, member)
         fields = bytes_of(shape)
         result[name] = {
             "direction": "input" if member.flow == In else "output",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hamming.rtl import payload
+from hamming.rtl.axi.gather import query_beat
 from hamming.rtl.axi.layout import bytes_of, n_bytes
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.errors import errors
@@ -179,6 +180,8 @@ def registers(dims: Dimensions) -> list[Register]:
     for number, kind in enumerate(("key", "value")):
         if kind in dims.bus_words:
             found += _base(kind, 0xA0 + 8 * number)
+    if dims.n_queries_a_row > 1:
+        found.append(_constant("N_QUERIES_A_ROW", 0xB0, dims.n_queries_a_row, "of the engine: n_queries_a_row"))
     found += [
         _constant(name.upper(), 0xC0 + 4 * number, value, meaning)
         for number, (name, (value, meaning)) in enumerate(_beats(dims).items())
@@ -224,6 +227,8 @@ def _features(dims: Dimensions) -> Register:
         "master_keys": (config.memories[0] == "request", "keys lie in memory, from KEY_BASE on"),
         "master_values": (config.memories[1] == "request", "values lie in memory, from VALUE_BASE on"),
     }
+    if config.n_queries_a_row > 1:
+        is_there["groups"] = (True, "queries come in groups, of N_QUERIES_A_ROW each")
     fields = (
         Field(name, bit, 1, "constant", meaning, int(value))
         for bit, (name, (value, meaning)) in enumerate(is_there.items())
@@ -234,7 +239,7 @@ def _features(dims: Dimensions) -> Register:
 def _beats(dims: Dimensions) -> dict[str, tuple[int, str]]:
     """Return what a driver needs to know of beats and the table: value and meaning, by name; 0 where there is none."""
     config, window, words = dims.config, table(dims), dims.bus_words
-    row, query = payload.key_row(dims), payload.query(dims)
+    row, query = payload.key_row(dims), query_beat(dims)
     starts = {
         (kind, field.name): field.offset
         for kind, shape in (("row", row), ("query", query))
@@ -256,7 +261,7 @@ def _beats(dims: Dimensions) -> dict[str, tuple[int, str]]:
             )
             for name in ("first", "base", "table")
         },
-        "mask_bytes": (n_bytes(dims.n_lanes) if config.mask else 0, "bytes of a beat of masks"),
+        "mask_bytes": (n_bytes(payload.mask_row(dims)) if config.mask else 0, "bytes of a beat of masks"),
         "out_bytes": (n_bytes(payload.out_beat(dims)), "bytes of a beat of outputs; the last one is is_empty"),
         "out_beats": (dims.spec.d_value // dims.n_dividers, "beats of outputs a query"),
         "selected_bytes": (

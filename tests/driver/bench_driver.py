@@ -25,6 +25,7 @@ _WORDS = [
     *("d_head", "d_value", "n_keys", "top_k", "value_bits", "weight_bits", "out_frac_bits", "out_bits", "n_tables"),
     *("n_lanes", "features", "row_bytes", "row_key", "row_value", "query_bytes", "query_n_valid", "mask_bytes"),
     *("out_bytes", "out_beats", "selected_bytes", "table_offset", "table_words", "key_bytes", "value_bytes"),
+    "n_queries_a_row",
 ]
 
 Bytes = ctypes.POINTER(ctypes.c_uint8)
@@ -96,7 +97,8 @@ def array(values, kind):
 
 
 def packed(bits):
-    return array(np.packbits(bits, bitorder="little"), ctypes.c_uint8)
+    """Pack bits, or rows of bits, each row in whole bytes."""
+    return array(np.packbits(bits, axis=-1, bitorder="little").ravel(), ctypes.c_uint8)
 
 
 class Buffer(np.ndarray):
@@ -168,8 +170,13 @@ def drive_python(bus, fields, arrays):
     for q, k, v, n_valid, mask in zip(*(arrays[name] for name in ("q", "k", "v", "n_valid", "mask")), strict=True):
         for index, (key, value) in enumerate(zip(k, v, strict=True)):
             core.write_row(index, key, value)
-        for query, n, hidden in zip(q, n_valid, mask, strict=True):
-            answers.append(core.attend(query, n, hidden if fields["engine"]["mask"] else None))
+        for start in range(0, len(q), core.n_queries_a_row):
+            some = slice(start, start + core.n_queries_a_row)
+            hidden = mask[some] if fields["engine"]["mask"] else None
+            if core.n_queries_a_row == 1:
+                answers.append(core.attend(q[start], n_valid[start], None if hidden is None else hidden[0]))
+            else:
+                answers += core.attend_group(q[some], n_valid[some], hidden)
     core.reset(drain=True)
     assert core.errors() == 0
     query = arrays["q"][0][0]
@@ -184,6 +191,10 @@ def drive_python(bus, fields, arrays):
     refuses(TypeError, core.write_row, 1.0, key, value)
     refuses(TypeError, core.attend, key, "1")
     refuses(ValueError, core.attend, key, core.n_keys + 1)
+    n_group = core.n_queries_a_row
+    refuses(ValueError, core.attend_group, [], [])
+    refuses(ValueError, core.attend_group, [key] * (n_group + 1), [1] * (n_group + 1))
+    refuses(ValueError, core.attend_group, [key], [1, 1])
     if not fields["engine"]["mask"]:
         refuses(Unsupported, core.attend, key, 1, np.zeros(core.n_keys, bool))
     return {
@@ -224,11 +235,21 @@ def drive(library, bus, fields, arrays):
     for head in range(len(arrays["q"])):
         for index, (key, value) in enumerate(zip(arrays["k"][head], arrays["v"][head], strict=True)):
             assert library.hamming_write_row(at, index, packed(key), array(value, ctypes.c_int32)) == 0
-        for query, n_valid, mask in zip(arrays["q"][head], arrays["n_valid"][head], arrays["mask"][head], strict=True):
-            bits = packed(mask) if fields["engine"]["mask"] else None
-            assert library.hamming_attend(at, packed(query), int(n_valid), bits, out, ctypes.byref(empty)) == 0
-            got.append(list(out))
-            is_empty.append(empty.value)
+        q, n_valid, masks = (arrays[name][head] for name in ("q", "n_valid", "mask"))
+        for start in range(0, len(q), core.n_queries_a_row):
+            some = slice(start, start + core.n_queries_a_row)
+            queries, bits = packed(q[some]), packed(masks[some]) if fields["engine"]["mask"] else None
+            if core.n_queries_a_row == 1:
+                assert library.hamming_attend(at, queries, int(n_valid[start]), bits, out, ctypes.byref(empty)) == 0
+                got.append(list(out))
+                is_empty.append(empty.value)
+                continue
+            n = len(q[some])
+            outs, empties = (ctypes.c_int32 * (n * core.d_value))(), (ctypes.c_int * n)()
+            ends = array(n_valid[some], ctypes.c_uint32)
+            assert library.hamming_attend_group(at, n, queries, ends, bits, outs, empties) == 0
+            got += np.reshape(outs, (n, -1)).tolist()
+            is_empty += list(empties)
     assert library.hamming_reset(at, 1) == 0
     assert library.hamming_errors(at) == 0
 
@@ -242,6 +263,9 @@ def drive(library, bus, fields, arrays):
     key, value = packed(arrays["k"][0][0]), array(arrays["v"][0][0], ctypes.c_int32)
     assert library.hamming_write_row(at, core.n_keys, key, value) == OUT_OF_RANGE
     assert library.hamming_attend(at, key, core.n_keys + 1, None, out, None) == OUT_OF_RANGE
+    ends = array([1, core.n_keys + 1] * 9, ctypes.c_uint32)
+    for n in (0, core.n_queries_a_row + 1, *([2] if core.n_queries_a_row > 1 else [])):
+        assert library.hamming_attend_group(at, n, key, ends, None, out, None) == OUT_OF_RANGE
     value[0] = 1 << core.value_bits - 1
     assert library.hamming_write_row(at, 0, key, value) == OUT_OF_RANGE
     return {"out": np.asarray(got), "is_empty": np.asarray(is_empty), "steps": np.asarray(steps)}

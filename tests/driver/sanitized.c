@@ -43,10 +43,11 @@ static int engine(uint32_t d_head, uint32_t d_value, uint32_t n_keys, uint32_t v
     registers[0] = 0x48414D4D, registers[1] = 0x10001;
     const uint32_t facts[] = {d_head, d_value, n_keys, 2, value_bits, 12, 8, out_bits};
     for (size_t n = 0; n < 8; n++) registers[0x10 + n] = facts[n];
-    registers[0x64 / 4] = 1, registers[0x80 / 4] = n_lanes, registers[0x9C / 4] = 0x307;
+    registers[0x64 / 4] = 1, registers[0x80 / 4] = n_lanes, registers[0x9C / 4] = 0x707;
+    registers[0xB0 / 4] = 3;
     registers[0xC0 / 4] = row_bytes, registers[0xC4 / 4] = index_bytes, registers[0xC8 / 4] = index_bytes + key_bytes;
     registers[0xCC / 4] = key_bytes + width_of(n_keys >= 256 ? 16 : 8), registers[0xD0 / 4] = key_bytes;
-    registers[0xE0 / 4] = 1, registers[0xE4 / 4] = width_of(out_bits) + 1, registers[0xE8 / 4] = d_value;
+    registers[0xE0 / 4] = 2, registers[0xE4 / 4] = width_of(out_bits) + 1, registers[0xE8 / 4] = d_value;
     registers[0xEC / 4] = 4, registers[0xF0 / 4] = 0x4000;
     answer_bytes = registers[0xE4 / 4] * d_value;
     CHECK(hamming_open(&core, &bus, NULL, 0) == HAMMING_TOO_SMALL);
@@ -72,6 +73,15 @@ static int engine(uint32_t d_head, uint32_t d_value, uint32_t n_keys, uint32_t v
     CHECK(hamming_write_row(&core, n_keys, key, values) == HAMMING_OUT_OF_RANGE);
     for (uint32_t n_valid = 0; n_valid <= n_keys; n_valid++)
         CHECK(hamming_attend(&core, key, n_valid, n_valid % 2 ? mask : NULL, out, &is_empty) == HAMMING_OK);
+    uint8_t *keys = calloc(3, key_bytes), *masks = calloc(3, (n_keys + 7) / 8);
+    int32_t *outs = calloc(3 * d_value, sizeof *outs);
+    const uint32_t ends[3] = {0, n_keys, n_keys / 2};
+    int are_empty[3] = {0};
+    CHECK(keys && masks && outs);
+    CHECK(hamming_attend_group(&core, 3, keys, ends, masks, outs, are_empty) == HAMMING_OK);
+    CHECK(outs[0] == -1 && outs[3 * d_value - 1] == -1 && are_empty[2] == 0xFF);
+    CHECK(hamming_attend_group(&core, 4, keys, ends, masks, outs, are_empty) == HAMMING_OUT_OF_RANGE);
+    free(keys), free(masks), free(outs);
     CHECK(is_empty == 0xFF && out[0] == -1 && out[d_value - 1] == -1);
     CHECK(hamming_decode_step(&core, n_keys - 1, key, values, key, out) == HAMMING_OK);
     answer_bytes--;

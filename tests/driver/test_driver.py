@@ -23,6 +23,7 @@ DESIGNS = {
     "plain": [],
     "everything": ["engine.mask=true", "engine.table=loadable", "engine.n_lanes=4", "spec.n_keys=13", "spec.d_head=11"],
     "chain": ["engine.n_engines=2", "engine.table=loadable", "spec.n_keys=14", "engine.n_lanes=2"],
+    "groups": ["engine.n_queries_a_row=5", "engine.mask=true", "engine.n_lanes=2", "spec.n_keys=13", "spec.d_head=11"],
     "wide": ["spec.value_bits=11", "engine.n_dividers=2", "engine.expose_index=false", "spec.n_keys=9"],
 }
 
@@ -36,7 +37,7 @@ def library(tmp_path_factory):
 
 
 def test_offsets_are_those_of_the_registers():
-    dims = load_design("tiny", ["engine.bus=axi", "engine.memory=request"]).dimensions
+    dims = load_design("tiny", ["engine.bus=axi", "engine.memory=request", "engine.n_queries_a_row=2"]).dimensions
     described = {one.name: one.offset for one in registers(dims)}
     block = (DRIVER / "hamming.c").read_text().split("enum {")[1].split("}")[0]
     found = {name: int(offset, 16) for name, offset in re.findall(r"(\w+) = (0x\w+)", block)}
@@ -45,7 +46,7 @@ def test_offsets_are_those_of_the_registers():
 
 
 def test_offsets_in_python_are_those_of_the_registers():
-    dims = load_design("tiny", ["engine.bus=axi", "engine.memory=request"]).dimensions
+    dims = load_design("tiny", ["engine.bus=axi", "engine.memory=request", "engine.n_queries_a_row=2"]).dimensions
     described = {one.name: one.offset for one in registers(dims)}
     assert {name: described[name] for name in OFFSETS} == OFFSETS
 

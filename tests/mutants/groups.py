@@ -30,6 +30,13 @@ MUTANTS = [
     Mutant(
         "each kept key ends a turn", "shared_rows.py", "self.o.ready & self.o.p.last)", "self.o.ready)", SHARED_BENCH
     ),
+    Mutant(
+        "kept keys wait for their turn in the selector",
+        "sizes.py",
+        "max(2, spec.top_k) if has_queues else 0",
+        "0",
+        "tests/sim/test_sim_groups.py::test_no_row_waits_for_the_sums_of_a_query_of_its_group",
+    ),
     Mutant("a row is done when one query has taken it", "fork.py", "taken.all()", "taken.any()", SHARED_BENCH),
     Mutant(
         "a group begins with its latest first row",

@@ -15,6 +15,7 @@ from hamming.golden.spec import AttentionSpec
 from hamming.rtl import payload
 from hamming.rtl.axi.buffer import Buffer
 from hamming.rtl.axi.engine import AxiEngine
+from hamming.rtl.axi.gather import Gather, query_beat
 from hamming.rtl.axi.layout import bytes_of, n_bytes
 from hamming.rtl.axi.read_master import ReadMaster
 from hamming.rtl.axi.register_file import OKAY, SLVERR, RegisterFile
@@ -82,6 +83,23 @@ def test_buffer_keeps_order(depth: int, pause: float, stall: float) -> None:
         assert beats.cycles["o"][-1] - beats.cycles["o"][0] == 199 * (2 if depth == 1 else 1)
 
 
+@pytest.mark.parametrize(("pause", "stall"), [(0.0, 0.0), (0.5, 0.5), (0.0, 0.7), (0.7, 0.0)])
+def test_queries_are_gathered_in_order(pause: float, stall: float) -> None:
+    sent = [{"query": n % 2**20, "n_valid": n} for n in range(30, 90)]
+    beats = run(Gather(dims_of(n_queries_a_row=3)), {"i": sent}, {"o": 20}, pause=pause, stall=stall, seed=2)
+    found = [{name: group[name][n] for name in sent[0]} for group in beats.payloads["o"] for n in range(3)]
+    assert found == sent
+    assert beats.cycles["o"] == beats.cycles["i"][2::3]  # each with its last query
+    if pause == stall == 0:
+        assert beats.cycles["o"] == list(range(beats.cycles["o"][0], beats.cycles["o"][0] + 60, 3))
+
+
+def test_a_beat_of_a_group_is_that_of_a_query() -> None:
+    one, three = (bytes_of(query_beat(dims_of(n_queries_a_row=n, range=True))) for n in (1, 3))
+    assert one == three
+    assert [field.name for field in three] == ["query", "n_valid", "first"]
+
+
 def test_buffer_refuses_other_depths() -> None:
     with pytest.raises(ValueError, match="depth must be 1 or 2, not 3"):
         Buffer(unsigned(8), depth=3)
@@ -94,8 +112,9 @@ def test_buffer_refuses_other_depths() -> None:
         {"table": "loadable", "mask": True, "n_lanes": 4, "n_macs": 2},
         {"memory": "request", "bus_bits": 32, "n_lanes": 4},
         {"n_engines": 2, "table": "loadable"},
+        {"n_queries_a_row": 3, "mask": True},
     ],
-    ids=["plain", "everything", "masters", "chain"],
+    ids=["plain", "everything", "masters", "chain", "groups"],
 )
 def test_no_output_depends_on_an_input_of_the_same_cycle(engine: dict[str, Any], tmp_path) -> None:
     name = "wrapped"
@@ -109,7 +128,7 @@ def test_no_output_depends_on_an_input_of_the_same_cycle(engine: dict[str, Any],
 
 
 def test_registers_are_in_order_and_apart() -> None:
-    for engine in ({}, {"table": "loadable", "mask": True}, {"memory": "request"}):
+    for engine in ({}, {"table": "loadable", "mask": True}, {"memory": "request", "n_queries_a_row": 2}):
         found = registers(dims_of(**engine))
         offsets = [one.offset for one in found]
         assert offsets == sorted(set(offsets))

@@ -23,6 +23,11 @@ DESIGNS = {
     "everything": ["engine.mask=true", "engine.table=loadable", "engine.n_lanes=4", "spec.n_keys=13"],
     "slow rows": ["engine.n_lanes=16", "engine.n_macs=1"],  # which a query could overtake
     "chain": ["engine.n_engines=3", "engine.n_lanes=2", "spec.n_keys=18", "engine.table=loadable", "engine.range=true"],
+    "groups": [
+        *("engine.n_queries_a_row=3", "engine.mask=true", "engine.table=loadable", "engine.n_lanes=4"),
+        *("spec.n_keys=13", "engine.range=true", "engine.spare_places=true"),
+    ],
+    "groups in memory": ["engine.n_queries_a_row=2", "engine.memory=request", "engine.selector=insertion"],
     "outside": ["engine.memory=external", "engine.selector=insertion", "engine.expose_index=false"],
 }
 
@@ -48,15 +53,18 @@ def test_cycles_are_those_of_the_plain_engine():
     assert axi == pytest.approx(plain, rel=0.02)
 
 
-def test_registers():
-    """All that `bench_axi_registers` asks; a mistake ends it without a result."""
-    design = design_of("plain")
+@pytest.mark.parametrize(
+    ("bench_name", "changes"), [("registers", []), ("groups", ["engine.n_queries_a_row=3"])], ids=["alone", "groups"]
+)
+def test_registers(bench_name, changes):
+    """All that `bench_axi_registers`, or `bench_axi_groups`, asks; a mistake ends it without a result."""
+    design = load_design("tiny", ["engine.bus=axi", *changes])
     rng = np.random.default_rng(1)
     vectors = random_vectors(design.spec, rng, n_heads=1, n_queries=12, has_mask=False, all_valid=True)
     expected = attend(design.spec, vectors.q[0], vectors.k[0], vectors.v[0])
     engine = top(design.spec, design.config)
     verilog = emit(engine, design.config.name)
-    bench = Testbench(verilog, manifest(engine, verilog), "bench_axi_registers")
+    bench = Testbench(verilog, manifest(engine, verilog), f"bench_axi_{bench_name}")
     arrays = {"q": vectors.q[0], "k": vectors.k[0], "v": vectors.v[0], "out": expected.out}
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent)

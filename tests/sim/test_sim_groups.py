@@ -67,6 +67,17 @@ def test_a_row_is_read_once_for_its_queries(n_queries_a_row, rng):
     assert cycles.mean() == pytest.approx(128 / n_queries_a_row, rel=0.03)  # a few cycles over all queries
 
 
+@pytest.mark.parametrize(("n_macs", "cycles"), [(1, 48), (8, 37)], ids=["sums take longer", "rows take longer"])
+def test_no_row_waits_for_the_sums_of_a_query_of_its_group(n_macs, cycles, rng):
+    """Two queries of 37 keys, one a cycle; each sums 3 kept keys in 8 passes, or in 1: the longer of both counts."""
+    spec = AttentionSpec.from_logit_scale(d_head=8, d_value=8, n_keys=37, top_k=3, logit_scale=0.1, value_bits=4)
+    config = EngineConfig(n_macs=n_macs, selector="insertion", n_queries_a_row=2)
+    q, k, v = rng.integers(0, 2, (40, 8)), rng.integers(0, 2, (37, 8)), rng.integers(-8, 8, (37, 8))
+    found = simulate(spec, config, q, k, v)
+    assert found.report.passed
+    assert 2 * found.report.cycles_a_query == pytest.approx(cycles, abs=0.2)
+
+
 def test_a_window_of_a_group_reads_what_any_of_its_queries_sees(rng):
     """Windows of 32 keys that slide by one: 32 + 3 keys in rows of 4, from where the first begins."""
     spec = AttentionSpec.from_logit_scale(d_head=16, d_value=4, n_keys=256, top_k=2, logit_scale=0.1, value_bits=4)
