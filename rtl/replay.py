@@ -100,10 +100,7 @@ class Replay(wiring.Component):
             write_port.en.eq(taken),
             read_port.addr.eq(read),
         ]
-        with m.If(given):
-            m.d.sync += read.eq(Mux(is_last, 0, read + 1))
-            with m.If(is_last):
-                m.d.sync += pass_number.eq(Mux(is_final, 0, pass_number + 1))
+        _read_on(m, given, is_last, is_final, read, pass_number)
         with m.If(ends):
             m.d.sync += is_whole.eq(0)
         with m.If(taken):
@@ -148,10 +145,7 @@ class Replay(wiring.Component):
             read_port.addr.eq(read),
         ]
         m.d.sync += has_room.eq(is_final & Mux(taken, write + 1 < read, write < read))
-        with m.If(given):
-            m.d.sync += read.eq(Mux(is_last, 0, read + 1))
-            with m.If(is_last):
-                m.d.sync += pass_number.eq(Mux(is_final, 0, pass_number + 1))
+        _read_on(m, given, is_last, is_final, read, pass_number)
         with m.If(taken):
             m.d.sync += [write.eq(Mux(self.i.p.last, 0, write + 1)), write_before.eq(write)]
 
@@ -172,3 +166,11 @@ class Replay(wiring.Component):
         with m.Elif(given):
             m.d.sync += is_last.eq(is_whole & Mux(is_last, is_single & ~is_final, read == end_before))
         return Cat(read_port.data, is_empty & is_whole, is_last)
+
+
+def _read_on(m: Module, given: Value, is_last: Value, is_final: Value, read: Signal, pass_number: Signal) -> None:
+    """Go on to the next place with each key that is given, and to the next pass with its last."""
+    with m.If(given):
+        m.d.sync += read.eq(Mux(is_last, 0, read + 1))
+        with m.If(is_last):
+            m.d.sync += pass_number.eq(Mux(is_final, 0, pass_number + 1))
