@@ -53,8 +53,8 @@ MUTANTS = [
     Mutant(
         "a key that waits is forgotten in a reset",
         "loader.py",
-        "waits = Signal(reset_less=True)",
-        "waits = Signal()",
+        "lanes = Signal(dims.n_lanes, reset_less=True)",
+        "lanes = Signal(dims.n_lanes)",
         OUTLIVES,
     ),
     Mutant("a key that waits is written in reset", "loader.py", "(~ResetSignal() if", "(1 if", OUTLIVES),
