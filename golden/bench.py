@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
@@ -64,7 +65,8 @@ def peak_memory(way: str, n_queries: int, n_keys: int) -> int:
 
     Call this before PyTorch is loaded: the new process starts with this one's peak.
     """
-    command = [sys.executable, "-m", "hamming.golden.bench", way, str(n_queries), str(n_keys)]
+    code = f"from hamming.golden.bench import attend_once; attend_once({way!r}, {n_queries}, {n_keys})"
+    command = [sys.executable, "-c", code]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -118,8 +120,9 @@ def comparison(n_queries: int, n_keys: int, n_others: int, n_rounds: int, n_runs
     return table
 
 
+@click.command()
 def main() -> None:
-    """Print what was measured."""
+    """Time the integer model beside PyTorch's attention, and print tables: medians, best runs, peak memory."""
     console = Console(width=100)
     with console.status("Attending"):
         peaks = {shape: [peak_memory(way, *shape) for way in ("golden", "pytorch")] for shape in SHAPES[1:]}
@@ -140,7 +143,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        attend_once(sys.argv[1], *map(int, sys.argv[2:]))
-    else:
-        main()
+    main()

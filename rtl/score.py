@@ -22,7 +22,8 @@ class ScoreArray(wiring.Component):
     tree as a further word of ones. A level is what the selector compares: keys that are masked out, or at or
     above `n_valid`, rank below every other by the same comparison.
 
-    * **Latency**: `score_stages` cycles.
+    * **Latency**: `score_stages` cycles. The registers cut the tree into equal parts, or all but the last do, and that
+      one holds levels (`Dimensions.registers_levels`).
     * **Throughput**: one row a cycle.
     * A stall holds all stages; before the first result there is nothing to stall.
 
@@ -95,7 +96,11 @@ class ScoreArray(wiring.Component):
             lanes = Cat(key[b] for key in keys)
             m.d.comb += word.eq(lanes ^ inverted_query[b].replicate(n_lanes))
         ones = Const(2**n_lanes - 1, n_lanes)
-        level = count_ones(m, [*same, ones], n_lanes, enables=[moves] * n_stages, name="level")
+        level = count_ones(m, [*same, ones], n_lanes, enables=[moves] * self.dims.tree_stages, name="level")
+        if self.dims.registers_levels:
+            counts, level = level, [Signal(n_lanes, name=f"held_{b}", reset_less=True) for b in range(len(level))]
+            with m.If(moves):
+                m.d.sync += [held.eq(count) for held, count in zip(level, counts, strict=True)]
 
         words = [Signal(n_lanes, name=f"level_{b}") for b in range(self.dims.level_bits)]
         for word, count in zip(words, level, strict=True):

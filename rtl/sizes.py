@@ -89,6 +89,9 @@ class Sizes:
         Whether sums are chains of carries (`fabric`); registers between a value and the sum that it is added to.
     has_table_stage
         Whether a kept key waits in a register before the softmax table.
+    registers_levels, tree_stages
+        Whether the last of `score_stages` is behind the popcount tree, and not in it: where an insertion selector
+        chooses among lanes before it compares; those in it.
     cut_stages
         Registers between the counts of a histogram selector and the cut that the scan has.
     kept_carries
@@ -171,6 +174,8 @@ class Sizes:
         self.level_bits = (spec.d_head + 1).bit_length()
         self.has_chains = config.fabric == "luts"
         self.sum_stages = pair_stages(config.product, spec.weight_bits) if self.has_chains else 0
+        self.registers_levels = config.selector == "insertion" and config.n_lanes > 1 and config.score_stages > 0
+        self.tree_stages = config.score_stages - self.registers_levels
         self.kept_carries = (
             ()
             if self.has_chains

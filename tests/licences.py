@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import click
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -147,6 +148,7 @@ def table(found: Mapping[str, tuple[str, str]]) -> list[str]:
     return [line.replace("|  |", "| |") for line in lines]
 
 
+@click.command()
 def write() -> None:
     """Write the table into the page, below its heading, to the end; every extra must be installed."""
     missing = [one for extra in ("", *EXTRAS) for one in sorted(closure(requirements(extra))) if not _is_installed(one)]

@@ -46,6 +46,7 @@ STUDENTS: dict[str, tuple[Widths, int | None]] = {
     "hamming-4": (Widths(weight_bits=4, value_bits=4, out_frac_bits=2), None),
     "hamming-shift": (Widths(weight_bits=8, weight_form="power_of_two"), None),
     "hamming-few": (Widths(weight_bits=3, value_bits=3, out_frac_bits=1, weight_form="power_of_two"), 8),
+    "hamming-few3": (Widths(weight_bits=3, value_bits=3, out_frac_bits=1), 8),
 }
 
 #: What a design's key has behind it where the model was fine-tuned for it.

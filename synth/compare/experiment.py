@@ -21,6 +21,7 @@ from hamming.rtl.sizes import MOST_AT_ONCE
 from hamming.rtl.standard.design import StandardDesign
 from hamming.synth.checks import opensta
 from hamming.synth.compare.comparison import Comparison
+from hamming.synth.compare.gates_at_work import DEFAULT_WINDOW, Window
 from hamming.synth.compare.measure import engine_figures, standard_figures
 from hamming.synth.energy.report import LEFT_OUT
 from hamming.synth.library.libraries import Library
@@ -28,10 +29,15 @@ from hamming.synth.mapping.area import Progress
 from hamming.synth.mapping.flow import MIN_GATED
 from hamming.synth.memory.sram import SramModel
 
-__all__ = ["FEW", "VARIANTS", "compare", "variants"]
+__all__ = ["FEW", "LIST", "VARIANTS", "compare", "variants"]
 
-#: Key of the variant that keeps few keys.
-FEW = "hamming-few"
+#: Key of the variant that has a sorted list, and twice the lanes.
+LIST = "hamming-list"
+
+#: Lanes, at most, among which a sorted list chooses at 1 GHz in 45 nm.
+MOST_LANES_OF_A_LIST = 4
+
+_THREE_BITS = {"top_k": 8, "weight_bits": 3, "value_bits": 3, "out_frac_bits": 1}
 
 #: Options of the spec that cost accuracy, by key: what they are called, and what they change.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -41,18 +47,26 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "hamming-6": ("6-bit weights and values", {"weight_bits": 6, "value_bits": 6, "out_frac_bits": 2}),
     "hamming-4": ("4-bit weights and values", {"weight_bits": 4, "value_bits": 4, "out_frac_bits": 2}),
     "hamming-shift": ("8-bit weights that are powers of two", {"weight_form": "power_of_two", "weight_bits": 8}),
-    FEW: (
+    "hamming-few": (
         "8 kept keys, 3-bit values, 3-bit weights that are powers of two",
-        {"top_k": 8, "weight_form": "power_of_two", "weight_bits": 3, "value_bits": 3, "out_frac_bits": 1},
+        {"weight_form": "power_of_two", **_THREE_BITS},
     ),
+    "hamming-few3": ("8 kept keys, 3-bit values and weights", _THREE_BITS),
+    LIST: ("8 kept keys by a sorted list, 4 lanes, 3-bit values and weights", _THREE_BITS),
 }
+
+#: Keys of the variants that keep few keys.
+FEW = frozenset(key for key, (_, changes) in VARIANTS.items() if "top_k" in changes)
+
+#: Of queries that a list takes in as many cycles as their scores ask for.
+LONG_WINDOW = Window(n_queries=7, warm_queries=24, n_all=32)
 
 
 def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
     """Yield key, title and design of `VARIANTS`, as far as `design` is not one itself.
 
     Powers of two do not tell the scale that they were rounded from, so an engine of shifts has no variants. One that
-    keeps fewer keys has as few multipliers as keep up with its lanes.
+    keeps fewer keys has as few multipliers as keep up with its lanes, and a list is for engines of two lanes.
     """
     if design.config.product == "shift":
         return
@@ -68,6 +82,10 @@ def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
             if spec.top_k >= design.spec.top_k:
                 continue
             config = _with_fewest_multipliers(spec, config)
+        if key == LIST:
+            if 2 * config.n_lanes != MOST_LANES_OF_A_LIST:
+                continue
+            config = _by_list(spec, config)
         yield key, title, Design(spec, config)
 
 
@@ -80,6 +98,18 @@ def _with_fewest_multipliers(spec: AttentionSpec, config: EngineConfig) -> Engin
         if max(terms.values()) <= dims.n_rows and dims.scan_rows * dims.n_lanes <= MOST_AT_ONCE:
             return tried
     return dataclasses.replace(config, n_macs=spec.d_value)
+
+
+def _by_list(spec: AttentionSpec, config: EngineConfig) -> EngineConfig:
+    """Return an engine of twice the lanes with a sorted list, whose sums take the cycles of the rows there were."""
+    n_rows = Dimensions(spec, config).n_rows
+    n_macs = next(
+        n for n in range(1, spec.d_value + 1) if spec.d_value % n == 0 and spec.top_k * spec.d_value <= n * n_rows
+    )
+    stages = config.score_stages + 1  # one of which holds levels
+    return dataclasses.replace(
+        config, selector="insertion", n_lanes=2 * config.n_lanes, n_macs=n_macs, score_stages=stages
+    )
 
 
 def compare(
@@ -144,7 +174,8 @@ def compare(
     same["known"] = {(design.key, design.verilog_sha256): design for one in alike for design in one.designs}
     subjects = [partial(engine_figures, design, **same, contrast=True)]
     for key, title, changed in variants(design) if with_variants else ():
-        subjects.append(partial(engine_figures, changed, **same, key=key, title=title))
+        window = LONG_WINDOW if key == LIST else DEFAULT_WINDOW
+        subjects.append(partial(engine_figures, changed, **same, key=key, title=title, window=window))
     subjects.append(partial(standard_figures, opponent, **same, contrast=True))
     found = []
     for number, subject in enumerate(subjects):

@@ -8,9 +8,10 @@ tables, and puts them into docs/comparison.md if told `--keep`.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import click
 
 from hamming.pages import with_table
 from hamming.synth.compare.comparison import Comparison
@@ -27,7 +28,15 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "comparison.md"
 MARKS = ("<!-- comparisons -->\n\n", "\n\n<!-- end of comparisons -->")
 
 #: Designs whose savings are shown, by key, and what they are called there.
-SAVERS = {"hamming": "binary, top-k", "hamming-4": "4 bits", "hamming-few": "8 keys, 3 bits"}
+SAVERS = {
+    "hamming": "binary, top-k",
+    "hamming-4": "4 bits",
+    "hamming-few3": "8 keys, 3 bits",
+    "hamming-list": "8 keys by a list, 3 bits",
+}
+
+#: Designs that compute what another one does, to the last bit.
+SAME_ARITHMETIC = {"hamming-list": "hamming-few3"}
 
 #: Share of a task's test items that each design classifies rightly, through its own arithmetic.
 ACCURACIES = Path(__file__).with_name("accuracies.json")
@@ -60,7 +69,7 @@ def read_accuracies() -> dict[str, str]:
         accuracies[key] = f"{one['accuracy']:.1%}" + (f" ({trained['accuracy']:.1%})" if trained else "")
         if one["items"] != found["items"]:
             accuracies[key] += f" of {one['items']:,}"
-    return accuracies
+    return accuracies | {key: accuracies[other] for key, other in SAME_ARITHMETIC.items()}
 
 
 def _name(opponent: DesignFigures) -> str:
@@ -175,7 +184,14 @@ def markdown(comparisons: dict[str, Comparison]) -> str:
     return "\n".join([*lines, *beside, *roles, *_work(comparisons)])
 
 
-if __name__ == "__main__":
-    if sys.argv[1:] == ["--keep"]:
+@click.command()
+@click.option("--keep", "keeps", is_flag=True, help="Put them into docs/comparison.md as well.")
+def main(keeps: bool) -> None:
+    """Print the tables that docs/comparison.md shows of the comparisons that are kept."""
+    if keeps:
         keep()
     print(markdown(read()))
+
+
+if __name__ == "__main__":
+    main()

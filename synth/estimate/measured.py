@@ -88,7 +88,7 @@ def compared() -> list[Measured]:
         one.verilog_sha256: one
         for comparison in results.read().values()
         for one in comparison.designs
-        if one.kind == "hamming" and one.key != FEW and comparison.clock == points.CLOCK_GHZ
+        if one.kind == "hamming" and one.key not in FEW and comparison.clock == points.CLOCK_GHZ
     }
     found = [
         Measured(

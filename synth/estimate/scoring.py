@@ -65,27 +65,29 @@ _HURRIED_NS, _CELL_NS = 0.63, 0.06
 
 
 def first_and_last(dims: Dimensions) -> tuple[int, int]:
-    """Return the full adders on the longest way through the scores' first and last stage."""
-    depth, n_stages = tree_depth(dims.spec.d_head + 1), dims.config.score_stages + 1
+    """Return the full adders on the longest way through the scores' first stage, and behind their last register."""
+    depth, n_stages = tree_depth(dims.spec.d_head + 1), dims.tree_stages + 1
     stages = [level * n_stages // depth for level in range(depth)]
-    return stages.count(0), stages.count(n_stages - 1)
+    return stages.count(0), 0 if dims.registers_levels else stages.count(n_stages - 1)
 
 
 def _is_hurried(dims: Dimensions) -> bool:
     keys = arrays(dims)["key_memory"]
     time = SramModel().access_time(keys.depth, keys.width) + _CELL_NS * first_and_last(dims)[0]
-    return time > _HURRIED_NS or (dims.config.selector == "insertion" and dims.n_lanes > 1)
+    chooses = dims.config.selector == "insertion" and dims.n_lanes > 1
+    return time > _HURRIED_NS or (chooses and not dims.registers_levels)
 
 
 def score(dims: Dimensions) -> Terms:
     """Return what the scores are made of."""
     d, lanes, stages, rows = dims.spec.d_head, dims.n_lanes, dims.config.score_stages, dims.n_rows
-    tree, how = _tree(d + 1, stages), "hurried: " if _is_hurried(dims) else ""
+    tree, how = _tree(d + 1, dims.tree_stages), "hurried: " if _is_hurried(dims) else ""
+    held = dims.level_bits if dims.registers_levels else 0
     return {
         "bits compared": Term(lanes * d, rows),
         f"{how}full adders": Term(lanes * _adders(d + 1), rows),
         f"{how}depths": Term(lanes * tree.depths, rows, takes_area=False),
-        "flip-flops": Term(lanes * (tree.registers + stages), rows),
+        "flip-flops": Term(lanes * (tree.registers + held + stages), rows),
         "bits of a query": Term(d, 1),
         "all": Term(1, rows),
     }
@@ -120,10 +122,11 @@ def _histogram(dims: Dimensions) -> Terms:
 def _insertion(dims: Dimensions) -> Terms:
     spec, kept = dims.spec, kept_keys(dims)
     moves = kept + insertions(spec, dims.n_lanes).keys  # each leaves once
+    chosen = dims.n_rows if dims.n_lanes == 1 else moves  # among lanes, where a key moves in
     return {
         "insertion: bits of keys": Term(spec.top_k * (dims.level_bits + spec.index_bits), moves),
         "insertion: bits compared": Term(spec.top_k * dims.level_bits, moves),
-        "insertion: lanes": Term(dims.n_lanes * dims.level_bits, dims.n_rows),
+        "insertion: lanes": Term(dims.n_lanes * dims.level_bits, chosen),
         "insertion: all": Term(1, dims.n_rows),
     }
 

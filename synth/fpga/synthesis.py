@@ -14,6 +14,7 @@ from typing import Any
 from hamming.synth.fpga.blocks import Source, cell_blocks, source_names
 from hamming.synth.fpga.devices import RESOURCES, Device
 from hamming.synth.fpga.harness import DESIGN, TOP, harness
+from hamming.synth.fpga.output_registers import absorb_output_registers
 from hamming.synth.yosys import process as yosys
 from hamming.synth.yosys.memories import without_contents
 
@@ -52,7 +53,7 @@ def synthesize(
     """Synthesize a design for a device, flat.
 
     Yosys is told that no answer depends on a word that is read and written in one cycle (`no_rw_check`), as is the
-    contract of the engine's memories.
+    contract of the engine's memories. Registers behind block RAM are made its own (`output_registers`).
 
     Parameters
     ----------
@@ -88,12 +89,13 @@ def synthesize(
         ]
         steps = len(commands)
         yosys.run(commands, folder, progress=lambda n: progress(n / steps) if progress else None)
-        text = (folder / "netlist.json").read_text(encoding="utf-8")
+        whole = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))
         modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))["modules"]
-    netlist = json.loads(text)["modules"][TOP]
+    netlist = whole["modules"][TOP]
+    absorb_output_registers(netlist)
     sources = source_names(netlist, modules, TOP)
     owners = cell_blocks(netlist, sources, DESIGN)
-    return Netlist(text, _signals(netlist, sources, owners, device), *_count(netlist, owners, device))
+    return Netlist(json.dumps(whole), _signals(netlist, sources, owners, device), *_count(netlist, owners, device))
 
 
 def _small(manifest: Mapping[str, Any], words: int) -> list[str]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+
 from hamming.golden.checks import require_choice, require_int
 from hamming.synth.netlist.netlist import Netlist
 
@@ -248,5 +250,11 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
+@click.command()
+def main() -> None:
+    """Print the tables that docs/memories.md shows: the model beside CACTI, and beside figures of others."""
     print(markdown())
+
+
+if __name__ == "__main__":
+    main()

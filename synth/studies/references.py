@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import click
 from amaranth.lib import wiring
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -132,6 +133,7 @@ def areas(reference: Reference, library: Library) -> tuple[float, float, float]:
     return by_recipe, with_adders.flat.area, ours.flat.area
 
 
+@click.command()
 def main() -> None:
     """Print a table for each library; one that is not installed is left out, with a message."""
     console = Console()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -18,6 +19,7 @@ SHAPES = [(1, 128), (16, 1024)]  # lanes, keys
 TOP_K = (4, 8, 16, 32, 64)
 
 
+@click.command()
 def main() -> None:
     """Print area without memories, bits of memory, and cycles a query, of each selector for each shape."""
     library = load_library()

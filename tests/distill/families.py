@@ -17,6 +17,8 @@ from transformers import (
     ViTModel,
 )
 
+import hamming.huggingface as hh
+
 FAMILIES = ("bert", "vit", "llama", "qwen2")
 
 #: Keys that a query of `qwen2` sees in its second layer, its own included; the first sees all before.
@@ -63,3 +65,16 @@ def inputs_of(family: str, *, padded: bool = False, seed: int = 0) -> dict[str, 
         is_text = torch.arange(11) < torch.tensor([11, 7, 4])[:, None]
         inputs["attention_mask"] = (is_text if family == "bert" else is_text.flip(1)).long()
     return inputs
+
+
+def binary(family: str, *, top_n: int | None = 3, **settings) -> Any:
+    """Return a model that is calibrated, its attention binary."""
+    model = hh.prepare(model_of(family))
+    hh.calibrate(model, [inputs_of(family, seed=seed) for seed in (1, 2)], **settings)
+    hh.configure(model, mode="sign", top_n=top_n)
+    return model
+
+
+def result(model, inputs: dict[str, Tensor]) -> Tensor:
+    """Return a model's first output."""
+    return model(**inputs)[0]

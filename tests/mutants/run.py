@@ -44,14 +44,16 @@ def fails(mutant: Mutant | None, test: str) -> bool:
 
 
 @click.command()
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Choice(sorted({m.file for m in MUTANTS})))
 @takes_pool
-def main(pool: Pool) -> None:
-    """Run all mutants, and print which test noticed each."""
+def main(pool: Pool, files: tuple[str, ...]) -> None:
+    """Run all mutants, or those of some files of rtl/, as score.py; print which test noticed each."""
     console = Console()
-    tests = sorted({mutant.test for mutant in MUTANTS})
-    names = [f"{number} {mutant.what}" for number, mutant in enumerate(MUTANTS)]
+    mutants = [mutant for mutant in MUTANTS if not files or mutant.file in files]
+    tests = sorted({mutant.test for mutant in mutants})
+    names = [f"{number} {mutant.what}" for number, mutant in enumerate(mutants)]
     jobs: dict[str, tuple[Mutant | None, str]] = {test: (None, test) for test in tests}
-    jobs |= {name: (mutant, mutant.test) for name, mutant in zip(names, MUTANTS, strict=True)}
+    jobs |= {name: (mutant, mutant.test) for name, mutant in zip(names, mutants, strict=True)}
     outcomes: dict[str, bool] = {}
     failed = None
     try:
@@ -64,15 +66,15 @@ def main(pool: Pool) -> None:
         raise SystemExit(f"without any mutant these fail: {', '.join(broken)}")
 
     n_killed = sum(outcomes.get(name, False) for name in names)
-    table = Table(title=f"{n_killed} of {len(MUTANTS)} mutants killed")
+    table = Table(title=f"{n_killed} of {len(mutants)} mutants killed")
     for heading in ("in", "mutant", "test", ""):
         table.add_column(heading, overflow="fold")
     words = {True: "killed", False: "[bold red]survived", None: "[bold red]not run"}
-    for name, mutant in zip(names, MUTANTS, strict=True):
+    for name, mutant in zip(names, mutants, strict=True):
         outcome = words[outcomes.get(name)]
         table.add_row(f"rtl/{mutant.file}", mutant.what, mutant.test.removeprefix("tests/rtl/"), outcome)
     console.print(table)
     if failed is not None:
         raise failed
-    if n_killed < len(MUTANTS):
+    if n_killed < len(mutants):
         raise SystemExit(1)

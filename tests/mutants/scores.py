@@ -74,6 +74,13 @@ MUTANTS = [
         "is_last.eq(remaining < n_lanes)",
         FETCH,
     ),
+    Mutant(
+        "what holds levels is a stage of the tree as well",
+        "sizes.py",
+        "self.tree_stages = config.score_stages - self.registers_levels",
+        "self.tree_stages = config.score_stages",
+        SCORE,
+    ),
     Mutant("the mask is ignored", "fetch.py", "takes_part & ~masked_out", "takes_part", FETCH),
     Mutant("the fetch runs on while its request waits", "fetch.py", "room.eq(~valid[s] | ", "room.eq(1 | ", FETCH),
     Mutant("n_valid above n_keys is taken as it is", "fetch.py", "Mux(is_above, spec.n_keys, ", "Mux(0, 0, ", ABOVE),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 SOFTMAX = "tests/rtl/test_rtl_components.py::test_softmax_looks_up"
-RISING = "tests/rtl/test_rtl_bounds.py::test_no_softmax_table_sets_an_error_and_is_used"
-FALLING = "tests/rtl/test_rtl_bounds.py::test_a_falling_table_in_any_order_sets_no_error"
-AGAIN = "tests/rtl/test_rtl_bounds.py::test_a_table_is_looked_at_again_when_it_was_written_again"
-POWERS = "tests/rtl/test_rtl_bounds.py::test_shift_stores_powers_of_two"
+RISING = "tests/rtl/test_rtl_softmax.py::test_no_softmax_table_sets_an_error_and_is_used"
+FALLING = "tests/rtl/test_rtl_softmax.py::test_a_falling_table_in_any_order_sets_no_error"
+AGAIN = "tests/rtl/test_rtl_softmax.py::test_a_table_is_looked_at_again_when_it_was_written_again"
+POWERS = "tests/rtl/test_rtl_softmax.py::test_shift_stores_powers_of_two"
 
 MUTANTS = [
     Mutant(

@@ -149,11 +149,12 @@ def test_fetch_walks_the_rows(n_lanes: int, pause: float, stall: float, rng: np.
 
 
 @pytest.mark.parametrize(("pause", "stall"), RHYTHMS)
+@pytest.mark.parametrize("selector", ["histogram", "insertion"])
 @pytest.mark.parametrize(("n_lanes", "d_head", "stages"), [(1, 1, 0), (4, 5, 1), (2, 64, 2), (8, 13, 3)])
 def test_score_counts_matches_of_keys_that_take_part(
-    n_lanes: int, d_head: int, stages: int, pause: float, stall: float, rng: np.random.Generator
+    n_lanes: int, d_head: int, stages: int, selector: str, pause: float, stall: float, rng: np.random.Generator
 ) -> None:
-    dims = dimensions(d_head=d_head, engine={"n_lanes": n_lanes, "score_stages": stages})
+    dims = dimensions(d_head=d_head, engine={"n_lanes": n_lanes, "score_stages": stages, "selector": selector})
     dut = ScoreArray(dims)
     n_rows = 40
     queries = rng.integers(0, 2, (n_rows, d_head))

@@ -68,6 +68,13 @@ def text_of(**engine) -> str:
     return emit(made, made.config.name)
 
 
+@pytest.mark.parametrize(("engine", "held"), [({"n_lanes": 4}, 4), ({"n_lanes": 1}, 0), ({"selector": "histogram"}, 0)])
+def test_levels_wait_in_a_register_where_a_list_chooses_among_lanes(engine, held):
+    """Of two stages the tree has one, and its counts of 4 bits the other."""
+    text = text_of(**({"selector": "insertion", "n_lanes": 4, "score_stages": 2} | engine))
+    assert len(re.findall(r"^  reg \[3:0\] held_\d", text, re.MULTILINE)) == held
+
+
 @pytest.fixture(scope="module")
 def default_text() -> str:
     return text_of()

@@ -12,7 +12,7 @@ from hamming.cli import main
 from hamming.golden.standard import logit_scale_of
 from hamming.rtl.design import load_design
 from hamming.synth.compare.comparison import Comparison
-from hamming.synth.compare.experiment import compare, variants
+from hamming.synth.compare.experiment import LIST, compare, variants
 from hamming.synth.library.libraries import load_library
 
 
@@ -109,9 +109,20 @@ def test_variants_change_table_and_widths_alone():
 def test_few_keys_take_as_few_multipliers_as_keep_up():
     for preset, n_macs in (("bert", 8), ("flagship", 16), ("deit", 16)):
         design = load_design(preset)
-        [few] = [changed for key, _, changed in variants(design) if key == "hamming-few"]
-        assert (few.spec.top_k, few.config.n_macs, few.config.product) == (8, n_macs, "shift")
-        assert max(few.dimensions.cycle_terms().values()) <= design.dimensions.n_rows
+        by_key = {key: changed for key, _, changed in variants(design)}
+        for few, product in ((by_key["hamming-few"], "shift"), (by_key["hamming-few3"], "multiply")):
+            assert (few.spec.top_k, few.config.n_macs, few.config.product) == (8, n_macs, product)
+            assert max(few.dimensions.cycle_terms().values()) <= design.dimensions.n_rows
+
+
+def test_a_list_has_twice_the_lanes_where_they_are_few_enough_for_the_clock():
+    """128 keys, 4 a cycle, one in a cycle into the list: 32 cycles and more; sums take 64, as the 2 lanes did."""
+    by_preset = {preset: {key: one for key, _, one in variants(load_design(preset))} for preset in ("bert", "deit")}
+    listed = by_preset["bert"][LIST]
+    assert listed.spec == by_preset["bert"]["hamming-few3"].spec
+    assert listed.config.selector == "insertion"
+    assert listed.dimensions.cycle_terms() == {"score": 32, "select": 128, "sum": 64, "divide": 64}
+    assert LIST not in by_preset["deit"]  # of 4 lanes
 
 
 def test_a_variant_has_the_table_of_its_own_scale():

@@ -175,12 +175,56 @@ endmodule
     assert all_words.blocks["inside"]["lut"] >= 4 * 32
 
 
-def test_memories_outside_are_block_ram_with_registers_behind() -> None:
+#: 512 words of 18 bits, and a register behind that one bit of the input enables, another one resets.
+REGISTERED = """
+module ram(input clk, input [38:0] i, output [17:0] o);
+  reg [17:0] words [511:0];
+  reg [17:0] read, held;
+  assign o = OUTPUT;
+  always @(posedge clk) begin
+    if (i[0]) words[i[9:1]] <= i[27:10];
+    if (i[28]) read <= words[i[37:29]];
+    REGISTER
+  end
+endmodule
+"""
+
+
+@pytest.mark.parametrize(
+    ("register", "output", "is_absorbed"),
+    [
+        ("if (i[38]) held <= read;", "held", True),
+        ("held <= read;", "held", True),
+        ("if (!i[38]) held <= read;", "held", False),  # enabled by a 0
+        ("if (i[38]) held <= 0; else held <= read;", "held", False),
+        ("held <= read;", "held ^ read", False),  # the array's word is used, too
+        ("if (i[38]) held <= ~read;", "held", False),
+        ("if (i[38]) held[8:0] <= read[8:0]; held[17:9] <= read[17:9];", "held", False),
+    ],
+)
+def test_a_register_behind_block_ram_is_made_its_own(register: str, output: str, is_absorbed: bool) -> None:
+    text = REGISTERED.replace("REGISTER", register).replace("OUTPUT", output)
+    found = synthesize(text, manifest("ram", 39, 18), DEVICES["ecp5-25k"])
+    cells = json.loads(found.text)["modules"]["hamming_fpga"]["cells"].values()
+    (ram,) = (cell for cell in cells if cell["type"] == "DP16KD")
+    assert found.blocks["(top)"]["ff"] == (0 if is_absorbed else 18)
+    assert ram["parameters"]["REGMODE_B"] == ("OUTREG" if is_absorbed else "NOREG")
+    if not is_absorbed:
+        return
+    nets = json.loads(found.text)["modules"]["hamming_fpga"]["netnames"]
+    outputs = {bits[0] for port, bits in ram["connections"].items() if port.startswith("DO")}
+    held = nets.get("design.held") or nets["design.o"]
+    assert set(held["bits"]) <= outputs
+    enable = nets["design.i"]["bits"][38] if "i[38]" in register else "1"
+    assert ram["connections"]["OCEB"] == [enable]
+
+
+def test_memories_outside_are_block_ram_with_its_own_registers() -> None:
     """An engine in a wrapper has the blocks that it has by itself."""
     design = load_design("tiny", ["spec.n_keys=64", "engine.memory=external", "engine.read_latency=2"])
     (found,) = implement([design], "ecp5-25k", seeds=())
     assert found.blocks["value_memory"]["ram"] == 1  # 128 words of 32 bits
-    assert found.blocks["value_memory"]["ff"] == 32
+    assert found.blocks["value_memory"]["ff"] == 0
     assert {"weighted_sum", "normalizer", "selector"} <= set(found.blocks)
     assert "engine" not in found.blocks
 
