@@ -194,8 +194,8 @@ MUTANTS = [
     Mutant(
         "an empty query has a key's index",
         "scan.py",
-        "Mux(is_empty, 0, select(pick, numbers",
-        "Mux(0, 0, select(pick, numbers",
+        "Mux(is_empty, 0, picked(numbers",
+        "Mux(0, 0, picked(numbers",
         SELECTOR_BENCH,
     ),
 ]
