@@ -93,7 +93,7 @@ def _proof(name: str, *, is_small: bool = False, **sizes) -> Proof:
         name=f"replay.{name}",
         component="Replay",
         what="each query's keys once a slice, in order; none is lost; no wait beyond `fold * top_k` cycles",
-        size=size_of(dims, "top_k", "n_keys", "d_head", "fold"),
+        size=size_of(dims, "top_k", "n_keys", "d_head", "fold", *(["fabric"] if dims.has_chains else [])),
         build=lambda: passes(dims),
         is_small=is_small,
     )
@@ -103,4 +103,6 @@ PROOFS = (
     _proof("register", top_k=2, n_keys=2, d_head=1),
     _proof("two_slices", top_k=2, n_keys=2, d_head=1, d_value=2, n_macs=1, is_small=True),
     _proof("three_slices", top_k=3, n_keys=3, d_head=1, d_value=3, n_macs=1),
+    _proof("ahead", top_k=2, n_keys=2, d_head=1, d_value=2, n_macs=1, fabric="luts"),
+    _proof("ahead_three_slices", top_k=3, n_keys=3, d_head=1, d_value=3, n_macs=1, fabric="luts"),
 )

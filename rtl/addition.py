@@ -11,7 +11,7 @@ from amaranth.lib import stream
 from hamming.rtl import payload
 from hamming.rtl.dimensions import Dimensions
 
-__all__ = ["Stages", "add_parts", "corrections", "hold_slice", "select_word", "sum_word"]
+__all__ = ["Stages", "add_parts", "corrections", "hold_slice", "select_in_two", "select_word", "sum_word"]
 
 
 class Stages:
@@ -78,11 +78,16 @@ def _places(dims: Dimensions) -> list[tuple[int, slice]]:
     return [(low, slice(low, high)) for low, high in itertools.pairwise(places)]
 
 
-def corrections(dims: Dimensions, stages: Stages, correction: Value, is_first: Sequence[Value]) -> list[Value]:
-    """Return the part of a slice's correction that each stage of the addition adds, as that stage sees it."""
+def corrections(
+    dims: Dimensions, stages: Stages, correction: Value, is_first: Sequence[Value], n_before: int = 0
+) -> list[Value]:
+    """Return the part of a slice's correction that each stage of the addition adds, as that stage sees it.
+
+    There are `n_before` stages before that of `selected`.
+    """
     return [
         stages.follow(f"correction_{place}", correction[part], part.stop - part.start, is_first[: stage + 1])[-1]
-        for stage, (place, part) in enumerate(_places(dims))
+        for stage, (place, part) in enumerate(_places(dims), n_before)
     ]
 
 
@@ -103,6 +108,19 @@ def select_word(words: Sequence[Value], number: Value) -> Value:
     bit = number[half.bit_length() - 1]
     pairs = [Mux(bit, words[i + half], words[i]) if i + half < len(words) else words[i] for i in range(half)]
     return select_word(pairs, number)
+
+
+def select_in_two(m: Module, n: int, words: Sequence[Value], number: Value, stages: Stages) -> Value:
+    """Return `words[number]` of the cycle before: of those that the number's high bits name, the low ones choose."""
+    low_bits = len(number) // 2
+    high, low = number[low_bits:], number[:low_bits]
+    found = []
+    for place in range(1 << low_bits):
+        register = Signal(len(words[0]), name=f"choice_{n}_{place}", reset_less=True)
+        with m.If(stages.go):
+            m.d.sync += register.eq(select_word(words[place :: 1 << low_bits], high))
+        found.append(register)
+    return select_word(found, stages.travel(f"chosen_{n}", low, 1, shape=low.shape(), reset_less=True)[1])
 
 
 def add_parts(

@@ -115,7 +115,7 @@ class Dimensions(Sizes):
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold
         division = self.n_macs // self.n_dividers + self.division_latency
         buffers = BUFFER_LATENCY if self.config.bus == "axi" else 0
-        before = self.has_row_range + self.config.score_stages
+        before = self.has_row_range + self.has_query_stage + self.config.score_stages
         behind = terms["select"] if self.config.selector == "histogram" else max(2, self.spec.top_k)
         others = (self.n_queries_a_row - 1) * max(behind, terms["sum"], terms["divide"])
         return take + before + give + passes + self.key_latency + division + buffers + others

@@ -28,6 +28,7 @@ from hamming.rtl.memory import (
 )
 from hamming.rtl.merge import PartialAdder
 from hamming.rtl.normalizer import Normalizer
+from hamming.rtl.query_stage import QueryStage
 from hamming.rtl.replay import Replay
 from hamming.rtl.row_range import RowRange
 from hamming.rtl.score import ScoreArray
@@ -166,7 +167,7 @@ class Engine(wiring.Component):
             m.submodules.key_requests = key_requests = KeyRequests(dims)
         else:
             m.d.comb += [
-                turns.wants_read.eq(fetch.wants_read),
+                turns.wants_read.eq(1 if dims.has_chains else fetch.wants_read),  # sooner said
                 turns.read_addr.eq(fetch.keys.addr),
                 fetch.may_read.eq(turns.may_read),
                 turns.wants_write.eq(loader.wants_write),
@@ -197,7 +198,7 @@ class Engine(wiring.Component):
         if selector is not score:
             self._connect_levels(m, score.o, selector)
             if dims.spare_places:
-                m.submodules.spare_key = kept = Spare(payload.kept_key(dims))
+                m.submodules.spare_key = kept = Spare(payload.kept_key(dims), takes_all=dims.has_chains)
                 _connect(m, selector.o, kept.i)
         if locate:
             m.submodules.located = located = Stage(payload.kept_key(dims))
@@ -206,7 +207,7 @@ class Engine(wiring.Component):
             kept = located
         self._connect_selected(m, kept, replay)
         if dims.has_table_stage:
-            m.submodules.before_tables = stage = Stage(payload.replayed_key(dims))
+            m.submodules.before_tables = stage = Stage(payload.replayed_key(dims), takes_all=dims.has_chains)
             _connect(m, replay.o, stage.i)
             _connect(m, stage.o, softmax.i)
         else:
@@ -250,7 +251,7 @@ class Engine(wiring.Component):
     def _connect_levels(self, m: Module, levels, selector) -> None:
         """Rows of levels go to the selector, past a spare place if there is one."""
         if self.dims.spare_places:
-            m.submodules.spare_row = spare = Spare(payload.levels(self.dims))
+            m.submodules.spare_row = spare = Spare(payload.levels(self.dims), takes_all=self.dims.has_chains)
             _connect(m, levels, spare.i)
             levels = spare.o
         _connect(m, levels, selector.i)
@@ -306,8 +307,13 @@ class Engine(wiring.Component):
             _connect(m, tables.o_table, softmax.i_table)
             query, others = tables.o, tables.error
         if not self.dims.has_row_range:
+            if dims.has_query_stage:
+                m.submodules.query_stage = stage = QueryStage(dims)
+                _connect(m, query, stage.i)
+                query = stage.o
             _connect(m, query, fetch.i)
-            return None, (fetch.error if self.config.n_engines == 1 else share.errors, others)
+            above = stage.error if dims.has_query_stage else fetch.error
+            return None, (above if self.config.n_engines == 1 else share.errors, others)
         m.submodules.row_range = row_range = RowRange(dims)
         if not self.config.range:
             _connect(m, query, row_range.i)
@@ -351,8 +357,16 @@ class Engine(wiring.Component):
 
     def _connect_selected(self, m: Module, selector, replay: Replay) -> None:
         """Kept keys go to the replay and, if exposed, out: a transfer to one waits for the other."""
+        replayed = replay.i
+        if self.dims.has_chains:
+            shape = payload.kept_key(self.dims.part)
+            m.submodules.kept_stage = stage = Stage(shape, takes_all=True)
+            m.submodules.spare_kept = spare = Spare(shape, takes_all=True)
+            _connect(m, stage.o, spare.i)
+            _connect(m, spare.o, replay.i)
+            replayed = stage.i
         if not self.config.expose_index:
-            _connect(m, selector.o, replay.i)
+            _connect(m, selector.o, replayed)
             return
         selected = self.o_selected
         if self.config.n_engines > 1:
@@ -361,13 +375,13 @@ class Engine(wiring.Component):
             _connect(m, kept_keys.o, wiring.flipped(self.o_selected))
             m.d.comb += kept_keys.start.eq(self.start)
             selected = kept_keys.i
-        m.d.comb += [replay.i.p.eq(selector.o.p), selected.p.eq(selector.o.p)]
+        m.d.comb += [replayed.p.eq(selector.o.p), selected.p.eq(selector.o.p)]
         m.submodules.fork = fork = Fork()
         m.d.comb += [
             fork.i_valid.eq(selector.o.valid),
             selector.o.ready.eq(fork.i_ready),
         ]
-        _connect_fork(m, fork, replay.i, selected)
+        _connect_fork(m, fork, replayed, selected)
 
 
 def _connect_fork(m: Module, fork: Fork, *branches) -> None:

@@ -56,8 +56,8 @@ class KeyFetch(wiring.Component):
     Members
     -------
     i : In(stream of payload.query)
-        Transferred with the read of its first row. From `RowRange` it is a stream of payload.ranged_query, transferred
-        with the read of its last row.
+        Transferred with the read of its first row. From `QueryStage` it is a stream of payload.bounded_query; from
+        `RowRange` one of payload.ranged_query, transferred with the read of its last row.
     i_mask : In(stream of payload.mask_row), if the configuration has a mask
         A beat for each row of the query; 1 masks the key out.
     wants_read : Out(1)
@@ -67,7 +67,7 @@ class KeyFetch(wiring.Component):
     keys : Out(ReadPort)
         To the key memory, whose data go to `ScoreArray.keys`.
     o : Out(stream of payload.row_request)
-    error : Out(1), without `RowRange`
+    error : Out(1), without `RowRange` and `QueryStage`
         A query with an `n_valid` above `n_keys` was transferred since the last reset.
     """
 
@@ -81,7 +81,8 @@ class KeyFetch(wiring.Component):
 
     def __init__(self, dims: Dimensions):
         self.dims = dims
-        query = payload.ranged_query(dims) if dims.has_row_range else payload.query(dims)
+        query = payload.bounded_query(dims) if dims.has_query_stage else payload.query(dims)
+        query = payload.ranged_query(dims) if dims.has_row_range else query
         members = {
             "i": In(stream.Signature(query)),
             "wants_read": Out(1),
@@ -89,7 +90,7 @@ class KeyFetch(wiring.Component):
             "keys": Out(key_read_port(dims)),
             "o": Out(stream.Signature(payload.row_request(dims))),
         }
-        if not dims.has_row_range:
+        if not dims.has_row_range and not dims.has_query_stage:
             members["error"] = Out(1)
         if dims.config.mask:
             members["i_mask"] = In(stream.Signature(payload.mask_row(dims)))
@@ -99,7 +100,11 @@ class KeyFetch(wiring.Component):
         m = Module()
         dims = self.dims
         row, is_first, is_last, takes_part, as_read, as_first = (
-            self._walk_range(m) if dims.has_row_range else self._walk_all(m)
+            self._walk_range(m)
+            if dims.has_row_range
+            else self._walk_bounded(m)
+            if dims.has_query_stage
+            else self._walk_all(m)
         )
 
         # A request goes through as many stages as the memory: with each, the memory's word moves on.
@@ -108,8 +113,12 @@ class KeyFetch(wiring.Component):
         valid = [*(Signal(name=f"request_is_here_{s}") for s in range(n_stages - 1)), self.o.valid]
         has_room = [Signal(name=f"has_room_{s}") for s in range(n_stages)]
         for s, room in enumerate(has_room):
+            if dims.moves_at_once:  # nothing closes up
+                m.d.comb += room.eq(self.o.ready)
+                continue
             m.d.comb += room.eq(~valid[s] | (self.o.ready if s == n_stages - 1 else has_room[s + 1]))
 
+        moves = [has_room[s] if dims.moves_at_once or not s else valid[s - 1] & has_room[s] for s in range(n_stages)]
         masked_out = self.i_mask.payload if dims.config.mask else 0
         has_mask = self.i_mask.valid if dims.config.mask else 1
         may_go = Signal()
@@ -123,7 +132,7 @@ class KeyFetch(wiring.Component):
             reads.eq(self.wants_read & has_mask & may_go),
             self.i.ready.eq((is_last if dims.has_row_range else is_first) & has_mask & takes),
             self.keys.addr.eq(row),
-            self.keys.en.eq(Cat(reads, (valid[s] & has_room[s + 1] for s in range(n_stages - 1)))),
+            self.keys.en.eq(Cat(reads, (moves[s] for s in range(1, n_stages)))),
         ]
         if dims.config.mask:
             m.d.comb += self.i_mask.ready.eq(self.wants_read & takes)
@@ -141,7 +150,7 @@ class KeyFetch(wiring.Component):
         for s in range(1, n_stages):
             with m.If(has_room[s]):
                 m.d.sync += valid[s].eq(valid[s - 1])
-            with m.If(valid[s - 1] & has_room[s]):
+            with m.If(moves[s]):
                 m.d.sync += requests[s].eq(requests[s - 1])
         m.d.comb += self.o.p.eq(requests[-1])
         return m
@@ -153,29 +162,52 @@ class KeyFetch(wiring.Component):
 
         # A query comes with its first row, of which the requests hold it; the others are counted.
         row = Signal(self.keys.addr.shape())
-        is_first = Signal(init=dims.has_chains)
+        is_first = Signal()
         is_last = Signal()
         is_above = Signal()
         remaining = Signal(spec.n_valid_bits)  # keys from this row on
         remaining_after_first = Signal(spec.n_valid_bits, reset_less=True)
-        if not dims.has_chains:
-            m.d.comb += is_first.eq(row == 0)
+        m.d.comb += is_first.eq(row == 0)
         m.d.comb += [
             is_above.eq(self.i.p.n_valid > spec.n_keys),
             remaining.eq(Mux(is_first, Mux(is_above, spec.n_keys, self.i.p.n_valid), remaining_after_first)),
             is_last.eq(remaining <= n_lanes),
         ]
 
-        # Lanes below what remains take part: all of a full row, or as many as the low bits say.
-        takes_part = Signal(n_lanes)
-        some = thermometer(m, remaining[: dims.lane_bits], "below_remaining")
-        m.d.comb += takes_part.eq(Mux(remaining[dims.lane_bits :].any(), ~Const(0, n_lanes), some))
+        takes_part = self._lanes_below(m, remaining)
         as_read = [row.eq(Mux(is_last, 0, row + 1)), remaining_after_first.eq(remaining - n_lanes)]
-        if dims.has_chains:
-            as_read.append(is_first.eq(is_last))
         can_be_above = spec.n_keys < 2**spec.n_valid_bits - 1
         as_first = [self.error.eq(self.error | is_above)] if can_be_above else []
         return _Walk(row, is_first, is_last, takes_part, as_read, as_first)
+
+    def _walk_bounded(self, m: Module) -> _Walk:
+        """Do the same, of a query that says whether its first row is its last: each row knows of the next one."""
+        dims, n_lanes = self.dims, self.dims.n_lanes
+        row = Signal(self.keys.addr.shape())
+        is_first = Signal(init=1)
+        is_last = Signal()
+        remaining = Signal(dims.spec.n_valid_bits)
+        next_remaining = Signal.like(remaining, reset_less=True)
+        next_is_last = Signal(reset_less=True)
+        m.d.comb += [
+            remaining.eq(Mux(is_first, self.i.p.n_valid, next_remaining)),
+            is_last.eq(Mux(is_first, self.i.p.is_single, next_is_last)),
+        ]
+        as_read = [
+            row.eq(Mux(is_last, 0, row + 1)),
+            is_first.eq(is_last),
+            next_remaining.eq(remaining - n_lanes),
+            next_is_last.eq(remaining <= 2 * n_lanes),
+        ]
+        return _Walk(row, is_first, is_last, self._lanes_below(m, remaining), as_read, [])
+
+    def _lanes_below(self, m: Module, remaining: Signal) -> Signal:
+        """Lanes below what remains take part: all of a full row, or as many as the low bits say."""
+        takes_part = Signal(self.dims.n_lanes)
+        some = thermometer(m, remaining[: self.dims.lane_bits], "below_remaining")
+        is_full = remaining[self.dims.lane_bits :].any()
+        m.d.comb += takes_part.eq(Mux(is_full, ~Const(0, self.dims.n_lanes), some))
+        return takes_part
 
     def _walk_range(self, m: Module) -> _Walk:
         """Go from the query's first row to its last, with a jump from the sinks to the range where it has one."""

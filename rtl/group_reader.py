@@ -30,6 +30,8 @@ class GroupReader:
         It moves on.
     has_group, ends_group, ends_scan
         To be assigned: there is a group that has moved on, it gives its last key, it gives its query's last.
+    lets_next
+        To be assigned where `Dimensions.has_chains`: `(~has_group | ends_group) & (is_new | ~ends_scan)`.
     is_over
         All of the query has been read, and has moved on.
     """
@@ -49,6 +51,7 @@ class GroupReader:
         self.has_group = Signal(name="has_group")
         self.ends_group = Signal(name="ends_group")
         self.ends_scan = Signal(name="ends_scan")
+        self.lets_next = Signal(name="lets_next")
         self.is_over: Value = (next_group == self.n_groups) & ~self.is_read
 
     def read(
@@ -106,7 +109,9 @@ class AheadReader(GroupReader):
             cut_is_here = waits
         m.d.comb += [
             self.moves.eq(
-                self.is_read & ~waits & (~self.has_group | self.ends_group) & (self.is_new | ~self.ends_scan)
+                self.is_read & ~waits & self.lets_next
+                if self.dims.has_chains
+                else self.is_read & ~waits & (~self.has_group | self.ends_group) & (self.is_new | ~self.ends_scan)
             ),
             handed_over.eq(is_complete & self.is_over),
             self.reads.eq(handed_over | (has_more & (~self.is_read | self.moves))),

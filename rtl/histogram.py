@@ -115,21 +115,34 @@ class HistogramSelector(wiring.Component):
         is_alone = dims.config.n_engines == 1
         n_free = Signal(range(dims.n_stored + 1), init=dims.n_stored)  # banks of no query, of several engines
         has_bank = ~(handed_over & (bank != scan_bank)) if is_alone else (row != 0) | (n_free != 0)
+        all_move = is_alone and dims.has_chains  # or none does: what says so is of few registers
+        may_move = Signal()
+        if all_move:
+            m.d.comb += [
+                may_move.eq((~is_complete | handed_over) & has_bank),
+                self.i.ready.eq(may_move),
+                row_moves.eq(here[-1] & may_move),
+                counts_move.eq(counts_are_here & may_move),
+            ]
+        else:
+            m.d.comb += [
+                self.i.ready.eq(~here[0] | moves[0]),
+                row_moves.eq(here[-1] & (~counts_are_here | counts_move) & has_bank),
+                counts_move.eq(counts_are_here & (~is_complete | handed_over)),
+            ]
         m.d.comb += [
-            self.i.ready.eq(~here[0] | moves[0]),
-            row_moves.eq(here[-1] & (~counts_are_here | counts_move) & has_bank),
-            counts_move.eq(counts_are_here & (~is_complete | handed_over)),
             scores.write.addr.eq(Cat(bank, group)),
             scores.write.data.eq(counted.level.as_value().replicate(dims.scan_rows)),
         ]
         for r in range(dims.scan_rows):
             m.d.comb += scores.write.en[r].eq(row_moves & (row[:scan_bits] == r))
-        with m.If(self.i.valid & self.i.ready):
+        with m.If(self.i.ready if dims.has_chains else self.i.valid & self.i.ready):
             m.d.sync += rows[0].eq(self.i.p)
         with m.If(self.i.ready):
             m.d.sync += here[0].eq(self.i.valid)
         for step in range(1, n_steps):
-            m.d.comb += moves[step - 1].eq(here[step - 1] & (~here[step] | moves[step]))
+            room = may_move if all_move else ~here[step] | moves[step]
+            m.d.comb += moves[step - 1].eq(here[step - 1] & room)
             with m.If(moves[step - 1] | moves[step]):
                 m.d.sync += here[step].eq(moves[step - 1])
             with m.If(moves[step - 1]):
@@ -147,7 +160,7 @@ class HistogramSelector(wiring.Component):
         with m.Elif(handed_over):
             m.d.sync += is_complete.eq(0)
 
-        counts = count_levels(m, dims, rows[0], moves)
+        counts = count_levels(m, dims, rows[0], [may_move] * n_steps if all_move else moves)
         room, is_full = take_from_room(m, dims, counts, counts_move, counts_are_last)
         if is_alone:
             cut = find_cut(m, dims, room, is_full)

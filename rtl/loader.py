@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, ResetSignal, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,9 +21,10 @@ class RowLoader(wiring.Component):
     Key `index` goes to lane `index % n_lanes` of row `index // n_lanes`; slice `s` of its value vector to address
     `index * fold + s`, each element with its sign bit flipped (offset by `2**(value_bits - 1)`).
 
-    The key is written as the row is transferred: until then no query can meet it. A row at `n_keys` or above is
-    transferred like any other and changes nothing but `error`. A row that is withdrawn before its transfer, or that a
-    reset breaks off, leaves its own value vector undefined, and all others as they were.
+    The key is written as the row is transferred: until then no query can meet it. In an engine that is drawn for an
+    FPGA, where queries wait in a register, a key does so, too: it is written a cycle after the transfer, or two. A row
+    at `n_keys` or above is transferred like any other and changes nothing but `error`. A row that is withdrawn before
+    its transfer, or that a reset breaks off, leaves its own value vector undefined, and all others as they were.
 
     * **Latency**: the transfer happens in the cycle of the last write, `fold - 1` cycles after the offer. What has
       been transferred is seen by every read from the next cycle on.
@@ -79,33 +80,48 @@ class RowLoader(wiring.Component):
         is_offered = Signal()
         is_last_piece = Signal()
         is_inside = Signal()
+        takes = self.may_write  # the last piece
+        waits = Signal(reset_less=True)  # a key that is transferred, where it is written later, also after a reset
+        if dims.has_chains:
+            takes = Signal()
+            m.d.comb += takes.eq(~waits | self.may_write)
         m.d.comb += [
             is_offered.eq(self.i.valid & ~ResetSignal()),
             is_last_piece.eq(piece == dims.fold - 1),
             is_inside.eq(row.index < spec.n_keys),
             # In reset it may say so, if that is sooner said: nothing is written.
-            self.wants_write.eq((self.i.valid if dims.has_chains else is_offered) & is_last_piece & is_inside),
-            self.i.ready.eq(is_last_piece & self.may_write & ~ResetSignal()),
+            self.wants_write.eq(waits if dims.has_chains else is_offered & is_last_piece & is_inside),
+            self.i.ready.eq(is_last_piece & takes & ~ResetSignal()),
         ]
         with m.If(~self.i.valid):
             m.d.sync += piece.eq(0)
         with m.Elif(~is_last_piece):
             m.d.sync += piece.eq(piece + 1)
-        with m.Elif(self.may_write):
+        with m.Elif(takes):
             m.d.sync += piece.eq(0)
             if spec.n_keys < 2**spec.index_bits:
                 m.d.sync += self.error.eq(self.error | ~is_inside)
 
         writes_key = Signal()
+        index, key = row.index, row.key
+        if dims.has_chains:
+            index = Signal.like(row.index, name="waiting_index", reset_less=True)
+            key = Signal.like(row.key, name="waiting_key", reset_less=True)
+            lanes = Signal(dims.n_lanes, reset_less=True)
+            in_lane = Cat(row.index[: dims.lane_bits] == lane for lane in range(dims.n_lanes))
+            comes = self.i.valid & is_last_piece & is_inside
+            with m.If(takes & ~ResetSignal()):
+                m.d.sync += [waits.eq(comes), lanes.eq(Mux(comes, in_lane, 0)), index.eq(row.index), key.eq(row.key)]
         m.d.comb += [
-            writes_key.eq((self.wants_write & is_offered if dims.has_chains else self.wants_write) & self.may_write),
-            self.keys.addr.eq(row.index >> dims.lane_bits),
-            self.keys.data.eq(row.key.replicate(dims.n_lanes)),
+            writes_key.eq((~ResetSignal() if dims.has_chains else self.wants_write) & self.may_write),
+            self.keys.addr.eq(index >> dims.lane_bits),
+            self.keys.data.eq(key.replicate(dims.n_lanes)),
             self.values.addr.eq(row.index * dims.fold + piece),
             self.values.en.eq(is_offered & is_inside),
         ]
         for lane in range(dims.n_lanes):
-            m.d.comb += self.keys.en[lane].eq(writes_key & (row.index[: dims.lane_bits] == lane))
+            is_lane = lanes[lane] if dims.has_chains else index[: dims.lane_bits] == lane
+            m.d.comb += self.keys.en[lane].eq(writes_key & is_lane)
         m.d.comb += self.values.data.eq(offset_slice(dims, row, piece))
         return m
 

@@ -11,6 +11,7 @@ from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.memory import ReadPort, address_bits, value_read_port
 
 __all__ = [
+    "bounded_query",
     "counts",
     "cut",
     "each",
@@ -68,6 +69,14 @@ def query(dims: Dimensions) -> StructLayout:
     if spec.n_tables > 1:
         fields["table"] = each(dims, unsigned(spec.table_bits))
     return StructLayout(fields)
+
+
+def bounded_query(dims: Dimensions) -> StructLayout:
+    """A query, how many keys it sees, `n_keys` at most, and whether a single row of the key memory holds them."""
+    spec = dims.spec
+    return StructLayout(
+        {"query": unsigned(spec.d_head), "n_valid": unsigned(spec.n_valid_bits), "is_single": unsigned(1)}
+    )
 
 
 def ranged_query(dims: Dimensions) -> StructLayout:

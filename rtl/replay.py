@@ -51,7 +51,8 @@ class Replay(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        key = payload.kept_key(self.dims)(self._register(m) if self.dims.fold == 1 else self._list(m))
+        listed = self._list_ahead if self.dims.has_chains else self._list
+        key = payload.kept_key(self.dims)(self._register(m) if self.dims.fold == 1 else listed(m))
         m.d.comb += [
             self.o.p.index.eq(key.index),
             self.o.p.deficit.eq(key.deficit),
@@ -87,7 +88,7 @@ class Replay(wiring.Component):
         ends = Signal()
         is_final = pass_number == self.dims.fold - 1
         m.d.comb += [
-            self.o.valid.eq(is_whole | ((read ^ write).any() if self.dims.has_chains else read != write)),
+            self.o.valid.eq(is_whole | (read != write)),
             self.o.p.slice.eq(pass_number),
             given.eq(self.o.valid & self.o.ready),
             is_last.eq(is_whole & (read == end)),
@@ -99,10 +100,7 @@ class Replay(wiring.Component):
             write_port.en.eq(taken),
             read_port.addr.eq(read),
         ]
-        with m.If(given):
-            m.d.sync += read.eq(Mux(is_last, 0, read + 1))
-            with m.If(is_last):
-                m.d.sync += pass_number.eq(Mux(is_final, 0, pass_number + 1))
+        _read_on(m, given, is_last, is_final, read, pass_number)
         with m.If(ends):
             m.d.sync += is_whole.eq(0)
         with m.If(taken):
@@ -110,3 +108,69 @@ class Replay(wiring.Component):
             with m.If(self.i.p.last):
                 m.d.sync += [is_whole.eq(1), end.eq(write), is_empty.eq(self.i.p.is_empty)]
         return Cat(read_port.data, is_whole & is_empty, is_last)
+
+    def _list_ahead(self, m: Module) -> Value:
+        """Do the same with registers that say whether there is a key, and whether it is a pass's last.
+
+        A query's last key waits until the pass has ended, and a place that is free is found to be so a cycle later.
+        """
+        depth = max(2, self.dims.spec.top_k)
+        read, write = (Signal(range(depth), name=name) for name in ("read", "write"))
+        # The places before: where a counter comes from that is not at 0.
+        write_before, end_before = (Signal.like(write, name=name) for name in ("write_before", "end_before"))
+        has_key, is_whole, is_last, is_single, is_empty = (
+            Signal(name=name) for name in ("has_key", "is_whole", "is_last", "is_single", "is_empty")
+        )
+        has_room = Signal()
+        pass_number = Signal(range(self.dims.fold))
+
+        key = Cat(self.i.p.index, self.i.p.deficit)
+        m.submodules.list = words = Memory(shape=len(key), depth=depth, init=[])
+        write_port = words.write_port()
+        read_port = words.read_port(domain="comb")
+
+        taken, ends_query, given, ends = (Signal(name=name) for name in ("taken", "ends_query", "given", "ends"))
+        is_final = pass_number == self.dims.fold - 1
+        m.d.comb += [
+            self.o.valid.eq(has_key),
+            self.o.p.slice.eq(pass_number),
+            given.eq(has_key & self.o.ready),
+            ends.eq(given & is_last & is_final),
+            self.i.ready.eq(~is_whole | (has_room & ~self.i.p.last)),
+            taken.eq(self.i.valid & self.i.ready),
+            ends_query.eq(taken & self.i.p.last),
+            write_port.addr.eq(write),
+            write_port.data.eq(key),
+            write_port.en.eq(taken),
+            read_port.addr.eq(read),
+        ]
+        m.d.sync += has_room.eq(is_final & Mux(taken, write + 1 < read, write < read))
+        _read_on(m, given, is_last, is_final, read, pass_number)
+        with m.If(taken):
+            m.d.sync += [write.eq(Mux(self.i.p.last, 0, write + 1)), write_before.eq(write)]
+
+        with m.If(ends):
+            m.d.sync += [is_whole.eq(0), has_key.eq(taken | (write != 0))]
+        with m.Elif(taken):
+            m.d.sync += has_key.eq(1)
+        with m.Elif(given & ~is_whole):
+            m.d.sync += has_key.eq(read != write_before)
+        with m.If(ends_query):
+            m.d.sync += [
+                is_whole.eq(1),
+                end_before.eq(write_before),
+                is_single.eq(write == 0),
+                is_empty.eq(self.i.p.is_empty),
+                is_last.eq(Mux(given, read == write_before, read == write)),
+            ]
+        with m.Elif(given):
+            m.d.sync += is_last.eq(is_whole & Mux(is_last, is_single & ~is_final, read == end_before))
+        return Cat(read_port.data, is_empty & is_whole, is_last)
+
+
+def _read_on(m: Module, given: Value, is_last: Value, is_final: Value, read: Signal, pass_number: Signal) -> None:
+    """Go on to the next place with each key that is given, and to the next pass with its last."""
+    with m.If(given):
+        m.d.sync += read.eq(Mux(is_last, 0, read + 1))
+        with m.If(is_last):
+            m.d.sync += pass_number.eq(Mux(is_final, 0, pass_number + 1))

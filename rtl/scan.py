@@ -75,6 +75,7 @@ def scan_levels(
         keeps_equal = left["two_equal"] | (left["one_equal"] & ~takes_equal)
         gone = given.replicate(n_scores) & (pick | (equal & (~keeps_equal).replicate(n_scores)))
         new = is_above | (is_equal & may_equal.replicate(n_scores))
+        new |= is_new & (read_cut["n_kept"] == 0)  # one that says that there is none
         m.d.sync += todo.eq(Mux(moves, new, todo & ~gone))
     with m.If(moves | ends_group):
         m.d.sync += has_group.eq(moves)
@@ -95,13 +96,14 @@ def scan_levels(
                 m.d.sync += [left["one_equal"].eq(quota == 2), left["two_equal"].eq(quota > 2)]
 
     # Pick the first. A group ends with its only key, or with the equal one that takes the last of the quota, if
-    # there is none above the cut beside it. To know the latter takes long among many; there the group ends a cycle
-    # later, when nothing is left of it.
+    # there is none above the cut beside it. To know the latter takes long among many, and on an FPGA; there the group
+    # ends a cycle later, when nothing is left of it.
     is_empty = Signal()
     is_last = Signal()
     has_above = Signal()
     has_two = Signal()
-    ends_quota = takes_equal & left["one_equal"] if n_scores <= MOST_AT_ONCE else 0
+    knows_quota = n_scores <= MOST_AT_ONCE and not dims.has_chains
+    ends_quota = takes_equal & left["one_equal"] if knows_quota else 0
     picked: Callable[[Sequence[Value]], Value] = partial(select, pick)
     if dims.has_chains or n_scores <= MOST_AT_ONCE:
         lowest_one = lowest(todo) if dims.has_chains else first(todo)
@@ -118,11 +120,21 @@ def scan_levels(
         has_quota.eq(left["two_equal"] | (left["one_equal"] & ~(given & takes_equal))),  # after this cycle
         is_empty.eq(left["none"]),
         is_last.eq(left["one"]),
-        gives.eq(has_group & (todo.any() | is_empty)),
+        gives.eq(has_group & (todo.any() if dims.has_chains else todo.any() | is_empty)),
         given.eq(gives & (~o.valid | o.ready)),
         ends_group.eq(has_group & (~gives | (given & (is_last | Mux(ends_quota, ~has_above, ~has_two))))),
         ends_scan.eq(given & is_last),
     ]
+    if dims.has_chains:  # of few levels: what follows if there is one key to give, or more, each from registers alone
+        ends = Signal()
+        if_one = Signal()
+        if_more = Signal()
+        m.d.comb += [
+            ends.eq(has_group & is_last & (~o.valid | o.ready) & ~is_new),
+            if_one.eq((~has_group | ~o.valid | o.ready) & ~ends),
+            if_more.eq((~has_group | (is_last & (~o.valid | o.ready))) & ~ends),
+            reader.lets_next.eq(~todo.any() | Mux(has_two, if_more, if_one)),
+        ]
 
     # Put it out. An empty query has no key: what the memory holds beyond its rows is not looked at.
     picked_level = Signal.like(max_level, reset_less=True)
@@ -134,7 +146,7 @@ def scan_levels(
     m.d.comb += place.eq(Mux(is_empty, 0, picked(numbers(range(n_scores)))))
     with m.If(~o.valid | o.ready):
         m.d.sync += o.valid.eq(gives)
-    with m.If(given):
+    with m.If((~o.valid | o.ready) if dims.has_chains else given):
         m.d.sync += [
             index.eq(Cat(place, group)),
             picked_level.eq(Mux(is_empty, 0, picked(levels))),

@@ -66,7 +66,7 @@ class ScoreArray(wiring.Component):
         m = Module()
         n_lanes, d_head = self.dims.n_lanes, self.dims.spec.d_head
 
-        # All stages move together: when the last one is empty or taken.
+        # All stages move together: when the last one is empty or taken; on an FPGA when it could be.
         n_stages = self.dims.config.score_stages
         valid = [self.i.valid, *(Signal(name=f"valid_{s}") for s in range(1, n_stages + 1))]
         takes_part = [
@@ -76,7 +76,7 @@ class ScoreArray(wiring.Component):
         last = [self.i.p.last, *(Signal(name=f"last_{s}", reset_less=True) for s in range(1, n_stages + 1))]
         moves = Signal()
         m.d.comb += [
-            moves.eq((~valid[-1] | self.o.ready) if n_stages else self.o.ready),
+            moves.eq((~valid[-1] | self.o.ready) if n_stages and not self.dims.moves_at_once else self.o.ready),
             self.i.ready.eq(moves),
             self.o.valid.eq(valid[-1]),
             self.o.p.last.eq(last[-1]),

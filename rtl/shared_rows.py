@@ -81,7 +81,7 @@ class SharedRows(wiring.Component):
             ]
             levels = score.o
             if dims.spare_places:
-                m.submodules[f"spare_row_{n}"] = spare = Spare(payload.levels(dims))
+                m.submodules[f"spare_row_{n}"] = spare = Spare(payload.levels(dims), takes_all=dims.has_chains)
                 wiring.connect(m, levels, spare.i)
                 levels = spare.o
             wiring.connect(m, levels, selector.i)
@@ -90,7 +90,7 @@ class SharedRows(wiring.Component):
             if dims.waiting_keys and n > 0:
                 m.submodules[f"waiting_{n}"] = waits = queue_of(payload.kept_key(dims), depth=dims.waiting_keys)
             elif dims.spare_places:
-                m.submodules[f"spare_key_{n}"] = waits = Spare(payload.kept_key(dims))
+                m.submodules[f"spare_key_{n}"] = waits = Spare(payload.kept_key(dims), takes_all=dims.has_chains)
             else:
                 continue
             wiring.connect(m, one, waits.i)

@@ -38,6 +38,9 @@ MOST_ROWS_WITHOUT_SPARE = 64
 #: Bits that a stage of the normaliser adds at most: as many as fit 1 GHz in 45 nm.
 MOST_ADDED_BITS = 11
 
+#: Words of a slice that one cycle selects from, of an FPGA: a level of LUTs or two.
+MOST_SELECTED = 4
+
 #: Cycles from a selector's last key to the sums that it completes: the way to the table, and three in the weighted sum.
 #: A memory that takes longer than a cycle does so for keys and for values.
 KEY_LATENCY = 4
@@ -87,6 +90,8 @@ class Sizes:
         Pipeline registers inside the tree that counts a row's keys in the histogram selector.
     has_chains, sum_stages
         Whether sums are chains of carries (`fabric`); registers between a value and the sum that it is added to.
+    has_query_stage
+        Whether a query waits in a register before it is fetched for.
     has_table_stage
         Whether a kept key waits in a register before the softmax table.
     registers_levels, tree_stages
@@ -109,6 +114,10 @@ class Sizes:
     key_latency
         Cycles that the reads of a query's last key and last value add to its latency, with the sums. A `request` memory
         answers in the cycle after the request.
+    moves_at_once
+        Whether what is between the fetch and the selector moves on whenever the last of it could, be there one or not.
+    select_stages
+        Cycles more that it takes to select an element of a slice.
     division_latency
         Cycles from a slice's transfer to the normaliser until its first elements are offered.
     is_share
@@ -187,7 +196,6 @@ class Sizes:
         self.offset_bits = max(1, (negated + most_halves).bit_length())
         n_parts = -(-spec.acc_bits // MOST_ADDED_BITS)
         self.addition_places = tuple(spec.acc_bits * part // n_parts for part in range(n_parts))
-        self.division_latency = n_parts + spec.out_bits + 2
         keys, values = config.memories
         self.key_read_latency = config.read_latency if keys == "external" else 1
         self.value_read_latency = config.read_latency if values == "external" else 1
@@ -196,8 +204,10 @@ class Sizes:
         self.key_latency = KEY_LATENCY + self.key_read_latency - 1 + self.value_read_latency - 1
         self.key_latency += sum(word.latency for word in self.bus_words.values()) + self.sum_stages
         self.key_latency += (KEY_REQUEST if keys == "request" else 0) + (VALUE_REQUEST if values == "request" else 0)
+        self.has_query_stage = self.has_chains and not self.has_row_range
         self.has_table_stage = spec.n_tables > 1 or self.has_chains
-        stages = config.range + self.has_table_stage  # behind Locate, and before the tables
+        # Behind Locate, before the tables, and before the replay.
+        stages = config.range + self.has_table_stage + self.has_chains
         self.key_latency += stages
         self.is_partial = config.n_engines > 1 or config.output == "partial"
         self.cut_stages = int(self.has_chains and config.selector == "histogram" and not self.is_partial)
@@ -206,10 +216,14 @@ class Sizes:
         self.reads_ahead = self.has_chains or self.scan_rows * self.n_lanes > MOST_AT_ONCE
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
         self.n_dividers = self._n_dividers()
+        n_beats = self.n_macs // self.n_dividers
+        self.moves_at_once = self.has_chains and (self.spare_places or config.selector == "histogram")
+        self.select_stages = int(self.has_chains and not self.is_partial and n_beats > MOST_SELECTED)
+        self.division_latency = n_parts + spec.out_bits + 2 + self.select_stages
         under_way = self.key_read_latency + (self.outstanding if keys == "request" else 0)
         self.n_stored = self._n_stored()
         self.queries_in_flight = under_way + config.score_stages + self.count_stages + PLACES_OF_QUERIES
-        self.queries_in_flight += 2 * self.spare_places + stages
+        self.queries_in_flight += 2 * self.spare_places + stages + self.has_query_stage + self.has_chains
         self.queries_in_flight += self.n_stored - 2
         has_queues = config.selector == "insertion" and self.n_queries_a_row > 1
         self.waiting_keys = max(2, spec.top_k) if has_queues else 0

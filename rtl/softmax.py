@@ -121,7 +121,10 @@ class SoftmaxTable(wiring.Component):
                 has_spare.eq(0),
             ]
         with m.Elif(is_here & ~has_spare):
-            m.d.sync += [has_spare.eq(1), spare.eq(found)]
+            m.d.sync += [has_spare.eq(1), *([] if self.dims.has_chains else [spare.eq(found)])]
+        if self.dims.has_chains:
+            with m.If(~has_spare):
+                m.d.sync += spare.eq(found)
         if several:
             ends_query = self.i.p.last & (self.i.p.slice == self.dims.fold - 1)
             m.d.comb += self.i_table.ready.eq(self.i.valid & ~has_spare & ends_query)

@@ -22,6 +22,8 @@ class Stage(wiring.Component):
     ----------
     shape
         Of a payload.
+    takes_all
+        Whether the register takes what is there in each cycle in which it is free: less to decide, and more that moves.
 
     Members
     -------
@@ -31,8 +33,9 @@ class Stage(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, shape: Any):
+    def __init__(self, shape: Any, *, takes_all: bool = False):
         self.shape = shape
+        self.takes_all = takes_all
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform) -> Module:
@@ -42,6 +45,6 @@ class Stage(wiring.Component):
         m.d.comb += [moves.eq(~self.o.valid | self.o.ready), self.i.ready.eq(moves & ~ResetSignal()), self.o.p.eq(held)]
         with m.If(moves):
             m.d.sync += self.o.valid.eq(self.i.valid)
-        with m.If(moves & self.i.valid):
+        with m.If(moves if self.takes_all else moves & self.i.valid):
             m.d.sync += held.eq(self.i.p)
         return m

@@ -71,12 +71,13 @@ class WeightedSum(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         dims, spec = self.dims, self.dims.spec
-        go = Signal()
-        # Of sums in chains a slice that is not taken holds nothing until the next one ends: `go` is of registers alone.
+        # Of sums in chains a slice that is not taken holds nothing until the next one ends: `go` is a register.
+        go = Signal(init=dims.has_chains)
         is_held = Signal()
         ends = Signal()
+        if not dims.has_chains:
+            m.d.comb += go.eq(~self.o.valid | self.o.ready)
         m.d.comb += [
-            go.eq(~(is_held & ends) if dims.has_chains else ~self.o.valid | self.o.ready),
             self.i.ready.eq(go),
             self.values.addr.eq(self.i.p.index * dims.fold + self.i.p.slice),
         ]
@@ -95,7 +96,10 @@ class WeightedSum(wiring.Component):
             reads.append(is_here & go & (key.weight != 0))
         issued = Signal()
         adds = Signal()
-        m.d.comb += [issued.eq(is_here & go), adds.eq(key.weight != 0), self.values.en.eq(Cat(reads))]
+        m.d.comb += [issued.eq(is_here & go), adds.eq(key.weight != 0)]
+        # Of an FPGA a word that none adds is read, too, but where it would be taken from those that were asked for.
+        reads_always = dims.has_chains and dims.config.memories[1] != "request"
+        m.d.comb += self.values.en.eq(go.replicate(len(reads)) if reads_always else Cat(reads))
 
         # Flags that travel with a key: stage 1 has its value from memory, 2 in a register, 3 its sums.
         flags = {
@@ -158,10 +162,12 @@ class WeightedSum(wiring.Component):
             self._common_sums(m, weight, negated, enables, restart, at["is_empty"][-1], is_held)
             sums = chained_sums(m, dims, product.terms(m, held_lines, values), go, moves_2 & go, ends)
             m.d.comb += [ends.eq(at["last"][-1]), self.o.valid.eq(is_held)]
-            with m.If(ends & ~is_held):
-                m.d.sync += is_held.eq(1)
-            with m.Elif(self.o.ready):
-                m.d.sync += is_held.eq(0)
+            holds, last_ends = Signal(), Signal()  # in the next cycle
+            m.d.comb += [
+                holds.eq(Mux(is_held, ~self.o.ready, ends)),
+                last_ends.eq(Mux(go, at["last"][-2], ends)),
+            ]
+            m.d.sync += [is_held.eq(holds), go.eq(~(holds & last_ends))]
             with m.If(~is_held):
                 m.d.sync += [self.o.p.is_empty.eq(at["is_empty"][-1]), self.o.p.last.eq(at["ends_query"][-1])]
                 m.d.sync += [self.o.p.acc[n].eq(total) for n, total in enumerate(sums)]

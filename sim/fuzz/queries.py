@@ -101,7 +101,7 @@ class Queries:
         have = min(len(at), len(beats))
         inside = first[:-1] < len(beats)
         begins = beats.end[first[:-1][inside]]
-        if dims.has_row_range or dims is not design.dimensions:
+        if dims.has_row_range or dims.has_query_stage or dims is not design.dimensions:
             is_wrong = (begins <= at[inside]).any()
         else:
             is_wrong = not inside.all() or (begins != at[inside]).any()

@@ -59,7 +59,13 @@ class Point:
 
 #: What makes an engine faster on an FPGA and changes no output: a register behind each key and value memory, a spare
 #: place before and behind the selector, and an engine that is drawn for one.
-FAST = ("engine.memory=external", "engine.read_latency=2", "engine.spare_places=true", "engine.fabric=luts")
+FAST = (
+    "engine.memory=external",
+    "engine.read_latency=3",
+    "engine.score_stages=3",
+    "engine.spare_places=true",
+    "engine.fabric=luts",
+)
 
 #: Words of a memory of an engine that is LUT RAM at most, where block RAM is slow.
 LUT_RAM_WORDS = {"ecp5-85k": 64}
@@ -71,7 +77,7 @@ POINTS = {
     for point in (
         Point(preset="tiny", device="ecp5-85k", seeds=3),
         Point(preset="minilm", device="ecp5-85k", seeds=3),
-        Point(preset="minilm", device="ecp5-85k", seeds=2, is_fast=True),
+        Point(preset="minilm", device="ecp5-85k", seeds=3, is_fast=True),
         Point(preset="bert", device="ecp5-85k", seeds=2),
         Point(preset="bert", device="ecp5-85k", seeds=3, is_fast=True),
         Point(preset="deit", device="ecp5-85k"),
@@ -80,7 +86,8 @@ POINTS = {
         Point(preset="tiny", device="ice40-up5k", seeds=1),
         Point(preset="tiny", device="gowin-gw2a-18", seeds=1),
         *(Point(preset=preset, device=device) for device in ("xc7", "xcup") for preset in PRESETS),
-        *(Point(preset=preset, device="ecp5-85k", standard=True) for preset in ("minilm", "bert")),
+        Point(preset="minilm", device="ecp5-85k", seeds=1, standard=True),
+        Point(preset="bert", device="ecp5-85k", standard=True),
         Point(preset="minilm", device="ecp5-85k", is_fast=True, has_dsp=True),
         Point(preset="deit", device="ecp5-85k", is_fast=True),
         Point(preset="flagship", device="ecp5-85k", is_fast=True),

@@ -8,6 +8,7 @@ LOADER = "tests/rtl/test_rtl_components.py::test_loader_puts_key_and_values_wher
 BANKS = "tests/rtl/test_rtl_components.py::test_banks_are_one_memory"
 FORK = "tests/rtl/test_rtl_components.py::test_fork_hands_each_branch_every_payload_once"
 OUTSIDE = "tests/rtl/test_rtl_bounds.py::test_rows_outside_change_nothing"
+OUTLIVES = "tests/rtl/test_rtl_bounds.py::test_a_row_that_is_transferred_outlives_a_reset"
 WITHDRAWN = "tests/rtl/test_rtl_bounds.py::test_a_row_withdrawn_harms_no_other"
 RESET = "tests/rtl/test_rtl_bounds.py::test_nothing_is_transferred_or_written_in_reset"
 TURNS = "tests/rtl/test_rtl_bounds.py::test_reader_and_writer_take_turns_at_a_word"
@@ -31,13 +32,15 @@ MUTANTS = [
     ),
     Mutant("values of a row outside are written", "loader.py", "is_offered & is_inside)", "is_offered)", OUTSIDE),
     Mutant("a row is stored in reset", "loader.py", "self.i.valid & ~ResetSignal()", "self.i.valid", RESET),
-    Mutant("a row is taken in reset", "loader.py", "self.may_write & ~ResetSignal()", "self.may_write", RESET),
+    Mutant(
+        "a row is taken in reset", "loader.py", "is_last_piece & takes & ~ResetSignal()", "is_last_piece & takes", RESET
+    ),
     Mutant("a withdrawn row's place is kept", "loader.py", "with m.If(~self.i.valid):", "with m.If(0):", WITHDRAWN),
     Mutant(
         "a key is written before its transfer",
         "loader.py",
-        "is_offered) & is_last_piece & is_inside",
-        "is_offered) & is_inside",
+        "else is_offered & is_last_piece & is_inside",
+        "else is_offered & is_inside",
         WITHDRAWN,
     ),
     Mutant(
@@ -47,6 +50,14 @@ MUTANTS = [
         "else self.wants_write))",
         LOADER_BENCH,
     ),
+    Mutant(
+        "a key that waits is forgotten in a reset",
+        "loader.py",
+        "waits = Signal(reset_less=True)",
+        "waits = Signal()",
+        OUTLIVES,
+    ),
+    Mutant("a key that waits is written in reset", "loader.py", "(~ResetSignal() if", "(1 if", OUTLIVES),
     Mutant("the writer always goes first", "turns.py", "meet & ~reader_waited", "0", TURNS),
     Mutant("both have the word", "turns.py", "~meet | ~reader_waited", "1", TURNS),
     Mutant("a kept key is offered in reset", "fork.py", "(self.i_valid & ~ResetSignal())", "self.i_valid", RESET),

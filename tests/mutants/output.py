@@ -51,8 +51,8 @@ MUTANTS = [
     Mutant(
         "a chained sum that waits is overwritten",
         "weighted_sum.py",
-        "go.eq(~(is_held & ends) if",
-        "go.eq(1 if",
+        "go.eq(~(holds & last_ends))",
+        "go.eq(1)",
         WEIGHTED_SUM,
     ),
     Mutant(
@@ -79,8 +79,8 @@ MUTANTS = [
     Mutant(
         "a slice that is not taken is overwritten",
         "weighted_sum.py",
-        "else ~self.o.valid | self.o.ready)",
-        "else 1)",
+        "go.eq(~self.o.valid | self.o.ready)",
+        "go.eq(1)",
         WEIGHTED_SUM,
     ),
     Mutant(

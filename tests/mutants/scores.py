@@ -16,7 +16,7 @@ STAGE = "tests/rtl/test_rtl_components.py::test_a_stage_is_a_cycle_and_holds_one
 
 MUTANTS = [
     Mutant(
-        "a stage takes what overwrites its word", "stage.py", "m.If(moves & self.i.valid)", "m.If(self.i.valid)", STAGE
+        "a stage takes what overwrites its word", "stage.py", "else moves & self.i.valid", "else self.i.valid", STAGE
     ),
     Mutant("a stage offers a word twice", "stage.py", "self.o.valid.eq(self.i.valid)", "self.o.valid.eq(1)", STAGE),
     Mutant("what waits is overwritten", "spare.py", "m.Elif(self.i.valid & ~has_spare)", "m.Elif(self.i.valid)", SPARE),
@@ -49,22 +49,22 @@ MUTANTS = [
     Mutant(
         "a stall is dropped between score stages",
         "score.py",
-        "moves.eq((~valid[-1] | self.o.ready) if n_stages else self.o.ready)",
+        "moves.eq((~valid[-1] | self.o.ready) if n_stages and not self.dims.moves_at_once else self.o.ready)",
         "moves.eq(1)",
         SCORE,
     ),
     Mutant(
         "n_valid is off by one",
         "fetch.py",
-        "remaining[: dims.lane_bits]",
-        "(remaining + 1)[: dims.lane_bits]",
+        "remaining[: self.dims.lane_bits]",
+        "(remaining + 1)[: self.dims.lane_bits]",
         FETCH,
     ),
     Mutant(
         "a full row is taken for an empty one",
         "fetch.py",
-        ".any(), ~Const(0, n_lanes), some)",
-        ".any(), some, some)",
+        "is_full, ~Const(0, self.dims.n_lanes), some)",
+        "is_full, some, some)",
         FETCH,
     ),
     Mutant(

@@ -88,8 +88,8 @@ MUTANTS = [
     Mutant(
         "a first group does not wait for its cut",
         "group_reader.py",
-        "self.is_read & ~waits &",
-        "self.is_read &",
+        "self.is_read & ~waits & self.lets_next",
+        "self.is_read & self.lets_next",
         RANDOM_ROWS,
     ),
     Mutant(
@@ -110,8 +110,8 @@ MUTANTS = [
     Mutant(
         "a stalled row is lost on its way through the count",
         "histogram.py",
-        "here[step - 1] & (~here[step] | moves[step])",
-        "here[step - 1]",
+        "may_move if all_move else ~here[step] | moves[step]",
+        "Const(1)",
         RANDOM_ROWS,
     ),
     Mutant(
@@ -187,8 +187,23 @@ MUTANTS = [
     Mutant(
         "the next query's last key is taken while this one is read",
         "replay.py",
-        " & ~self.i.p.last)",
-        ")",
+        "(write < read) & ~self.i.p.last)",
+        "(write < read))",
+        REPLAY,
+    ),
+    Mutant(
+        "a list that looks ahead takes the next query's last key",
+        "replay.py",
+        "has_room & ~self.i.p.last",
+        "has_room",
+        REPLAY,
+    ),
+    Mutant("a list that looks ahead has room in every pass", "replay.py", "is_final & Mux(taken", "Mux(taken", REPLAY),
+    Mutant(
+        "a list that looks ahead ends a pass a key late",
+        "replay.py",
+        "read == write_before, read == write)",
+        "read == write, read == write)",
         REPLAY,
     ),
     Mutant(

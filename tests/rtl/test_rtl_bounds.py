@@ -128,12 +128,50 @@ def test_a_row_withdrawn_harms_no_other(rng: np.random.Generator) -> None:
     simulate(dut, testbench)
 
 
+@pytest.mark.parametrize("fabric", ["cells", "luts"])
+def test_a_row_that_is_transferred_outlives_a_reset(fabric: str) -> None:
+    """Its key is written once, before the reset or after it, wherever the row goes."""
+    dut: Any = RowLoader(dimensions(n_lanes=2, fabric=fabric))
+    spec = dut.dims.spec
+    top = Module()
+    top.domains.sync = sync = ClockDomain()
+    top.submodules.dut = dut
+    written: list[tuple[int, int, int]] = []
+
+    async def testbench(ctx: Any) -> None:
+        for index in range(spec.n_keys):
+            ctx.set(dut.i.valid, 1)
+            ctx.set(dut.i.payload, {"index": index, "key": index + 1, "value": [0] * spec.d_value})
+            for is_reset in (0, 1, 1, 0):
+                ctx.set(sync.rst, is_reset)
+                assert ctx.get(dut.i.ready) == (not is_reset)
+                if enables := ctx.get(dut.keys.en):
+                    assert not is_reset
+                    written.append((enables, ctx.get(dut.keys.addr), ctx.get(dut.keys.data) % 2**spec.d_head))
+                await ctx.tick()
+                ctx.set(dut.i.valid, 0)
+
+    simulator = Simulator(top)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    assert written == [(1 + index % 2, index // 2, index + 1) for index in range(spec.n_keys)]
+
+
+@pytest.mark.parametrize("fabric", ["cells", "luts"])
 @pytest.mark.parametrize("selector", ["histogram", "insertion"])
-def test_nothing_is_transferred_or_written_in_reset(selector: str, rng: np.random.Generator) -> None:
+def test_nothing_is_transferred_or_written_in_reset(selector: str, fabric: str, rng: np.random.Generator) -> None:
     """Whatever the inputs offer and wherever the reset comes, no stream moves and no memory is written."""
     spec = spec_of()
     config = EngineConfig(
-        selector=selector, memory="external", table="loadable", mask=True, n_macs=2, n_lanes=2, read_latency=2
+        selector=selector,
+        memory="external",
+        table="loadable",
+        mask=True,
+        n_macs=2,
+        n_lanes=2,
+        read_latency=2,
+        fabric=fabric,
     )
     dut: Any = Engine(spec, config)
     inputs = [dut.i_row, dut.i_weight, dut.i_query, dut.i_mask]

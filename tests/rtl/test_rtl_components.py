@@ -189,10 +189,11 @@ def test_score_counts_matches_of_keys_that_take_part(
 
 @pytest.mark.parametrize(("pause", "stall"), RHYTHMS)
 @pytest.mark.parametrize(("n_macs", "top_k"), [(4, 4), (2, 4), (1, 3), (2, 1)])
+@pytest.mark.parametrize("fabric", ["cells", "luts"])
 def test_replay_repeats_each_query(
-    n_macs: int, top_k: int, pause: float, stall: float, rng: np.random.Generator
+    fabric: str, n_macs: int, top_k: int, pause: float, stall: float, rng: np.random.Generator
 ) -> None:
-    dims = dimensions(top_k=top_k, engine={"n_macs": n_macs})
+    dims = dimensions(top_k=top_k, engine={"n_macs": n_macs, "fabric": fabric})
     sent, expected = [], []
     for _ in range(30):
         n_kept = int(rng.integers(0, top_k + 1))

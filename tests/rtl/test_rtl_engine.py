@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,12 +136,17 @@ def test_many_passes_at_the_bound(
     assert dims.bound() < cycles(slower) <= Dimensions(spec, slower).cycle_terms()["select"]
 
 
+@pytest.mark.parametrize("ways", [{"fabric": "cells"}, {"fabric": "luts"}, {"fabric": "luts", "spare_places": True}])
 @pytest.mark.parametrize("selector", ["histogram", "insertion"])
-@pytest.mark.parametrize(("n_macs", "n_lanes"), [(1, 1), (2, 2), (4, 1)])
-def test_latency(selector: str, n_macs: int, n_lanes: int, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(("n_macs", "n_lanes", "n_dividers"), [(1, 1, 1), (2, 2, 1), (4, 1, 1), (8, 1, 1), (8, 1, 8)])
+def test_latency(
+    selector: str, n_macs: int, n_lanes: int, n_dividers: int, ways: dict[str, Any], rng: np.random.Generator
+) -> None:
     """A lone query takes `Dimensions.latency` at most, and that much where nothing is data-dependent."""
-    spec = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=8, top_k=8, logit_scale=0.2)
-    config = EngineConfig(selector=selector, n_macs=n_macs, n_lanes=n_lanes, expose_index=False)
+    spec = AttentionSpec.from_logit_scale(d_head=8, d_value=8, n_keys=8, top_k=8, logit_scale=0.2)
+    config = EngineConfig(
+        selector=selector, n_macs=n_macs, n_lanes=n_lanes, n_dividers=n_dividers, expose_index=False, **ways
+    )
     dims = Dimensions(spec, config)
     beats = check(spec, config, rng, n_queries=1, n_valid=8)
     taken = beats.cycles["o_out"][-1] - beats.cycles["i_query"][0]
