@@ -26,7 +26,8 @@ class Normalizer(wiring.Component):
 
     * **Latency**: `dims.division_latency` cycles from a slice's transfer to its first elements' offer.
     * **Throughput**: `n_dividers` elements a cycle, also from one slice to the next.
-    * A stall holds all stages. Nothing is offered in reset.
+    * A stall holds all stages; on an FPGA a cycle later, and what comes meanwhile waits in a spare place. Nothing is
+      offered in reset.
 
     Parameters
     ----------

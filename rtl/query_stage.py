@@ -59,7 +59,7 @@ class QueryStage(wiring.Component):
             self.i.ready.eq(stage.i.ready),
             stage.i.p.query.eq(self.i.p.query),
             stage.i.p.n_valid.eq(Mux(is_above, n_keys, self.i.p.n_valid)),
-            stage.i.p.is_single.eq(self.i.p.n_valid <= n_lanes),
+            stage.i.p.is_single.eq(1 if n_keys <= n_lanes else self.i.p.n_valid <= n_lanes),
         ]
         with m.If(self.i.valid & self.i.ready & is_above):
             m.d.sync += self.error.eq(1)

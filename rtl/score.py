@@ -25,7 +25,7 @@ class ScoreArray(wiring.Component):
     * **Latency**: `score_stages` cycles. The registers cut the tree into equal parts, or all but the last do, and that
       one holds levels (`Dimensions.registers_levels`).
     * **Throughput**: one row a cycle.
-    * A stall holds all stages; before the first result there is nothing to stall.
+    * A stall holds all stages; before the first result there is nothing to stall, but where `moves_at_once`.
 
     Parameters
     ----------

@@ -27,8 +27,9 @@ class WeightedSum(wiring.Component):
     (`rtl.product`). Rows and sum are added in one tree of full adders, bit-sliced across the elements; where a carry
     would be late it waits in a register for the next key, and after the last one it is handed on as it is.
 
-    A weight of 0 changes no sum: memory, values and sums stand still for it. Otherwise a key takes a cycle in each of
-    three stages: its value is read, then it is a register's, then in the sums.
+    A weight of 0 changes no sum: memory, values and sums stand still for it, but that the memory of an engine for an
+    FPGA is read in each cycle without a stall. Otherwise a key takes a cycle in each of three stages: its value is
+    read, then it is a register's, then in the sums.
 
     * **Latency**: `2 + read_latency + sum_stages` cycles from the last key's transfer to the slice's offer.
     * **Throughput**: a key a cycle, also from one slice to the next; where sums are chains a slice in two.

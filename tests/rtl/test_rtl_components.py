@@ -17,6 +17,7 @@ from hamming.rtl.fetch import KeyFetch
 from hamming.rtl.fork import Fork
 from hamming.rtl.loader import RowLoader
 from hamming.rtl.memory import BankedMemory, WritePort
+from hamming.rtl.query_stage import QueryStage
 from hamming.rtl.replay import Replay
 from hamming.rtl.score import ScoreArray
 from hamming.rtl.short_queue import ShortQueue
@@ -182,6 +183,22 @@ def test_score_counts_matches_of_keys_that_take_part(
     assert [beat.last for beat in beats.payloads["o"]] == last.tolist()
     if not (pause or stall):
         assert {o - i for i, o in zip(beats.cycles["i"], beats.cycles["o"], strict=True)} == {dut.latency}
+
+
+# --- queries that wait ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pause", "stall"), RHYTHMS)
+@pytest.mark.parametrize(("n_keys", "n_lanes"), [(11, 1), (11, 4), (8, 8)])
+def test_a_query_that_waits_knows_its_rows(n_keys: int, n_lanes: int, pause: float, stall: float) -> None:
+    """Whatever `n_valid` is: bounded, and whether one row holds the keys below it."""
+    dut = QueryStage(dimensions(n_keys=n_keys, engine={"n_lanes": n_lanes, "fabric": "luts"}))
+    sent = [{"query": n % 32, "n_valid": n} for n in range(2**dut.dims.spec.n_valid_bits)]
+    beats = run(dut, {"i": sent}, {"o": len(sent)}, pause=pause, stall=stall)
+    found = [(beat.query, beat.n_valid, beat.is_single) for beat in beats.payloads["o"]]
+    assert found == [(n % 32, min(n, n_keys), int(min(n, n_keys) <= n_lanes)) for n in range(len(sent))]
+    if not (pause or stall):
+        assert {o - i for i, o in zip(beats.cycles["i"], beats.cycles["o"], strict=True)} == {1}
 
 
 # --- replaying --------------------------------------------------------------------------------------------------------
