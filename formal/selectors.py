@@ -154,13 +154,16 @@ def _hang_proof(name: str, *, most: int, gives: int, takes: int, **sizes) -> Pro
     )
 
 
-def _cut_proof(name: str, *, scans: bool = False, **sizes) -> Proof:
+def _cut_proof(name: str, *, scans: bool = False, is_wide: bool = False, **sizes) -> Proof:
+    """With `is_wide` the selector is made as one that looks at many scores at once."""
     dims = small(**sizes)
+    dims.reads_ahead |= is_wide
     return Proof(
         name=f"histogram.{name}",
         component="HistogramSelector",
         what="of each query the right cut, and with it, from the scan, the right beats in order, all of them",
-        size=size_of(dims, "n_keys", "d_head", "top_k", "n_lanes", *(["fabric"] if dims.has_chains else [])),
+        size=size_of(dims, "n_keys", "d_head", "top_k", "n_lanes", *(["fabric"] if dims.has_chains else []))
+        + (", as of many scores" if is_wide else ""),
         build=lambda: cuts(dims, scans=scans),
     )
 
@@ -171,6 +174,8 @@ PROOFS = (
     _cut_proof("scan", n_keys=2, d_head=1, top_k=1, scans=True),
     _cut_proof("cut_ahead", n_keys=3, d_head=1, top_k=2, fabric="luts"),
     _cut_proof("scan_ahead", n_keys=2, d_head=1, top_k=1, scans=True, fabric="luts"),
+    _cut_proof("cut_wide", n_keys=3, d_head=1, top_k=2, is_wide=True),
+    _cut_proof("scan_wide", n_keys=2, d_head=1, top_k=1, scans=True, is_wide=True),
     _cut_proof("cut_two_lanes", n_keys=4, d_head=1, top_k=3, n_lanes=2),
     _proof("three_keys", selector="insertion", n_keys=3, d_head=1, top_k=2, most=2, is_small=True),
     _proof("two_lanes", selector="insertion", n_keys=4, d_head=2, top_k=2, n_lanes=2, most=2),

@@ -8,10 +8,23 @@ from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-__all__ = ["at_least_two", "compare", "first", "lowest", "numbers", "of_first", "select", "select_in_parts"]
+__all__ = [
+    "FirstInParts",
+    "at_least_two",
+    "compare",
+    "first",
+    "lowest",
+    "numbers",
+    "of_first",
+    "select",
+    "select_in_parts",
+]
 
 #: Positions that `select_in_parts` looks at in a cycle: three levels of four inputs, and as many parts of 64.
 PART = 8
+
+#: Positions among which the first is found at once where a word is long.
+SHORT = 16
 
 
 def numbers(values: Sequence[int]) -> list[Value]:
@@ -54,6 +67,35 @@ def lowest(word: Value) -> Value:
     half = len(word) // 2
     low, high = word[:half], word[half:]
     return Cat(lowest(low), lowest(high) & (~low.any()).replicate(len(high)))
+
+
+class FirstInParts:
+    """The lowest 1 of a long word, by parts of `SHORT` positions, each of which finds its own first beside the others.
+
+    Nothing depends on a line from all of the word to each position: where that would be too slow.
+    """
+
+    def __init__(self, word: Value):
+        self._parts = [word[n : n + SHORT] for n in range(0, len(word), SHORT)]
+        self._firsts = [first(part) for part in self._parts]
+        self._has = Cat(part.any() for part in self._parts)
+        self._leads = first(self._has)
+
+    def one_hot(self) -> Value:
+        """Return `first(word)`."""
+        return Cat(one & leads.replicate(len(one)) for one, leads in zip(self._firsts, self._leads, strict=True))
+
+    def select(self, words: Sequence[Value]) -> Value:
+        """Return the bit-sliced number there (0 if there is none)."""
+        found = [
+            select(one, [word[n * SHORT : n * SHORT + len(one)] for word in words])
+            for n, one in enumerate(self._firsts)
+        ]
+        return select(self._leads, [Cat(part[b] for part in found) for b in range(len(words))])
+
+    def has_two(self) -> Value:
+        """Return `at_least_two(word)`."""
+        return at_least_two(self._has) | Cat(at_least_two(part) for part in self._parts).any()
 
 
 def of_first(word: Value, other: Value) -> Value:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream
 
-from hamming.rtl.bit_sliced import at_least_two, compare, first, lowest, numbers, of_first, select
+from hamming.rtl.bit_sliced import FirstInParts, at_least_two, compare, first, lowest, numbers, of_first, select
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.group_reader import AheadReader, GroupReader
 from hamming.rtl.memory import DualPortMemory
@@ -103,11 +104,19 @@ def scan_levels(
     has_two = Signal()
     knows_quota = n_scores <= MOST_AT_ONCE and not dims.has_chains
     ends_quota = takes_equal & left["one_equal"] if knows_quota else 0
+    picked: Callable[[Sequence[Value]], Value] = partial(select, pick)
+    if dims.has_chains or n_scores <= MOST_AT_ONCE:
+        lowest_one = lowest(todo) if dims.has_chains else first(todo)
+        are_two, is_first_equal = at_least_two(todo), of_first(todo, equal)
+    else:
+        parts = FirstInParts(todo)
+        picked = parts.select
+        lowest_one, are_two, is_first_equal = parts.one_hot(), parts.has_two(), parts.select([equal])
     m.d.comb += [
-        pick.eq(lowest(todo) if dims.has_chains else first(todo)),
+        pick.eq(lowest_one),
         has_above.eq((todo & ~equal).any()),
-        has_two.eq(at_least_two(todo)),
-        takes_equal.eq(of_first(todo, equal)),
+        has_two.eq(are_two),
+        takes_equal.eq(is_first_equal),
         has_quota.eq(left["two_equal"] | (left["one_equal"] & ~(given & takes_equal))),  # after this cycle
         is_empty.eq(left["none"]),
         is_last.eq(left["one"]),
@@ -134,13 +143,13 @@ def scan_levels(
     gave_empty = Signal(reset_less=True)
     gave_last = Signal(reset_less=True)
     place = Signal(n_scores.bit_length() - 1)
-    m.d.comb += place.eq(Mux(is_empty, 0, select(pick, numbers(range(n_scores)))))
+    m.d.comb += place.eq(Mux(is_empty, 0, picked(numbers(range(n_scores)))))
     with m.If(~o.valid | o.ready):
         m.d.sync += o.valid.eq(gives)
     with m.If((~o.valid | o.ready) if dims.has_chains else given):
         m.d.sync += [
             index.eq(Cat(place, group)),
-            picked_level.eq(Mux(is_empty, 0, select(pick, levels))),
+            picked_level.eq(Mux(is_empty, 0, picked(levels))),
             best_level.eq(max_level),
             gave_empty.eq(is_empty),
             gave_last.eq(is_last),

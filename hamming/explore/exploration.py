@@ -155,11 +155,12 @@ def explore(study: Study, candidates: Candidates, kept: Kept, pool: Pool) -> Exp
 
 
 def _chosen(study: Study, candidates: Candidates, others: set[str]) -> dict[str, tuple[Sections, Candidate]]:
-    """Return those that are measured, by the name of their engine, without what is a preset.
+    """Return those that are measured, by the name of their engine, each engine once, without what is a preset.
 
     Of a study that measures nothing all are returned that may meet the constraints.
     """
-    possible = [one for one in candidates.possible if key_of(one.design) not in others]
+    unlike = {key_of(one.design): one for one in reversed(candidates.possible)}  # the first of each
+    possible = [one for key, one in reversed(unlike.items()) if key not in others]
     objectives = np.array([signed(one.figures, study.objectives) for one in possible])
     numbers = spread(objectives.reshape(len(possible), len(study.objectives)), study.measured or len(possible))
     found = {}

@@ -69,8 +69,12 @@ class Kept:
 
 
 def key_of(design: Design) -> str:
-    """Return what tells a design, and what it is measured with, from all others."""
+    """Return what tells a design, and what it is measured with, from all others: what is left out counts as derived."""
     engine = {name: value for name, value in design.config.to_dict().items() if name != "name"}
+    dims = design.dimensions
+    engine |= {name: getattr(dims, name) for name in ("n_macs", "n_dividers", "spare_places")}
+    if design.config.selector == "histogram":
+        engine["scan_rows"] = dims.scan_rows
     facts = [design.spec.to_dict(), engine, CLOCK_GHZ, made_with()]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

@@ -25,6 +25,7 @@ from hamming.synth.compare.gates_at_work import DEFAULT_WINDOW, at_work
 from hamming.synth.energy.chain_workload import chain_workload
 from hamming.synth.library.libraries import load_library
 from hamming.synth.memory.sram import SramModel
+from hamming.synth.studies.sweep import SLOW_ROWS
 
 __all__ = ["RESULTS", "engine_of", "markdown", "measure", "read"]
 
@@ -40,11 +41,16 @@ _BANK_WORDS = 2048
 
 
 def engine_of(n_engines: int) -> Design:
-    """Return one engine of the chain of `sim.chain_length`, its values in banks that are read within a cycle."""
+    """Return one engine of the chain of `sim.chain_length`, its values in banks that are read within a cycle.
+
+    Where its keys are so many that their memory takes longer, scores have a stage more, as in `synth.studies.sweep`.
+    """
     whole = design_of(n_engines)
     dims = whole.dimensions
     banks = max(1, dims.part.spec.n_keys * dims.fold // _BANK_WORDS)
+    stages = whole.config.score_stages + (dims.part.n_rows > SLOW_ROWS)
     config = dataclasses.replace(whole.config, name="engine", chain=True, output="partial", value_banks=banks)
+    config = dataclasses.replace(config, score_stages=stages)
     return Design(whole.spec, dataclasses.replace(config, expose_index=False))
 
 

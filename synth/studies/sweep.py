@@ -21,7 +21,7 @@ from hamming.rtl.design import Design
 from hamming.synth.compare.measure import engine_figures
 from hamming.synth.library.libraries import load_library
 
-__all__ = ["AXES", "SWEEP", "design_of", "markdown", "measure", "points"]
+__all__ = ["AXES", "SLOW_ROWS", "SWEEP", "design_of", "markdown", "measure", "points"]
 
 #: The file in the repository.
 SWEEP = Path(__file__).with_name("sweep.json")
@@ -40,7 +40,7 @@ AXES = {
 _CLOCK_GHZ = 1.0
 
 #: Rows of keys beyond which their memory takes a tenth of the period longer, so that the popcount has a stage more.
-_SLOW_ROWS = 256
+SLOW_ROWS = 256
 
 #: Most words of a bank of the value memory: of 32 bits, they are read in 0.54 ns.
 _BANK_WORDS = 2048
@@ -69,7 +69,7 @@ def design_of(point: dict[str, int]) -> Design:
     spec = AttentionSpec.from_logit_scale(
         d_head=d, d_value=d, n_keys=n_keys, top_k=min(top_k, n_keys), logit_scale=d**-0.5, weight_bits=8
     )
-    stages = (2 if d <= 64 else 4) + (n_rows > _SLOW_ROWS)
+    stages = (2 if d <= 64 else 4) + (n_rows > SLOW_ROWS)
     n_banks = max(1, n_keys * (d // n_macs) // _BANK_WORDS)
     config = EngineConfig(
         name="swept",

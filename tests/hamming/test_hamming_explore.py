@@ -17,7 +17,9 @@ from hamming.explore.quantities import QUANTITIES, cosine_to_all_keys
 from hamming.explore.study import read_study
 from hamming.golden.accuracy import cosine
 from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import load_design
+from hamming.rtl.dimensions import Dimensions
 from hamming.synth.energy.workload import real_vectors
 from tests.hamming.command_line import assert_mistake, call, files
 
@@ -190,6 +192,25 @@ def test_estimates_alone():
         assert design.spec.to_dict() == facts["points"][name]["spec"]
         assert design.config.to_dict() == facts["points"][name]["engine"]
     assert "12 candidates of 12 combinations" in result.stdout
+
+
+def test_an_engine_is_there_once_however_it_is_written():
+    """Eight elements in 16 cycles are for one divider, so that "auto" is 1, with 2 multipliers and with 4."""
+    text = """
+design = "tiny"
+measured = 0
+objectives = ["area"]
+[free.engine]
+n_macs = [2, 4]
+n_dividers = ["auto", 1, 2]
+"""
+    result = call("explore", save(text), "-o", "out", "--no-page")
+    assert result.exit_code == 0, result.output
+    assert "6 candidates of 6 combinations" in result.stdout
+    points = json.loads(Path("out/front.json").read_text())["points"]
+    sections = [(one["spec"], one["engine"]) for name, one in points.items() if name != "tiny"]
+    sizes = [Dimensions(AttentionSpec.from_dict(spec), EngineConfig.from_dict(engine)) for spec, engine in sections]
+    assert sorted((dims.n_macs, dims.n_dividers) for dims in sizes) == [(2, 1), (2, 2), (4, 2)]  # (4, 1) is tiny
 
 
 def test_files_of_an_earlier_front_go_and_others_stay():

@@ -7,9 +7,20 @@ from tests.mutants.mutant import Mutant
 REPLAY = "tests/rtl/test_rtl_components.py::test_replay_repeats_each_query"
 EVERY_ROW = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys"
 RANDOM_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows"
+MANY_SCORES = "tests/rtl/test_rtl_selectors.py::test_many_scores_at_once"
 SELECTOR_BENCH = "tests/sim/test_sim_components.py::test_component[selector-odd]"
 
 MUTANTS = [
+    Mutant("each part has a first", "bit_sliced.py", "one & leads.replicate(len(one))", "one", MANY_SCORES),
+    Mutant("the last part leads", "bit_sliced.py", "first(self._has)\n", "first(self._has[::-1])[::-1]\n", MANY_SCORES),
+    Mutant("one in each of two parts is one", "bit_sliced.py", "at_least_two(self._has) | ", "", MANY_SCORES),
+    Mutant(
+        "two in a part are one",
+        "bit_sliced.py",
+        "Cat(at_least_two(part) for part in self._parts).any()",
+        "0",
+        MANY_SCORES,
+    ),
     Mutant(
         "the cut is one key late",
         "cut.py",
@@ -198,8 +209,8 @@ MUTANTS = [
     Mutant(
         "an empty query has a key's index",
         "scan.py",
-        "Mux(is_empty, 0, select(pick, numbers",
-        "Mux(0, 0, select(pick, numbers",
+        "Mux(is_empty, 0, picked(numbers",
+        "Mux(0, 0, picked(numbers",
         SELECTOR_BENCH,
     ),
 ]

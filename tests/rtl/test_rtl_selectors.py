@@ -139,6 +139,18 @@ def test_pipelined_counts_keep_stored_scores(n_lanes: int, rng: np.random.Genera
     check("histogram", dims, queries, stall=0.1)
 
 
+@pytest.mark.parametrize(("pause", "stall"), [(0.0, 0.0), (0.3, 0.3)])
+def test_many_scores_at_once(pause: float, stall: float, rng: np.random.Generator) -> None:
+    """Of 128 scores the first is found in parts; queries of a row, or of none, come between long ones."""
+    dims = dimensions("histogram", d_head=3, n_keys=300, top_k=9, n_lanes=16, scan_rows=8)
+    assert dims.reads_ahead
+    lengths = [300, 1, 1, 17, 0, 1, 200, *rng.integers(0, 301, 6).tolist(), *rng.integers(0, 40, 6).tolist()]
+    dense = [rng.integers(0, 5, n) for n in lengths]
+    sparse = [np.where(rng.random(n) < 0.03, rng.integers(2, 5, n), rng.integers(0, 2, n)) for n in lengths]
+    queries = [levels.tolist() for pair in zip(dense, sparse, strict=True) for levels in pair]
+    check("histogram", dims, queries, pause=pause, stall=stall)
+
+
 def test_insertion_takes_a_cycle_for_each_key_that_ranks() -> None:
     """Rising scores are the worst case: every key of a row of several lanes goes in."""
     dims = dimensions("insertion", d_head=31, n_keys=32, top_k=4, n_lanes=4)

@@ -75,7 +75,7 @@ def test_no_row_waits_for_the_sums_of_a_query_of_its_group(n_macs, cycles, rng):
     q, k, v = rng.integers(0, 2, (40, 8)), rng.integers(0, 2, (37, 8)), rng.integers(-8, 8, (37, 8))
     found = simulate(spec, config, q, k, v)
     assert found.report.passed
-    assert 2 * found.report.cycles_a_query == pytest.approx(cycles, abs=0.2)
+    assert found.report.cycles_a_query == pytest.approx(cycles / 2, abs=0.1)
 
 
 def test_a_window_of_a_group_reads_what_any_of_its_queries_sees(rng):
