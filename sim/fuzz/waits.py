@@ -59,9 +59,9 @@ def hold_waits(design: Design, log: Log, epoch: Epoch, queries: Queries, latency
     # A reset leaves the cells of an insertion selector to be shifted out.
     settled = epoch.begin + (design.spec.top_k if design.config.selector == "insertion" else 0)
     most = _MOST_WAITS * latency + _MORE_CYCLES
-    offers = epoch.offers["i_query"]
-    for n in np.flatnonzero(offers.end - offers.start > most):
-        if free_cycles(offers.start[n], offers.end[n]) > most:
+    offers, taken = epoch.offers["i_query"], most + _rows_wait(design)
+    for n in np.flatnonzero(offers.end - offers.start > taken):
+        if free_cycles(offers.start[n], offers.end[n]) > taken:
             found.wrong(f"i_query: the query of cycle {offers.start[n]} waits until {offers.end[n]}: a hang")
     before = group_before = epoch.begin  # when the query before, and the last one of the group before, were done
     for n in range(min(len(queries.at), queries.n_complete + 1)):
@@ -82,6 +82,17 @@ def hold_waits(design: Design, log: Log, epoch: Epoch, queries: Queries, latency
                     found.wrong(f"the lone query of cycle {start} takes {end - start} cycles, more than {stated}")
             group_before = end
         before = end
+
+
+def _rows_wait(design: Design) -> int:
+    """Return how long all rows of a query may wait to be asked for, one after the other, before it is transferred.
+
+    As many rows as may be under way can be those of as many queries of a row each, and one is done in the cycles that
+    a query takes. An engine that knows the rows beforehand takes a query with its last row, others with the first.
+    """
+    dims = design.dimensions
+    is_asked_for = design.config.memories[0] == "request" and dims.has_row_range
+    return dims.part.n_rows * max(dims.cycle_terms().values()) if is_asked_for else 0
 
 
 def _slow(log: Log, epoch: Epoch) -> list[tuple[int, int]]:
