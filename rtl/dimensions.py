@@ -84,7 +84,7 @@ class Dimensions(Sizes):
         return {
             "score": rows * self.beats_a_word("key"),
             "select": select,
-            "sum": sum(map(self._summed, kept)) * self.fold * self.beats_a_word("value"),
+            "sum": sum(map(self._sums, kept)) * self.beats_a_word("value"),
             "divide": n_queries * self.spec.d_value // self.n_dividers,
         }
 

@@ -8,6 +8,9 @@ from hamming.rtl.dimensions import BUFFER_LATENCY, HOP_LATENCY, Dimensions
 
 __all__ = ["cycles"]
 
+#: Where sums are chains: the next query's first key waits for the second of the last slice.
+_TWO_KEPT = " + (1 if two keys are kept)"
+
 
 def cycles(dims: Dimensions) -> dict[str, Any]:
     """Return what a manifest says of a query's cycles and latency: formulas, and what they give for all keys."""
@@ -28,6 +31,8 @@ def cycles(dims: Dimensions) -> dict[str, Any]:
         given = kept if dims.fold == 1 else f"(fold - 1) * {summed}"
         given = given if dims.has_chains else f"max(1, fold - 1) * {kept}"
         select = f"{groups} + {given}" + (" + 1" if dims.cut_stages else "")
+        if dims.fold == 1 and dims.scan_groups(dims.part.spec.n_keys) > 1:
+            select += f" + ({groups} == 1)"
         select = f"{times}({select}), at most" if times else f"{select}, at most"
     elif dims.n_lanes == 1:
         select = f"max({seen}, top_k)"
@@ -35,6 +40,7 @@ def cycles(dims: Dimensions) -> dict[str, Any]:
         take = "score * n_lanes"
         taken = "score * n_lanes" if times else seen
         select = f"max({taken}, top_k) at most: a cycle a key that ranks among the kept when it comes"
+    waits = _TWO_KEPT if dims.has_chains and dims.fold > 1 else ""
     terms = dims.cycle_terms()
     others = f" + {BUFFER_LATENCY}" if config.bus == "axi" else ""
     if times and config.selector == "histogram":
@@ -54,7 +60,7 @@ def cycles(dims: Dimensions) -> dict[str, Any]:
         "terms": {
             "score": {"formula": rows, "cycles": terms["score"]},
             "select": {"formula": select, "cycles": terms["select"]},
-            "sum": {"formula": f"{times}fold * {summed}", "cycles": terms["sum"]},
+            "sum": {"formula": f"{times}fold * {summed}{waits}", "cycles": terms["sum"]},
             "divide": {
                 "formula": f"{times}d_value / n_dividers",
                 "cycles": terms["divide"],

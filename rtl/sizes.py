@@ -211,7 +211,7 @@ class Sizes:
         self.key_latency += stages
         self.is_partial = config.n_engines > 1 or config.output == "partial"
         self.cut_stages = int(self.has_chains and config.selector == "histogram" and not self.is_partial)
-        self.period = max(self.n_rows, self.n_queries_a_row * self._summed(spec.top_k) * self.fold)
+        self.period = max(self.n_rows, self.n_queries_a_row * self._sums(spec.top_k))
         self.scan_rows = self._scan_rows()
         self.reads_ahead = self.has_chains or self.scan_rows * self.n_lanes > MOST_AT_ONCE
         self.count_stages = max(0, -(-tree_depth(self.n_lanes) // MOST_COUNTED_LEVELS) - 1)
@@ -311,15 +311,27 @@ class Sizes:
         """Cycles in which a slice's sums take `kept` keys: where sums are chains a slice takes two at least."""
         return max(kept, 2) if self.has_chains else kept
 
+    def _sums(self, kept: int) -> int:
+        """Cycles a query of all slices' sums.
+
+        Where sums are chains, it is a register that says whether the next query's keys have room (`rtl.replay`): of two
+        keys in the last slice they come a cycle late.
+        """
+        waits = self.has_chains and self.fold > 1 and kept == 2
+        return self._summed(kept) * self.fold + waits
+
     def _selection(self, n_valid: int, scan_rows: int | None = None, *, kept: int | None = None) -> int:
         """Cycles a query that the histogram selector's second look takes, at most; those of a group follow each other.
 
         The next query's keys may leave it from the last pass over this one's on (`rtl.replay`), and until the end of
-        their own first pass; not in the passes between.
+        their own first pass; not in the passes between. Of one pass, a query of one group takes a cycle more
+        where there can be more groups.
         """
         kept = self._kept(n_valid) if kept is None else kept
         given = kept if self.fold == 1 else (self.fold - 1) * self._summed(kept)
-        return self.scan_groups(n_valid, scan_rows) + given + self.cut_stages
+        groups = self.scan_groups(n_valid, scan_rows)
+        is_short = self.fold == 1 and groups == 1 < self.scan_groups(self.spec.n_keys, scan_rows)
+        return groups + is_short + given + self.cut_stages
 
     def _scan_rows(self) -> int:
         """Fewest rows for which a scan of all keys fits the period, or as many as `MAX_SCAN_SCORES` allows."""

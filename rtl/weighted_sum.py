@@ -163,7 +163,8 @@ class WeightedSum(wiring.Component):
             self._common_sums(m, weight, negated, enables, restart, at["is_empty"][-1], is_held)
             sums = chained_sums(m, dims, product.terms(m, held_lines, values), go, moves_2 & go, ends)
             m.d.comb += [ends.eq(at["last"][-1]), self.o.valid.eq(is_held)]
-            holds, last_ends = Signal(), Signal()  # in the next cycle
+            holds = Signal()  # in the next cycle, as is what follows
+            last_ends = Signal()
             m.d.comb += [
                 holds.eq(Mux(is_held, ~self.o.ready, ends)),
                 last_ends.eq(Mux(go, at["last"][-2], ends)),

@@ -47,9 +47,9 @@ def hold_waits(design: Design, log: Log, epoch: Epoch, queries: Queries, latency
         stalled |= starved
     for start, end in _slow(log, epoch):
         stalled[start - epoch.begin : end - epoch.begin] = 1
-    written = np.zeros(length + 1, np.int64)
+    written, later = np.zeros(length + 1, np.int64), 2 * design.dimensions.has_chains  # a row waits in a register there
     for start, end in _spans(rows):
-        written[start - epoch.begin : end - epoch.begin + 1] = 1
+        written[start - epoch.begin : end - epoch.begin + 1 + later] = 1
     free = np.concatenate([[0], np.cumsum(1 - stalled[:length])])
     held = np.concatenate([[0], np.cumsum(stalled[:length] | written[:length])])
 

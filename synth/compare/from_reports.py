@@ -20,6 +20,7 @@ ENGINE_ROLES = {
     "key_memory": "keys",
     "key_requests": "keys",
     "row_range": "scores",
+    "query_stage": "scores",
     "fetch": "scores",
     "score": "scores",
     "shared_rows": "selection",  # and scores, the smaller part
@@ -28,6 +29,8 @@ ENGINE_ROLES = {
     "spare_key": "selection",
     "locate": "selection",
     "located": "selection",
+    "kept_stage": "selection",
+    "spare_kept": "selection",
     "replay": "selection",
     "table_queue": "softmax",
     "before_tables": "softmax",

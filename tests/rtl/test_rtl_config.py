@@ -190,6 +190,14 @@ def test_sizes_worked_by_hand() -> None:
     assert dims.cycle_terms(0) == {"score": 1, "select": 2, "sum": 2, "divide": 2}
     assert dims.bound(20) == 10
     assert dims.bound(3) == 6
+    chains = Dimensions(SPEC, EngineConfig(n_lanes=4, n_macs=3, n_dividers=3, fabric="luts"))
+    assert [chains.cycle_terms(n)["sum"] for n in (1, 2, 3, 20)] == [4, 5, 6, 10]  # two keys are a cycle late
+
+
+def test_one_group_of_several_takes_a_cycle_more() -> None:
+    """Of one pass: 2 rows of 4 keys a group, so that 20 keys are 3, and up to 8 are 1."""
+    dims = Dimensions(SPEC, EngineConfig(n_lanes=4, scan_rows=2))
+    assert [dims.cycle_terms(n)["select"] for n in (0, 3, 8, 9, 20)] == [3, 5, 7, 7, 8]
 
 
 def test_sinks_and_shared_rows_are_refused_together() -> None:

@@ -182,3 +182,24 @@ def test_cycles_are_held_against_the_configuration():
     assert report.cycles_bound == (16 + 8 + 16 + 4) / 4
     # On one lane nothing else takes longer but selecting, which the histogram does behind the scoring.
     assert report.cycles_expected == np.mean([max(design.dimensions.cycle_terms(n).values()) for n in (16, 8, 16, 4)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_valid", "cycles"),
+    [
+        (["engine.n_macs=4", "engine.n_lanes=8", "spec.top_k=2", "engine.fabric=luts"], 16, 5),
+        (["engine.n_macs=4", "engine.n_lanes=8", "spec.top_k=3", "engine.fabric=luts"], 16, 6),
+        (["spec.d_value=1", "engine.n_macs=1"], 1, 3),
+        (["spec.d_value=1", "engine.n_macs=1"], 2, 4),
+    ],
+    ids=["two kept, in chains", "three kept", "one group of several, a key", "two keys"],
+)
+def test_few_keys_take_the_cycles_that_are_stated(changes, n_valid, cycles, rng):
+    design = load_design("tiny", changes)
+    q, k = rng.integers(0, 2, (60, 8)), rng.integers(0, 2, (16, 8))
+    report = simulate(
+        design.spec, design.config, q, k, rng.integers(-9, 9, (16, design.spec.d_value)), n_valid=n_valid
+    ).report
+    assert report.passed
+    assert report.cycles_expected == cycles
+    assert report.cycles_a_query == pytest.approx(cycles, abs=0.1)
