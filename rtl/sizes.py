@@ -1,4 +1,4 @@
-"""Every size of an engine, and every check of a configuration against a spec."""
+"""Every size of an engine."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import dataclasses
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.banks import bank_depths, bank_numbers
 from hamming.rtl.bus_word import BusWord
-from hamming.rtl.config import MAX_ENGINES, MAX_INTERNAL_WORDS, MAX_MACS, EngineConfig, is_power_of_two
+from hamming.rtl.config import MAX_ENGINES, EngineConfig
 from hamming.rtl.digits import kept_carries, largest_negated, pair_stages
+from hamming.rtl.supported import own_keys, require_supported
 from hamming.rtl.tree import tree_depth
 
 __all__ = ["Sizes"]
-
-#: What is supported; beyond it the tools on the way to Verilog fail, or work for many minutes.
-MAX_WORD_BITS = 2**16 - 1
-MAX_INSERTION = 1024
 
 #: Widest group of scores that the histogram selector scans in one cycle unless told otherwise: 128 fit 1 GHz in 45 nm,
 #: where 512 take 1.5 ns and double the selector.
@@ -142,38 +139,13 @@ class Sizes:
             own = ("spec", "part", "is_share")
             vars(self).update({name: size for name, size in vars(self.part).items() if name not in own})
             return
-        if config.n_lanes > spec.n_keys:
-            raise ValueError(
-                f"n_lanes must be at most {_own_keys(config)} = {spec.n_keys}, or lanes would have no key; "
-                f"not {config.n_lanes}"
-            )
-        if spec.n_sinks and not config.range:
-            raise ValueError(
-                f"n_sinks = {spec.n_sinks} keys take part beside a range, and the engine has none; give it range = true"
-            )
-        if spec.n_sinks and config.n_queries_a_row > 1:
-            raise ValueError(
-                f"n_sinks = {spec.n_sinks} keys lie apart from a query's range, and queries that share rows have one"
-                f" run of them; leave n_queries_a_row = {config.n_queries_a_row} out, or the sinks"
-            )
+        require_supported(spec, config)
         self.n_queries_a_row = config.n_queries_a_row
         self.has_row_range = config.range or config.n_queries_a_row > 1
         self.n_lanes = config.n_lanes
         self.lane_bits = config.n_lanes.bit_length() - 1
         self.n_macs = spec.d_value if config.n_macs is None else config.n_macs
-        if spec.d_value % self.n_macs:
-            divisors = [n for n in range(1, spec.d_value + 1) if spec.d_value % n == 0]
-            raise ValueError(
-                f"n_macs must divide d_value = {spec.d_value} "
-                f"(one of {', '.join(map(str, divisors))}), not {self.n_macs}"
-            )
-        if self.n_macs > MAX_MACS:
-            raise ValueError(f"n_macs must be at most {MAX_MACS}, and is d_value = {self.n_macs} where none is given")
-        if config.product == "shift":
-            for n, table in enumerate(spec.tables):
-                _require_powers_of_two(table, f"weights[{n}]" if spec.n_tables > 1 else "weights")
         self.fold = spec.d_value // self.n_macs
-        self._require_supported()
         self.value_bank_depths = self._value_bank_depths()
         self.n_rows = -(-spec.n_keys // config.n_lanes)
         self.row_bits = max(1, (self.n_rows - 1).bit_length())
@@ -229,35 +201,6 @@ class Sizes:
         self.waiting_keys = max(2, spec.top_k) if has_queues else 0
         self.queries_in_flight += has_queues
 
-    def _require_supported(self) -> None:
-        spec, n_lanes = self.spec, self.config.n_lanes
-        for name, bits, factors in (
-            ("a row of keys", n_lanes * spec.d_head, f"n_lanes {n_lanes} * d_head {spec.d_head}"),
-            (
-                "a group of queries",
-                self.n_queries_a_row * spec.d_head,
-                f"n_queries_a_row {self.n_queries_a_row} * d_head {spec.d_head}",
-            ),
-            (
-                "a key with its values",
-                spec.index_bits + spec.d_head + spec.d_value * spec.value_bits,
-                f"{spec.index_bits} + {spec.d_head} + {spec.d_value} * {spec.value_bits}",
-            ),
-        ):
-            if bits > MAX_WORD_BITS:
-                raise ValueError(f"{name} must have at most {MAX_WORD_BITS} bits, not {bits} ({factors})")
-        if self.config.selector == "insertion" and spec.top_k > MAX_INSERTION:
-            raise ValueError(
-                f"top_k must be at most {MAX_INSERTION} for selector 'insertion', not {spec.top_k}; "
-                "'histogram' does not grow with it"
-            )
-        words = spec.n_keys * self.fold
-        if self.config.memories[1] == "internal" and words > MAX_INTERNAL_WORDS:
-            raise ValueError(
-                f"an internal memory must have at most {MAX_INTERNAL_WORDS} words, and that of values has "
-                f"{_own_keys(self.config)} * fold = {words}; memory = 'external' leaves it outside"
-            )
-
     def _bus_words(self) -> dict[str, BusWord]:
         spec, config, found = self.spec, self.config, {}
         for kind, memory, n_elements, element_bits in (
@@ -284,7 +227,7 @@ class Sizes:
         if len(found) != n_banks:
             allowed = bank_numbers(depth)
             raise ValueError(
-                f"value_banks must leave no bank empty, of {_own_keys(self.config)} * fold = {depth} words "
+                f"value_banks must leave no bank empty, of {own_keys(self.config)} * fold = {depth} words "
                 f"(one of {', '.join(map(str, allowed))}), not {n_banks}"
             )
         return found
@@ -390,17 +333,3 @@ def _part_of(spec: AttentionSpec, config: EngineConfig) -> AttentionSpec:
         )
     n_keys = spec.n_keys // n
     return dataclasses.replace(spec, n_keys=n_keys, top_k=min(spec.top_k, n_keys), n_sinks=min(spec.n_sinks, n_keys))
-
-
-def _own_keys(config: EngineConfig) -> str:
-    """What a message calls the keys that an engine holds."""
-    return "n_keys" if config.n_engines == 1 else "n_keys / n_engines"
-
-
-def _require_powers_of_two(table: tuple[int, ...], name: str) -> None:
-    for t, weight in enumerate(table):
-        if weight and not is_power_of_two(weight):
-            raise ValueError(
-                f"product 'shift' needs a table of powers of two and zeros (weight_form = \"power_of_two\" makes one), "
-                f"but {name}[{t}] is {weight}"
-            )

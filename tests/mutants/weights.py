@@ -27,7 +27,7 @@ MUTANTS = [
     ),
     Mutant(
         "any table may be shifted",
-        "sizes.py",
+        "supported.py",
         "if weight and not is_power_of_two(weight):",
         "if False:",
         "tests/rtl/test_rtl_shift.py::test_shifts_need_powers_of_two",
