@@ -159,8 +159,10 @@ def _chosen(study: Study, candidates: Candidates, others: set[str]) -> dict[str,
 
     Of a study that measures nothing all are returned that may meet the constraints.
     """
-    unlike = {key_of(one.design): one for one in reversed(candidates.possible)}  # the first of each
-    possible = [one for key, one in reversed(unlike.items()) if key not in others]
+    first: dict[str, Candidate] = {}
+    for one in candidates.possible:
+        first.setdefault(key_of(one.design), one)
+    possible = [one for key, one in first.items() if key not in others]
     objectives = np.array([signed(one.figures, study.objectives) for one in possible])
     numbers = spread(objectives.reshape(len(possible), len(study.objectives)), study.measured or len(possible))
     found = {}

@@ -81,11 +81,9 @@ def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
         if "top_k" in changes:
             if spec.top_k >= design.spec.top_k:
                 continue
-            config = _with_fewest_multipliers(spec, config)
-        if key == LIST:
-            if 2 * config.n_lanes != MOST_LANES_OF_A_LIST:
+            if key == LIST and 2 * config.n_lanes != MOST_LANES_OF_A_LIST:
                 continue
-            config = _by_list(spec, config)
+            config = _by_list(spec, config) if key == LIST else _with_fewest_multipliers(spec, config)
         yield key, title, Design(spec, config)
 
 
