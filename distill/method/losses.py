@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from hamming.distill.method.masks import keep_best, spread
 
-__all__ = ["attention_divergence", "attention_recall", "output_divergence"]
+__all__ = ["attention_divergence", "attention_recall", "mean", "output_divergence", "output_error"]
 
 
 def attention_divergence(teacher: Tensor, student: Tensor, visible: Tensor | None = None) -> Tensor:
@@ -43,6 +43,24 @@ def output_divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0
     """
     log_p, log_s = (functional.log_softmax(x / temperature, -1) for x in (teacher, student))
     return temperature**2 * functional.kl_div(log_s, log_p, reduction="batchmean", log_target=True)
+
+
+def output_error(teacher: Tensor, student: Tensor, visible: Tensor | None = None) -> Tensor:
+    """`sum of |s - t|**2 / sum of |t|**2`, `t` and `s` what teacher's and student's attention give for each token.
+
+    Parameters
+    ----------
+    teacher, student
+        `(batch, n_tokens, d_model)`.
+    visible
+        As of `attention_divergence`: tokens of padding do not count.
+    """
+    teacher, student = teacher.float(), student.float()
+    error, size = (student - teacher).square().sum(-1), teacher.square().sum(-1)
+    if visible is not None:
+        counted = visible if visible.ndim == 2 else visible.any(-1)
+        error, size = error * counted, size * counted
+    return error.sum() / size.sum()
 
 
 def attention_recall(teacher: Tensor, student: Tensor, top_n: int, visible: Tensor | None = None) -> Tensor:

@@ -13,19 +13,24 @@ __all__ = ["STAGES", "Phase", "Schedule", "Stage", "learning_rate"]
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: the mode of attention, how its sharpness moves, and whether attention maps are compared.
+    """One stage: the mode of attention, how its sharpness moves, and what is compared.
 
-    `sharpness` goes from the first to the second, the same factor each step.
+    `sharpness` goes from the first to the second, the same factor each step. `compares_attention` says whether maps of
+    attention are compared, beside outputs; `by_layer` that each layer is trained by itself (`method.transfer`).
     """
 
     name: str
     mode: str
     sharpness: tuple[float, float] = (1.0, 1.0)
     compares_attention: bool = True
+    by_layer: bool = False
 
 
-#: HAD's four (arXiv 2502.01770). A teacher's only one is `float`, which compares nothing.
+#: The transfer, and HAD's four (arXiv 2502.01770). A teacher's only one is `float`, which compares nothing.
 STAGES = (
+    Stage("transfer_soft", "tanh", (5.0, 1.0), by_layer=True),
+    Stage("transfer_sharp", "tanh", (1.0, 0.05), by_layer=True),
+    Stage("transfer_sign", "sign", by_layer=True),
     Stage("soft", "tanh", (5.0, 1.0)),
     Stage("sharp", "tanh", (1.0, 0.05)),
     Stage("sign", "sign"),

@@ -72,9 +72,9 @@ def train(
         model = binarized(found.model, config.student, task, batch_size=config.train.batch_size, seed=config.seed)
         teacher = found.model.requires_grad_(False)
     untrained, model = model, begun(config, runs, model)
+    trainer = Trainer(config, task, model, teacher, folder)
     folder.claim(config)
     before = {} if teacher is None or config.student is None else _before(config.student, teacher, untrained, task)
-    trainer = Trainer(config, task, model, teacher, folder)
     trainer.run(progress, checkpoint_seconds)
     model.eval()
     if teacher is None or config.student is None:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from hamming.distill.method.convert import configure, hamming_layers
 from hamming.distill.method.losses import attention_divergence, mean, output_divergence
 from hamming.distill.method.schedule import Phase, Schedule, learning_rate
+from hamming.distill.method.transfer import attention_weights, transfer
 from hamming.distill.tasks import Task
 from hamming.distill.training.config import RunConfig
 from hamming.distill.training.folder import RunFolder
@@ -68,6 +69,13 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
         self.log: list[list[float | str]] = []
+        by_layer = any(stage.by_layer for stage, _ in self.schedule.stages)
+        of_attention = config.train.weights == "attention"
+        self._resting = _all_but_attention(model) if by_layer or of_attention else []
+        if of_attention:
+            for parameter in self._resting:
+                parameter.requires_grad_(False)
+            self._resting = []
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         decayed, others = ([p for p in trained if (p.ndim > 1) == is_matrix] for is_matrix in (True, False))
         learnt = config.student is not None and config.student.learn_thresholds
@@ -125,9 +133,28 @@ class Trainer:
         """Do one step; return its `TERMS`."""
         settings = self.config.train
         configure(self.model, mode=phase.stage.mode, sharpness=phase.sharpness)
+        for parameter in self._resting:
+            parameter.requires_grad_(not phase.stage.by_layer)
         generator = torch.Generator().manual_seed((self.config.seed << 32) + self.step)
         inputs, labels = self.task.train_batch(self._items(), generator)
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bfloat16"):
+        rate = settings.learning_rate * learning_rate(self.step, len(self.schedule), settings.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        means = self._gradient(phase, inputs, labels)
+        norm = nn.utils.clip_grad_norm_(self._trained, settings.clip)
+        self._require_finite(norm.item(), "gradient's norm", phase, means)
+        self.optimizer.step()
+        return [means.get(name, math.nan) for name in TERMS]
+
+    def _gradient(self, phase: Phase, inputs: dict[str, Tensor], labels: Tensor) -> dict[str, float]:
+        """Give the weights the gradient of a step's loss; return what of `TERMS` there is."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.train.precision == "bfloat16"):
+            if phase.stage.by_layer:
+                assert self.teacher is not None
+                loss = transfer(self.teacher, self.model, inputs)
+                self._require_finite(loss.item(), "loss", phase, {})
+                return {"loss": loss.item()}
             terms, right = self._terms(phase, inputs, labels)
         weights = self.config.loss
         weight = {"attention": weights.attention, "output": weights.output, "label": weights.label}
@@ -136,16 +163,8 @@ class Trainer:
         loss = torch.stack([weight[name] * term for name, term in terms.items()]).sum()
         values = {name: float(term.detach()) for name, term in terms.items()}
         self._require_finite(loss.item(), "loss", phase, values)
-        rate = settings.learning_rate * learning_rate(self.step, len(self.schedule), settings.warmup)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad()
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self._trained, settings.clip)
-        self._require_finite(norm.item(), "gradient's norm", phase, values)
-        self.optimizer.step()
-        means = {"loss": loss.item(), "accuracy": right} | values
-        return [means.get(name, math.nan) for name in TERMS]
+        return {"loss": loss.item(), "accuracy": right} | values
 
     def _items(self) -> Tensor:
         epoch, number = divmod(self.step, self.task.steps(self.config.train.batch_size))
@@ -193,7 +212,8 @@ class Trainer:
 
     def _last_in_words(self) -> str:
         step, stage, _, _, loss, *_, right, _ = self.log[-1]
-        return f"{stage}, step {step} of {len(self.schedule)}: loss {float(loss):.4f}, accuracy {float(right):.1%}"
+        text = f"{stage}, step {step} of {len(self.schedule)}: loss {float(loss):.4f}"
+        return f"{text}, accuracy {float(right):.1%}" if right else text
 
     def _save(self) -> None:
         self.folder.save_log(self.log)
@@ -206,3 +226,9 @@ class Trainer:
                 "optimizer": self.optimizer.state_dict(),
             }
         )
+
+
+def _all_but_attention(model: nn.Module) -> list[nn.Parameter]:
+    """Return the weights that would be trained, but for those of queries and keys."""
+    attention = {id(weight) for weight in attention_weights(model)}
+    return [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in attention]
