@@ -61,7 +61,7 @@ def output_of(model: nn.Module, name: str, inputs: dict[str, Any]) -> torch.Tens
 def test_a_layers_loss_is_of_its_own_inputs_in_the_teacher(family):
     """Each layer against a model whose other layers attend with full precision: inputs are then the teacher's."""
     teacher, student = pair(family)
-    inputs = inputs_of(family, padded=family == "llama")
+    inputs = inputs_of(family, padded=family in ("bert", "llama"))
     visible = inputs["attention_mask"].bool() if "attention_mask" in inputs else None
     expected = []
     for name, module in attention_modules(student).items():
@@ -107,6 +107,10 @@ def test_gradients_are_those_of_the_loss_and_of_queries_and_keys_alone(family):
         for weight, gradient in zip([w for w in weights if w.grad is not None], gradients, strict=True):
             weight -= step * gradient
     after = transfer(teacher, student, inputs)
+    gradients = [weight.grad.clone() for weight in weights if weight.grad is not None]
+    teacher(**inputs)
+    now = [weight.grad for weight in weights if weight.grad is not None]
+    assert all(torch.equal(a, b) for a, b in zip(gradients, now, strict=True)), "a hook is left"
     assert float(before - after) == pytest.approx(step * square, rel=0.05)
 
 
@@ -154,6 +158,7 @@ def test_the_stage_lowers_its_loss_and_what_the_student_says_gets_nearer(text, o
     assert {row["stage"] for row in log} == {"transfer_sign"}
     assert not any(row[column] for row in log for column in ("attention", "output", "label", "accuracy"))
     losses = [float(row["loss"]) for row in log]
+    assert losses[0] > 0.2  # what signs lose at first
     assert losses[-1] < 0.8 * losses[0]
 
 
