@@ -28,9 +28,9 @@ class Stage:
 
 #: The transfer, and HAD's four (arXiv 2502.01770). A teacher's only one is `float`, which compares nothing.
 STAGES = (
-    Stage("transfer_soft", "tanh", (5.0, 1.0), by_layer=True),
-    Stage("transfer_sharp", "tanh", (1.0, 0.05), by_layer=True),
-    Stage("transfer_sign", "sign", by_layer=True),
+    Stage("transfer_soft", "tanh", (5.0, 1.0), compares_attention=False, by_layer=True),
+    Stage("transfer_sharp", "tanh", (1.0, 0.05), compares_attention=False, by_layer=True),
+    Stage("transfer_sign", "sign", compares_attention=False, by_layer=True),
     Stage("soft", "tanh", (5.0, 1.0)),
     Stage("sharp", "tanh", (1.0, 0.05)),
     Stage("sign", "sign"),

@@ -89,7 +89,8 @@ def test_refuses_a_base_that_is_none(read, base, message):
 
 def test_steps_of_the_stages(read):
     assert read(TEACHER).steps(10) == {"float": 10}
-    assert read(STUDENT).steps(10) == {"soft": 0, "sharp": 0, "sign": 15, "final": 10}
+    first = dict.fromkeys(("transfer_soft", "transfer_sharp", "transfer_sign"), 0)
+    assert read(STUDENT).steps(10) == {**first, "soft": 0, "sharp": 0, "sign": 15, "final": 10}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_steps_of_the_stages(read):
         (["train.learning_rate=fast"], "learning_rate must be a number, not 'fast'"),
         (["train.learning_rate=nan"], "learning_rate must be 1e-12 or more, not nan"),
         (["train.precision=half"], "[train] precision must be one of float32, bfloat16, not 'half'"),
-        (["train.epochs=1"], "a student must have epochs in train.soft, .*, not in train.epochs"),
+        (["train.epochs=1"], "a student must have epochs in train.transfer_soft, .*, not in train.epochs"),
         (["loss.temperature=0"], "[loss] temperature must be 0.001 or more, not 0"),
         (["model.n_layers=2"], "no section [model]"),
         (["kind=teacher"], "a teacher has no section [student]"),
