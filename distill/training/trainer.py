@@ -197,12 +197,14 @@ class Trainer:
         named = list(self.model.named_parameters())
         bad = [f"weight {name}" for name, p in named if not p.isfinite().all()]
         bad = bad or [f"gradient of {name}" for name, p in named if p.grad is not None and not p.grad.isfinite().all()]
-        raise Diverged(
-            f"the {what} is {value} at step {self.step} of {len(self.schedule)}, stage {phase.stage.name} "
-            f"(sharpness {phase.sharpness:.3g}); {', '.join(f'{name} {term:.4g}' for name, term in terms.items())}"
-            + (f"; first not finite: {bad[0]}" if bad else "")
-            + "; a lower train.learning_rate may help"
+        place = f"step {self.step} of {len(self.schedule)}, stage {phase.stage.name} (sharpness {phase.sharpness:.3g})"
+        parts = (
+            f"the {what} is {value} at {place}",
+            ", ".join(f"{name} {term:.4g}" for name, term in terms.items()),
+            f"first not finite: {bad[0]}" if bad else "",
+            "a lower train.learning_rate may help",
         )
+        raise Diverged("; ".join(part for part in parts if part))
 
     def _add_to_log(self, phase: Phase, means: Sequence[float]) -> None:
         rate = self.optimizer.param_groups[0]["lr"]
