@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from hamming.distill.hardware.perplexity import KINDS, Point
+from hamming.distill.method.schedule import STAGES
 from hamming.distill.report.studies import kept_studies, language_rows, rotation_rows
 from hamming.pages import with_table
 
@@ -22,6 +23,7 @@ __all__ = [
     "draw",
     "markdown",
     "perplexity_table",
+    "pretrained_rows",
     "ratio_rows",
     "read_points",
     "run_rows",
@@ -37,6 +39,9 @@ POINTS = ("perplexity.json", "perplexity_2048.json")
 
 #: Runs whose metrics are kept.
 RUNS = ("language_teacher", "language_256", "language")
+
+#: Those of the pretrained model, in their order, and its perplexities.
+PRETRAINED, PRETRAINED_POINTS = ("smollm2_transfer", "smollm2"), "smollm2_perplexity.json"
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, PICTURE = _DOCS / "language.md", _DOCS / "perplexity.svg"
@@ -162,6 +167,22 @@ def _measured(kind: str) -> tuple[str, str]:
     return ("teacher", "") if kind == "teacher" else ("student", "untrained")
 
 
+def pretrained_rows(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Give a table of the metrics of runs that follow each other: stages, steps, tokens and seconds."""
+    yield "| run | stages | steps | tokens | largest learning rate | seconds |"
+    yield "|---|---|---:|---:|---:|---:|"
+    for run in runs:
+        train, task = run["config"]["train"], run["config"]["task"]
+        stages = ", ".join(f"`{stage.name}`" for stage in STAGES if train[stage.name])
+        n_tokens = run["steps"] * train["batch_size"] * task["n_tokens"]
+        cells = f"{run['steps']:,} | {n_tokens:,} | {train['learning_rate']:g} | {run['seconds']:,.0f}"
+        yield f"| `{run['name']}` | {stages} | {cells} |"
+
+
+def _metrics(names: Sequence[str]) -> list[dict[str, Any]]:
+    return [json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in names]
+
+
 def updated(page: str) -> str:
     """Return the page with its tables made anew, each from `<!-- NAME -->` to `<!-- end -->`, of the kept results.
 
@@ -170,15 +191,16 @@ def updated(page: str) -> str:
     ValueError
         The page has no place for one of them.
     """
-    runs = [json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in RUNS]
-    points = kept_points()
+    points, pretrained = kept_points(), read_points(RESULTS / PRETRAINED_POINTS)
     tables = {
-        "runs": run_rows(runs),
+        "runs": run_rows(_metrics(RUNS)),
         "perplexity": markdown(points),
         "ratios": ratio_rows(points),
         "studies": language_rows(kept_studies("language")),
         "rotations": rotation_rows(kept_studies("fashion_mnist_sample")),
-        "smollm2": markdown(read_points(RESULTS / "smollm2.json")),
+        "smollm2-runs": pretrained_rows(_metrics(PRETRAINED)),
+        "smollm2": markdown(pretrained),
+        "smollm2-ratios": ratio_rows(pretrained),
     }
     for name, rows in tables.items():
         table = "\n".join(rows)

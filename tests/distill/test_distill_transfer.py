@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import csv
 import dataclasses
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +21,13 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, Qwen3Config, Qwen3Fo
 import hamming.huggingface as hh
 from hamming.distill.method.convert import configure, hamming_layers
 from hamming.distill.method.losses import output_error
+from hamming.distill.method.schedule import STAGES
 from hamming.distill.method.transfer import attention_modules, attention_weights, transfer
+from hamming.distill.report.language import PRETRAINED, RESULTS, pretrained_rows
 from hamming.distill.training import trainer
+from hamming.distill.training.config import RunConfig
 from hamming.distill.training.run import train
+from hamming.distill.training.run_file import load_run_file
 from hamming.distill.training.runs import load_run
 from tests.distill.families import inputs_of as items_of
 from tests.distill.families import model_of
@@ -255,3 +262,28 @@ def test_a_teachers_run_has_neither(text, settings):
 def test_other_weights_than_there_are_are_refused(text):
     with pytest.raises(ValueError, match=r"weights must be .*all.*attention"):
         run_of(text, "student", train={"transfer_sign": 1, "weights": "values"})
+
+
+def test_the_guides_run_files_are_those_of_the_kept_runs(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "transformers.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r"^```toml\n# (smollm2\w*)\.toml: .*\n((?:.*\n)*?)```$", page, re.MULTILINE))
+    assert tuple(files) == PRETRAINED
+    for name, text in files.items():
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+    for name in files:
+        metrics = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        assert load_run_file(tmp_path / f"{name}.toml") == RunConfig.from_dict(metrics["config"])
+        assert metrics["steps"] == {"smollm2_transfer": 100, "smollm2": 240}[name]
+
+
+def test_runs_that_follow_each_other_are_a_table():
+    train_ = {stage.name: 0 for stage in STAGES} | {"batch_size": 2, "learning_rate": 0.02}
+    ran = {"steps": 1000, "seconds": 1234.4}
+    runs = [
+        {"name": name, **ran, "config": {"train": train_ | stages, "task": {"n_tokens": 256}}}
+        for name, stages in (("a", {"transfer_soft": 0.1, "transfer_sign": 1}), ("b", {"sign": 0.5}))
+    ]
+    assert list(pretrained_rows(runs))[2:] == [
+        "| `a` | `transfer_soft`, `transfer_sign` | 1,000 | 512,000 | 0.02 | 1,234 |",
+        "| `b` | `sign` | 1,000 | 512,000 | 0.02 | 1,234 |",
+    ]
