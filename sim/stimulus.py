@@ -272,6 +272,8 @@ def _draw(rng: np.random.Generator) -> Design:
         n_queries_a_row=n_queries_a_row,
         adder_depth=None if flip() else between(1, 9),
     )
+    if selector == "insertion" and flip():
+        config = dataclasses.replace(config, waiting_rows=pick(2, 3, 8, 33))
     if rng.integers(3) == 0:  # as an FPGA has it
         has_multiplier = product == "multiply" and flip()
         config = dataclasses.replace(

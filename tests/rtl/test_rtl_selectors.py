@@ -17,8 +17,14 @@ from hamming.rtl.histogram import HistogramSelector
 from hamming.rtl.insertion import InsertionSelector
 from tests.rtl.harness import RHYTHMS, Beats, run
 
-#: `ahead` is the histogram selector as an FPGA has it.
-SELECTORS = {"histogram": HistogramSelector, "ahead": HistogramSelector, "insertion": InsertionSelector}
+#: `ahead` is the histogram selector as an FPGA has it;
+#: `waiting` the insertion selector with a queue of rows.
+SELECTORS = {
+    "histogram": HistogramSelector,
+    "ahead": HistogramSelector,
+    "insertion": InsertionSelector,
+    "waiting": InsertionSelector,
+}
 
 
 def dimensions(selector: str, *, d_head: int, n_keys: int, top_k: int, n_lanes: int, **engine: Any) -> Dimensions:
@@ -26,6 +32,9 @@ def dimensions(selector: str, *, d_head: int, n_keys: int, top_k: int, n_lanes: 
     if selector == "ahead":
         selector = "histogram"
         engine["fabric"] = "luts"
+    if selector == "waiting":
+        selector = "insertion"
+        engine = {"waiting_rows": 3} | engine
     return Dimensions(spec, EngineConfig(selector=selector, n_lanes=n_lanes, **engine))
 
 
