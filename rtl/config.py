@@ -81,8 +81,9 @@ class EngineConfig:
         from registers, to the fetch and to the selector, a cycle later. None: where there is more in front of the
         selector than a few counters: more than 64 rows of keys, a `range`, several tables, `n_queries_a_row`.
     waiting_rows
-        Rows of levels that wait, in a memory, until an insertion selector has taken the keys of those before them: 2 or
-        more, or 0 for none. Rows without a key that ranks do not wait, and a key is chosen a cycle before it goes in.
+        Rows of levels that wait, in a memory, until an insertion selector has taken the keys of those before them: a
+        power of two, 2 or more, or 0 for none. Rows without a key that ranks do not wait, and a key
+        is chosen a cycle before it goes in.
     n_dividers
         Value elements divided each cycle; divides `n_macs`. None: the fewest that keep division from limiting
         the cycles a query.
@@ -190,8 +191,8 @@ class EngineConfig:
         if self.spare_places is not None:
             require_bool("spare_places", self.spare_places)
         require_int("waiting_rows", self.waiting_rows, 0, MAX_WAITING_ROWS)
-        if self.waiting_rows == 1:
-            raise ValueError("waiting_rows must be 0, for none, or 2 or more, not 1")
+        if self.waiting_rows and not (self.waiting_rows > 1 and is_power_of_two(self.waiting_rows)):
+            raise ValueError(f"waiting_rows must be a power of two, 2 or more, or 0 for none, not {self.waiting_rows}")
         if self.waiting_rows and self.selector != "insertion":
             raise ValueError(f"waiting_rows belongs to the insertion selector; leave it out for {self.selector!r}")
         if self.n_dividers is not None:

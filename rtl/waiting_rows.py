@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
 from hamming.rtl.dimensions import Dimensions
-from hamming.rtl.fifo import Fifo, count
+from hamming.rtl.fifo import count
+from hamming.rtl.memory import DualPortMemory, WritePort
 
 __all__ = ["WaitingRows"]
 
@@ -61,24 +62,40 @@ class WaitingRows(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        layout = payload.waiting_row(self.dims)
-        m.submodules.rows = rows = Fifo(layout, depth=self.dims.waiting_rows)
-        wiring.connect(m, rows.o, wiring.flipped(self.o))
-        row = Signal(layout["row"].shape)
-        n_ends = Signal(range(self.dims.waiting_rows + 2))  # queries' ends from here to the list
+        depth = self.dims.waiting_rows
+        row = Signal(self.o.p.row.shape())
+        n_ends = Signal(range(depth + 4))  # queries' ends from here to the list
         floor = Signal(self.dims.level_bits)
-        taken, ends = Signal(), Signal()
+        taken, waits, ends = Signal(), Signal(), Signal()
         ranks = reduce(or_, (self.i.p.level[lane] > floor for lane in range(self.dims.n_lanes)))
+
+        # Places of the memory, and a bit that tells a full one from an empty one.
+        free, first, before = (Signal(range(2 * depth), name=name) for name in ("free", "first", "before"))
+        moves, reads, has_read, has_ended = Signal(), Signal(), Signal(), Signal()
+        width = self.o.p.shape().size
+        m.submodules.rows = rows = DualPortMemory(WritePort(depth=depth, width=width, granularity=width))
         m.d.comb += [
+            first.eq(before + has_read),  # whether a row goes on is known late in a cycle
             floor.eq(Mux(n_ends == 0, self.floor, 0)),
-            rows.i.valid.eq(self.i.valid & (ranks | self.i.p.last)),
-            Cat(rows.i.p.level, rows.i.p.last).eq(Cat(self.i.p.level, self.i.p.last)),
-            rows.i.p.row.eq(row),
-            self.i.ready.eq(rows.i.ready),
+            self.i.ready.eq(free ^ first != depth),
             taken.eq(self.i.valid & self.i.ready),
             ends.eq(taken & self.i.p.last),
+            waits.eq(taken & (ranks | self.i.p.last)),
+            rows.write.addr.eq(free),
+            rows.write.data.eq(Cat(self.i.payload, row)),
+            rows.write.en.eq(waits),
+            moves.eq(~self.o.valid | self.o.ready),
+            reads.eq(moves & (free != first)),
+            rows.read.addr.eq(first),
+            rows.read.en.eq(reads),
+            Value.cast(self.o.payload).eq(rows.read.data),
         ]
         with m.If(taken):
             m.d.sync += row.eq(Mux(self.i.p.last, 0, row + 1))
-        count(m, n_ends, ends, self.ends_query)
+        with m.If(waits):
+            m.d.sync += free.eq(free + 1)
+        with m.If(moves):
+            m.d.sync += self.o.valid.eq(reads)
+        m.d.sync += [before.eq(first), has_read.eq(reads), has_ended.eq(self.ends_query)]
+        count(m, n_ends, ends, has_ended)
         return m

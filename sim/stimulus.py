@@ -273,7 +273,7 @@ def _draw(rng: np.random.Generator) -> Design:
         adder_depth=None if flip() else between(1, 9),
     )
     if selector == "insertion" and flip():
-        config = dataclasses.replace(config, waiting_rows=pick(2, 3, 8, 33))
+        config = dataclasses.replace(config, waiting_rows=pick(2, 4, 8, 32))
     if rng.integers(3) == 0:  # as an FPGA has it
         has_multiplier = product == "multiply" and flip()
         config = dataclasses.replace(

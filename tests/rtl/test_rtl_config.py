@@ -52,7 +52,12 @@ SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=6, n_keys=20, top_k=5, l
         ({"value_banks": 6}, ValueError, "value_banks must be a power of two, not 6"),
         ({"value_banks": 2, "memory": "external"}, ValueError, "value_banks belongs to internal memories"),
         ({"spare_places": 1}, TypeError, "spare_places must be true or false, not 1"),
-        ({"waiting_rows": 1, "selector": "insertion"}, ValueError, "waiting_rows must be 0, .* or 2 or more, not 1"),
+        (
+            {"waiting_rows": 1, "selector": "insertion"},
+            ValueError,
+            "waiting_rows must be a power of two, 2 or more, or 0 for none, not 1",
+        ),
+        ({"waiting_rows": 6, "selector": "insertion"}, ValueError, "waiting_rows must be a power of two, .* not 6"),
         ({"waiting_rows": -1}, ValueError, "waiting_rows must be 0 to 4096, not -1"),
         ({"waiting_rows": 8}, ValueError, "waiting_rows belongs to the insertion selector; leave .* for 'histogram'"),
         ({"adder_depth": 0}, ValueError, "adder_depth must be 1 to 64, not 0"),

@@ -34,7 +34,7 @@ def dimensions(selector: str, *, d_head: int, n_keys: int, top_k: int, n_lanes: 
         engine["fabric"] = "luts"
     if selector == "waiting":
         selector = "insertion"
-        engine = {"waiting_rows": 3} | engine
+        engine = {"waiting_rows": 4} | engine
     return Dimensions(spec, EngineConfig(selector=selector, n_lanes=n_lanes, **engine))
 
 
