@@ -10,6 +10,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
+from hamming.rtl.bit_sliced import at_least_two, lowest
 from hamming.rtl.dimensions import Dimensions
 
 __all__ = ["Choice"]
@@ -57,14 +58,13 @@ class Choice(wiring.Component):
         n_lanes = self.dims.n_lanes
         key = Signal(payload.chosen_key(self.dims), reset_less=True)
         floor = Signal(self.dims.level_bits)
-        taken, ranks, pick, rest = (Signal(n_lanes, name=name) for name in ("taken", "ranks", "pick", "rest"))
+        taken, ranks, pick = (Signal(n_lanes, name=name) for name in ("taken", "ranks", "pick"))
         ends_row, gives, moves = Signal(), Signal(), Signal()
         m.d.comb += [
             floor.eq(Mux(self.o.valid & key.last, 0, self.floor)),  # behind a query's end the list is empty
             *(ranks[lane].eq((self.i.p.level[lane] > floor) & ~taken[lane]) for lane in range(n_lanes)),
-            pick.eq(ranks & (~ranks + 1)),
-            rest.eq(ranks & ~pick),
-            ends_row.eq(rest == 0),
+            pick.eq(lowest(ranks)),
+            ends_row.eq(~at_least_two(ranks)),
             gives.eq(self.i.valid & (ranks.any() | self.i.p.last)),
             moves.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(ends_row & (moves | ~gives)),

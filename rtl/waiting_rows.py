@@ -14,7 +14,11 @@ from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.fifo import count
 from hamming.rtl.memory import DualPortMemory, WritePort
 
-__all__ = ["WaitingRows"]
+__all__ = ["MOST_AHEAD", "WaitingRows"]
+
+#: Rows of a query that are taken while the list is at one before: more than come until it has taken a last row that
+#: did not wait, and few enough that the list has soon taken what ranks of them, and has a floor for those behind.
+MOST_AHEAD = 8
 
 
 class WaitingRows(wiring.Component):
@@ -22,12 +26,12 @@ class WaitingRows(wiring.Component):
 
     A row takes the list a cycle for each such key, most of them in a query's first rows. While they wait here, the
     rows behind them are looked at, and of those hardly one brings a key. The floor is that of the list, of some cycles
-    ago as the queue fills: within a query it only rises, so that no key is left out that would be kept. It is none
-    while the list is not at the row's query.
+    ago as the queue fills: within a query it only rises, so that no key is left out that would be kept. While the list
+    is at a query before, there is none, and all rows would wait: more than `MOST_AHEAD` of a query are not taken then.
 
     * **Latency**: 2 cycles.
-    * **Throughput**: a row a cycle.
-    * A stall at the output holds rows once `waiting_rows` of them wait.
+    * **Throughput**: a row a cycle, while `waiting_rows` or fewer wait.
+    * A stall at the output is felt once the queue is full, or `MOST_AHEAD` rows of the next query are in it.
 
     Parameters
     ----------
@@ -66,7 +70,7 @@ class WaitingRows(wiring.Component):
         row = Signal(self.o.p.row.shape())
         n_ends = Signal(range(depth + 4))  # queries' ends from here to the list
         floor = Signal(self.dims.level_bits)
-        taken, waits, ends = Signal(), Signal(), Signal()
+        is_ahead, taken, waits, ends = (Signal(name=name) for name in ("is_ahead", "taken", "waits", "ends"))
         ranks = reduce(or_, (self.i.p.level[lane] > floor for lane in range(self.dims.n_lanes)))
 
         # Places of the memory, and a bit that tells a full one from an empty one.
@@ -76,8 +80,9 @@ class WaitingRows(wiring.Component):
         m.submodules.rows = rows = DualPortMemory(WritePort(depth=depth, width=width, granularity=width))
         m.d.comb += [
             first.eq(before + has_read),  # whether a row goes on is known late in a cycle
-            floor.eq(Mux(n_ends == 0, self.floor, 0)),
-            self.i.ready.eq(free ^ first != depth),
+            is_ahead.eq(n_ends != 0),
+            floor.eq(Mux(is_ahead, 0, self.floor)),
+            self.i.ready.eq((free ^ first != depth) & ~(is_ahead & (row >= MOST_AHEAD))),
             taken.eq(self.i.valid & self.i.ready),
             ends.eq(taken & self.i.p.last),
             waits.eq(taken & (ranks | self.i.p.last)),
