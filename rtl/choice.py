@@ -24,7 +24,7 @@ class Choice(wiring.Component):
 
     * **Latency**: 1 cycle.
     * **Throughput**: a key a cycle; a row without any takes a cycle, too.
-    * A stall at the output holds rows that bring a key, and the end of a query; others go on.
+    * A stall at the output holds rows.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Choice(wiring.Component):
             ends_row.eq(~at_least_two(ranks)),
             gives.eq(self.i.valid & (ranks.any() | self.i.p.last)),
             moves.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(ends_row & (moves | ~gives)),
+            self.i.ready.eq(ends_row & moves),
             self.o.p.eq(key),
         ]
         with m.If(self.i.valid & self.i.ready):

@@ -31,7 +31,8 @@ class InsertionSelector(wiring.Component):
     * **Throughput**: a row a cycle if one lane at most brings a key that ranks among the kept; each further
       one holds the row for a cycle, or, with `waiting_rows`, takes one more of the queue's cycles, which takes a row
       in each while it has room. A query takes `top_k` cycles at least.
-    * A stall at the output holds rows that bring a key, and the end of the query; others go on.
+    * A stall at the output holds rows that bring a key, and the end of the query; others go on. With `waiting_rows` it
+      is felt as soon as no more may wait.
 
     Parameters
     ----------

@@ -7,6 +7,9 @@ from tests.mutants.mutant import Mutant
 REPLAY = "tests/rtl/test_rtl_components.py::test_replay_repeats_each_query"
 EVERY_ROW = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys"
 RANDOM_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows"
+WAITING_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows[waiting-40-7-8-0.3-0.3]"
+EQUAL_KEYS = "tests/rtl/test_rtl_selectors.py::test_equal_keys_wait_in_order"
+LATE_LIST = "tests/rtl/test_rtl_selectors.py::test_a_late_list_does_not_stay_late"
 MANY_SCORES = "tests/rtl/test_rtl_selectors.py::test_many_scores_at_once"
 SELECTOR_BENCH = "tests/sim/test_sim_components.py::test_component[selector-odd]"
 
@@ -170,6 +173,60 @@ MUTANTS = [
         "may_shift.eq(1)",
         RANDOM_ROWS,
     ),
+    Mutant(
+        "the floor is that of the last query",
+        "insertion.py",
+        "Mux(tail_is_old, 0, tail_level)",
+        "tail_level",
+        WAITING_ROWS,
+    ),
+    Mutant(
+        "rows are held against the floor of the query before",
+        "waiting_rows.py",
+        "floor.eq(Mux(is_ahead, 0, self.floor))",
+        "floor.eq(self.floor)",
+        WAITING_ROWS,
+    ),
+    Mutant(
+        "keys are chosen by the floor of the query that ends",
+        "choice.py",
+        "floor.eq(Mux(self.o.valid & key.last, 0, self.floor))",
+        "floor.eq(self.floor)",
+        WAITING_ROWS,
+    ),
+    Mutant("a query that is ahead is forgotten", "waiting_rows.py", "range(depth + 4)", "2", WAITING_ROWS),
+    Mutant(
+        "a query's last row goes by if it brings no key",
+        "waiting_rows.py",
+        "taken & (ranks | self.i.p.last)",
+        "taken & ranks",
+        WAITING_ROWS,
+    ),
+    Mutant(
+        "only rows that wait are counted",
+        "waiting_rows.py",
+        "with m.If(taken):",
+        "with m.If(waits):",
+        LATE_LIST,
+    ),
+    Mutant(
+        "a row comes in where all places are taken", "waiting_rows.py", "(free ^ first != depth) & ", "", WAITING_ROWS
+    ),
+    Mutant(
+        "a row that has gone on is given again", "waiting_rows.py", "has_read.eq(reads)", "has_read.eq(0)", WAITING_ROWS
+    ),
+    Mutant("all rows of the next query come in", "waiting_rows.py", "MOST_AHEAD = 8", "MOST_AHEAD = 800", LATE_LIST),
+    Mutant("a key is chosen twice", "choice.py", "taken.eq(taken | pick)", "taken.eq(pick)", WAITING_ROWS),
+    Mutant(
+        "a key that waits is taken for one that went in",
+        "choice.py",
+        "m.Elif(gives & moves)",
+        "m.Elif(gives)",
+        WAITING_ROWS,
+    ),
+    Mutant("a row's first key ends the query", "choice.py", "self.i.p.last & ends_row", "self.i.p.last", WAITING_ROWS),
+    Mutant("the highest lane goes in first", "choice.py", "lowest(ranks)", "lowest(ranks[::-1])[::-1]", EQUAL_KEYS),
+    Mutant("a row goes by while the list stalls", "choice.py", "ends_row & moves", "ends_row", WAITING_ROWS),
     Mutant(
         "a pass begins at the key after the first",
         "replay.py",
