@@ -99,6 +99,8 @@ class Sizes:
         chooses among lanes before it compares; those in it.
     cut_stages
         Registers between the counts of a histogram selector and the cut that the scan has.
+    bounds_levels
+        Whether rows that wait are held against a bound of their own, too (`LevelBound`).
     kept_carries
         Columns of the sums into which a carry waits (`rtl.digits`).
     negated_bits, offset_bits
@@ -207,6 +209,7 @@ class Sizes:
         self.waiting_keys = max(2, spec.top_k) if has_queues else 0
         self.queries_in_flight += has_queues
         self.waiting_rows = config.waiting_rows
+        self.bounds_levels = config.waiting_rows > 0 and config.n_lanes >= spec.top_k
         self.waiting_latency = WAITING_LATENCY if config.waiting_rows else 0
         self.queries_in_flight += bool(self.waiting_rows) * (self.waiting_rows + 1)  # and a chosen key
 

@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from hamming.rtl import payload
 from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.fifo import count
+from hamming.rtl.level_bound import LevelBound
 from hamming.rtl.memory import DualPortMemory, WritePort
 
 __all__ = ["MOST_AHEAD", "WaitingRows"]
@@ -69,7 +70,7 @@ class WaitingRows(wiring.Component):
         depth = self.dims.waiting_rows
         row = Signal(self.o.p.row.shape())
         n_ends = Signal(range(depth + 4))  # queries' ends from here to the list
-        floor = Signal(self.dims.level_bits)
+        list_floor, floor = (Signal(self.dims.level_bits, name=name) for name in ("list_floor", "floor"))
         is_ahead, taken, waits, ends = (Signal(name=name) for name in ("is_ahead", "taken", "waits", "ends"))
         ranks = reduce(or_, (self.i.p.level[lane] > floor for lane in range(self.dims.n_lanes)))
 
@@ -81,7 +82,7 @@ class WaitingRows(wiring.Component):
         m.d.comb += [
             first.eq(before + has_read),  # whether a row goes on is known late in a cycle
             is_ahead.eq(n_ends != 0),
-            floor.eq(Mux(is_ahead, 0, self.floor)),
+            list_floor.eq(Mux(is_ahead, 0, self.floor)),
             self.i.ready.eq((free ^ first != depth) & ~(is_ahead & (row >= MOST_AHEAD))),
             taken.eq(self.i.valid & self.i.ready),
             ends.eq(taken & self.i.p.last),
@@ -95,6 +96,13 @@ class WaitingRows(wiring.Component):
             rows.read.en.eq(reads),
             Value.cast(self.o.payload).eq(rows.read.data),
         ]
+        if self.dims.bounds_levels:
+            m.submodules.bound = bound = LevelBound(self.dims)
+            higher = Mux(bound.bound > list_floor, bound.bound, list_floor)
+            m.d.comb += [bound.row.eq(self.i.p), bound.taken.eq(taken)]
+            m.d.sync += floor.eq(Mux(ends, 0, higher))
+        else:
+            m.d.comb += floor.eq(list_floor)
         with m.If(taken):
             m.d.sync += row.eq(Mux(self.i.p.last, 0, row + 1))
         with m.If(waits):

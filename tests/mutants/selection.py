@@ -183,8 +183,8 @@ MUTANTS = [
     Mutant(
         "rows are held against the floor of the query before",
         "waiting_rows.py",
-        "floor.eq(Mux(is_ahead, 0, self.floor))",
-        "floor.eq(self.floor)",
+        "list_floor.eq(Mux(is_ahead, 0, self.floor))",
+        "list_floor.eq(self.floor)",
         WAITING_ROWS,
     ),
     Mutant(
