@@ -9,6 +9,7 @@ EVERY_ROW = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys"
 RANDOM_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows"
 WAITING_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows[waiting-40-7-8-0.3-0.3]"
 EQUAL_KEYS = "tests/rtl/test_rtl_selectors.py::test_equal_keys_wait_in_order"
+BOUND = "tests/rtl/test_rtl_selectors.py::test_rows_are_held_against_a_bound_of_their_own"
 LATE_LIST = "tests/rtl/test_rtl_selectors.py::test_a_late_list_does_not_stay_late"
 MANY_SCORES = "tests/rtl/test_rtl_selectors.py::test_many_scores_at_once"
 SELECTOR_BENCH = "tests/sim/test_sim_components.py::test_component[selector-odd]"
@@ -227,6 +228,20 @@ MUTANTS = [
     Mutant("a row's first key ends the query", "choice.py", "self.i.p.last & ends_row", "self.i.p.last", WAITING_ROWS),
     Mutant("the highest lane goes in first", "choice.py", "lowest(ranks)", "lowest(ranks[::-1])[::-1]", EQUAL_KEYS),
     Mutant("a row goes by while the list stalls", "choice.py", "ends_row & moves", "ends_row", WAITING_ROWS),
+    Mutant("a bound is kept for the next query", "level_bound.py", "Mux(ends, 0, best)", "best", WAITING_ROWS),
+    Mutant(
+        "a bound is that of the next query's first row", "level_bound.py", "Mux(ends, 0, found[0])", "found[0]", BOUND
+    ),
+    Mutant("the bound is the highest maximum", "level_bound.py", "Mux(one < other,", "Mux(one > other,", WAITING_ROWS),
+    Mutant("maxima share lanes", "level_bound.py", "group + n_groups) if", "group + 1) if", WAITING_ROWS),
+    Mutant("a bound is above no list's floor", "waiting_rows.py", "Mux(bound.bound > ", "Mux(bound.bound < ", BOUND),
+    Mutant(
+        "a floor goes on to the next query",
+        "waiting_rows.py",
+        "floor.eq(Mux(ends, 0, higher))",
+        "floor.eq(higher)",
+        WAITING_ROWS,
+    ),
     Mutant(
         "a pass begins at the key after the first",
         "replay.py",

@@ -191,6 +191,13 @@ def test_equal_keys_wait_in_order(n_lanes: int) -> None:
         check("waiting", dims, queries, stall=stall)
 
 
+def test_rows_are_held_against_a_bound_of_their_own(rng: np.random.Generator) -> None:
+    """Random scores of 16 lanes: with the list's floor alone rows would take 70 cycles and more, not their 64."""
+    dims = dimensions("waiting", d_head=62, n_keys=1024, top_k=8, n_lanes=16, waiting_rows=32)
+    beats = check("waiting", dims, (1 + rng.binomial(62, 0.5, (12, 1024))).tolist())
+    assert 12 * 64 - 1 <= np.ptp(beats.cycles["i"]) < 12 * 66
+
+
 def test_a_late_list_does_not_stay_late(rng: np.random.Generator) -> None:
     """The last rows of a query bring many keys: the next one's do not all wait, for want of a floor."""
     dims = dimensions("waiting", d_head=62, n_keys=256, top_k=8, n_lanes=4, waiting_rows=32)
