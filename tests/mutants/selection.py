@@ -8,6 +8,7 @@ REPLAY = "tests/rtl/test_rtl_components.py::test_replay_repeats_each_query"
 EVERY_ROW = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys"
 RANDOM_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows"
 WAITING_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows[waiting-40-7-8-0.3-0.3]"
+WAITING_PAIRS = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys[2-waiting]"
 EQUAL_KEYS = "tests/rtl/test_rtl_selectors.py::test_equal_keys_wait_in_order"
 BOUND = "tests/rtl/test_rtl_selectors.py::test_rows_are_held_against_a_bound_of_their_own"
 LATE_LIST = "tests/rtl/test_rtl_selectors.py::test_a_late_list_does_not_stay_late"
@@ -230,7 +231,7 @@ MUTANTS = [
     Mutant("a row goes by while the list stalls", "choice.py", "ends_row & moves", "ends_row", WAITING_ROWS),
     Mutant("a bound is kept for the next query", "level_bound.py", "Mux(ends, 0, best)", "best", WAITING_ROWS),
     Mutant(
-        "a bound is that of the next query's first row", "level_bound.py", "Mux(ends, 0, found[0])", "found[0]", BOUND
+        "a bound reaches into the next query", "level_bound.py", "Mux(ends, 0, found[0])", "found[0]", WAITING_PAIRS
     ),
     Mutant("the bound is the highest maximum", "level_bound.py", "Mux(one < other,", "Mux(one > other,", WAITING_ROWS),
     Mutant("maxima share lanes", "level_bound.py", "group + n_groups) if", "group + 1) if", WAITING_ROWS),
