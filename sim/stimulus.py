@@ -195,6 +195,7 @@ def random_chain(design: Design, rng: np.random.Generator) -> Design:
         design.config,
         selector="histogram",
         scan_rows=None,
+        waiting_rows=0,
         value_banks=1,
         output=str(rng.choice(OUTPUTS, p=[0.75, 0.25])),
         n_engines=n_engines,
