@@ -26,6 +26,7 @@ MAX_LANES = 512
 MAX_MACS = 1024
 MAX_INTERNAL_WORDS = 2**17
 MAX_OUTSTANDING = 4096
+MAX_WAITING_ROWS = 4096
 MAX_QUERIES_A_ROW = 16
 MAX_ADDER_DEPTH = 64
 MAX_ENGINES = 256
@@ -40,6 +41,7 @@ _UNSAID = frozenset(
         "value_memory",
         "outstanding",
         "spare_places",
+        "waiting_rows",
         "adder_depth",
         "fabric",
         "n_queries_a_row",
@@ -78,6 +80,10 @@ class EngineConfig:
         Whether a row of levels has a spare place before the selector, and a kept key behind it, so that stalls go on
         from registers, to the fetch and to the selector, a cycle later. None: where there is more in front of the
         selector than a few counters: more than 64 rows of keys, a `range`, several tables, `n_queries_a_row`.
+    waiting_rows
+        Rows of levels that wait, in a memory, until an insertion selector has taken the keys of those before them: a
+        power of two, 2 or more, or 0 for none. Rows without a key that ranks do not wait, and a key
+        is chosen a cycle before it goes in.
     n_dividers
         Value elements divided each cycle; divides `n_macs`. None: the fewest that keep division from limiting
         the cycles a query.
@@ -143,6 +149,7 @@ class EngineConfig:
     scan_rows: int | None = None
     score_stages: int = 0
     spare_places: bool | None = None
+    waiting_rows: int = 0
     n_dividers: int | None = None
     fabric: str = "cells"
     product: str = "multiply"
@@ -183,6 +190,11 @@ class EngineConfig:
         require_int("score_stages", self.score_stages, 0, 8)
         if self.spare_places is not None:
             require_bool("spare_places", self.spare_places)
+        require_int("waiting_rows", self.waiting_rows, 0, MAX_WAITING_ROWS)
+        if self.waiting_rows and not (self.waiting_rows > 1 and is_power_of_two(self.waiting_rows)):
+            raise ValueError(f"waiting_rows must be a power of two, 2 or more, or 0 for none, not {self.waiting_rows}")
+        if self.waiting_rows and self.selector != "insertion":
+            raise ValueError(f"waiting_rows belongs to the insertion selector; leave it out for {self.selector!r}")
         if self.n_dividers is not None:
             require_int("n_dividers", self.n_dividers, 1, MAX_MACS)
         require_choice("fabric", self.fabric, FABRICS)

@@ -111,7 +111,7 @@ class Dimensions(Sizes):
             groups = self.scan_groups(n_valid if n_rows is None else n_rows * self.n_lanes)
             give = 4 + self.count_stages + self.cut_stages + groups + self._kept(n_valid)
         else:
-            take, give = terms["score"] * self.n_lanes, self.spec.top_k
+            take, give = terms["score"] * self.n_lanes, self.spec.top_k + self.waiting_latency
         passes = (self.fold - 1) * max(terms["sum"], terms["divide"]) // self.fold
         division = self.n_macs // self.n_dividers + self.division_latency
         buffers = BUFFER_LATENCY if self.config.bus == "axi" else 0

@@ -167,7 +167,7 @@ class Engine(wiring.Component):
             m.submodules.key_requests = key_requests = KeyRequests(dims)
         else:
             m.d.comb += [
-                turns.wants_read.eq(1 if dims.has_chains else fetch.wants_read),  # sooner said
+                turns.wants_read.eq(1 if dims.has_query_stage else fetch.wants_read),  # sooner said
                 turns.read_addr.eq(fetch.keys.addr),
                 fetch.may_read.eq(turns.may_read),
                 turns.wants_write.eq(loader.wants_write),

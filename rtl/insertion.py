@@ -7,7 +7,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.rtl import payload
+from hamming.rtl.choice import Choice
 from hamming.rtl.dimensions import Dimensions
+from hamming.rtl.waiting_rows import WaitingRows
 
 __all__ = ["InsertionSelector"]
 
@@ -19,12 +21,18 @@ class InsertionSelector(wiring.Component):
     When a query ends, its cells turn *old*: they leave through the tail, one a cycle, while the next query's keys go
     in before them. Area grows with `top_k`.
 
+    With `waiting_rows` the rows that bring a key wait in a queue (`WaitingRows`), so that others go on meanwhile, and a
+    key is chosen a cycle before it goes in (`Choice`). Whether a key ranks is then said of the list of some cycles ago:
+    more go in, of which what does not rank falls out at the tail.
+
     * **Order**: lowest rank first.
     * **Latency**: from a query's end to its first kept key, 1 cycle and one more for each cell that stayed empty. After
-      a reset, `top_k` cycles pass until the first query's keys can have reached the tail.
+      a reset, `top_k` cycles pass until the first query's keys can have reached the tail. With `waiting_rows` 3 more.
     * **Throughput**: a row a cycle if one lane at most brings a key that ranks among the kept; each further
-      one holds the row for a cycle. A query takes `top_k` cycles at least.
-    * A stall at the output holds rows that bring a key, and the end of the query; others go on.
+      one holds the row for a cycle, or, with `waiting_rows`, takes one more of the queue's cycles, which takes a row
+      in each while it has room. A query takes `top_k` cycles at least.
+    * A stall at the output holds rows that bring a key, and the end of the query; others go on. With `waiting_rows` it
+      is felt as soon as no more may wait.
 
     Parameters
     ----------
@@ -75,17 +83,23 @@ class InsertionSelector(wiring.Component):
         ]
 
         # A key comes in, or an empty cell, behind which old cells leave.
-        has_key, ends_row, new_level, new_index = self._candidate(m, is_old[-1], level[-1], may_shift)
         may_end = Signal()
         ends_query = Signal()
+        if self.dims.waiting_rows:
+            source = self._chosen(m, is_old[-1], level[-1], ends_query)
+            has_key, ends_row = source.valid & source.p.has_key, 1
+            new_level, new_index = source.p.level, source.p.index
+        else:
+            source = self.i
+            has_key, ends_row, new_level, new_index = self._candidate(m, is_old[-1], level[-1], may_shift)
         inserts = Signal()
         shifts = Signal()
         m.d.comb += [
             may_end.eq(~is_old[-1] | (is_last_old & may_shift)),
-            inserts.eq(has_key & ~(ends_row & self.i.p.last & ~may_end)),
+            inserts.eq(has_key & ~(ends_row & source.p.last & ~may_end)),
             shifts.eq(may_shift & (is_old[-1] | inserts)),
-            self.i.ready.eq(ends_row & (~has_key | may_shift) & (~self.i.p.last | may_end)),
-            ends_query.eq(self.i.valid & self.i.ready & self.i.p.last),
+            source.ready.eq(ends_row & (~has_key | may_shift) & (~source.p.last | may_end)),
+            ends_query.eq(source.valid & source.ready & source.p.last),
         ]
         inserted_level = Signal(self.dims.level_bits)
         inserted_index = Signal(self.dims.spec.index_bits)
@@ -106,6 +120,21 @@ class InsertionSelector(wiring.Component):
             m.d.sync += is_first_query.eq(0)
             m.d.sync += max_level.eq(Mux(stays[0], level[0], inserted_level))
         return m
+
+    def _chosen(self, m: Module, tail_is_old, tail_level: Signal, ends_query: Signal) -> stream.Interface:
+        """Let rows wait, and choose of their keys; return the stream of keys."""
+        floor = Signal(self.dims.level_bits)
+        m.submodules.waiting = waiting = WaitingRows(self.dims)
+        m.submodules.choice = choice = Choice(self.dims)
+        wiring.connect(m, wiring.flipped(self.i), waiting.i)
+        wiring.connect(m, waiting.o, choice.i)
+        m.d.comb += [
+            floor.eq(Mux(tail_is_old, 0, tail_level)),
+            waiting.floor.eq(floor),
+            choice.floor.eq(floor),
+            waiting.ends_query.eq(ends_query),
+        ]
+        return choice.o
 
     def _candidate(self, m: Module, tail_is_old, tail_level: Signal, may_shift: Signal):
         """Pick the row's first key that ranks among the kept and is not in yet.

@@ -15,7 +15,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In
 
-from hamming.rtl.axi.engine import AxiEngine, axi_channels, axi_masters, axi_streams
+from hamming.rtl.axi.engine import AxiEngine
+from hamming.rtl.axi.manifest import axi_channels, axi_masters, axi_streams
 from hamming.rtl.axi.registers import causes, description
 from hamming.rtl.chain import Chain
 from hamming.rtl.engine import Engine

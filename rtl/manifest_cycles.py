@@ -20,7 +20,11 @@ def cycles(dims: Dimensions) -> dict[str, Any]:
     kept, rows = f"max(1, min(top_k, {seen}))", f"max(1, ceil({seen} / n_lanes))"
     groups = f"max(1, ceil({seen} / (n_lanes * scan_rows)))"
     times = f"{n_queries} * " if n_queries > 1 else ""
-    take, give, before = "score", "top_k", "1 + " if dims.has_row_range or dims.has_query_stage else ""
+    take, give, before = (
+        "score",
+        f"{dims.waiting_latency} + top_k" if dims.waiting_rows else "top_k",
+        "1 + " if dims.has_row_range or dims.has_query_stage else "",
+    )
     if config.range:
         kept, seen = "max(1, min(top_k, n_seen))", "n_seen"
         rows = "max(1, rows that hold a key that is seen)"

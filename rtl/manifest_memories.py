@@ -41,6 +41,11 @@ def memories(engine: Engine | AxiEngine | Chain) -> list[dict[str, Any]]:
         n_queries = dims.n_queries_a_row
         for name in ["selector"] if n_queries == 1 else [f"shared_rows.selector_{n}" for n in range(n_queries)]:
             sizes.append((f"{name}.scores", depth, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))
+    if dims.waiting_rows:
+        n_queries = dims.n_queries_a_row
+        for name in ["selector"] if n_queries == 1 else [f"shared_rows.selector_{n}" for n in range(n_queries)]:
+            row_bits = payload.waiting_row(dims).size
+            sizes.append((f"{name}.waiting.rows", dims.waiting_rows, row_bits, "internal"))
     if dims.waiting_keys > MOST_IN_REGISTERS:
         for n in range(1, dims.n_queries_a_row):
             sizes.append((f"shared_rows.waiting_{n}.words", dims.waiting_keys, payload.kept_key(dims).size, "internal"))

@@ -12,6 +12,7 @@ from hamming.rtl.memory import ReadPort, address_bits, value_read_port
 
 __all__ = [
     "bounded_query",
+    "chosen_key",
     "counts",
     "cut",
     "each",
@@ -34,6 +35,7 @@ __all__ = [
     "score_request",
     "sum_parts",
     "totals",
+    "waiting_row",
     "weight_entry",
     "weighted_key",
     "write_key",
@@ -158,6 +160,25 @@ def mask_row(dims: Dimensions) -> Shape:
 def levels(dims: Dimensions) -> StructLayout:
     """One row of scores: a level a lane (`matches + 1`, 0 where no key takes part); `last` ends the query."""
     return StructLayout({"level": ArrayLayout(unsigned(dims.level_bits), dims.n_lanes), "last": unsigned(1)})
+
+
+def waiting_row(dims: Dimensions) -> StructLayout:
+    """A row of `levels` that other rows may have been left out before, with its number among those of the query."""
+    return StructLayout(
+        {name: field.shape for name, field in levels(dims)} | {"row": unsigned(dims.spec.index_bits - dims.lane_bits)}
+    )
+
+
+def chosen_key(dims: Dimensions) -> StructLayout:
+    """A key for a sorted list, or none; `last` ends the query, with this key."""
+    return StructLayout(
+        {
+            "level": unsigned(dims.level_bits),
+            "index": unsigned(dims.spec.index_bits),
+            "has_key": unsigned(1),
+            "last": unsigned(1),
+        }
+    )
 
 
 def kept_key(dims: Dimensions) -> StructLayout:

@@ -48,6 +48,9 @@ KEY_REQUEST, VALUE_REQUEST = 3, 2
 #: What engines that agree take beside a cycle a level and two an engine.
 AGREEMENT_LATENCY = 8
 
+#: Cycles through the queue of rows that wait, and of choosing among a row's keys.
+WAITING_LATENCY = 3
+
 #: Words under way, if the configuration does not say.
 OUTSTANDING = 64
 
@@ -96,6 +99,8 @@ class Sizes:
         chooses among lanes before it compares; those in it.
     cut_stages
         Registers between the counts of a histogram selector and the cut that the scan has.
+    bounds_levels
+        Whether rows that wait are held against a bound of their own, too (`LevelBound`).
     kept_carries
         Columns of the sums into which a carry waits (`rtl.digits`).
     negated_bits, offset_bits
@@ -124,6 +129,9 @@ class Sizes:
     waiting_keys
         Places of the queue in which the kept keys of each query of a group but the first wait for their turn
         (`SharedRows`); 0 without queues.
+    waiting_rows, waiting_latency
+        Places of the queue in which rows wait for an insertion selector (`WaitingRows`), and the cycles that it takes
+        from a row to a key that is chosen of it; 0 without.
     period
         Cycles a group at `n_valid = n_keys` that scoring and summing alone allow, back to back:
         `max(n_rows, n_queries_a_row * top_k * fold)`.
@@ -200,6 +208,10 @@ class Sizes:
         has_queues = config.selector == "insertion" and self.n_queries_a_row > 1
         self.waiting_keys = max(2, spec.top_k) if has_queues else 0
         self.queries_in_flight += has_queues
+        self.waiting_rows = config.waiting_rows
+        self.bounds_levels = config.waiting_rows > 0 and config.n_lanes >= spec.top_k
+        self.waiting_latency = WAITING_LATENCY if config.waiting_rows else 0
+        self.queries_in_flight += bool(self.waiting_rows) * (self.waiting_rows + 1)  # and a chosen key
 
     def _bus_words(self) -> dict[str, BusWord]:
         spec, config, found = self.spec, self.config, {}

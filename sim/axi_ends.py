@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hamming.rtl.axi.engine import axis_name
+from hamming.rtl.axi.ports import axis_name
 from hamming.sim.harness import monitor
 from hamming.sim.payloads import Stream
 from hamming.sim.streams import Gate

@@ -195,6 +195,7 @@ def random_chain(design: Design, rng: np.random.Generator) -> Design:
         design.config,
         selector="histogram",
         scan_rows=None,
+        waiting_rows=0,
         value_banks=1,
         output=str(rng.choice(OUTPUTS, p=[0.75, 0.25])),
         n_engines=n_engines,
@@ -272,6 +273,8 @@ def _draw(rng: np.random.Generator) -> Design:
         n_queries_a_row=n_queries_a_row,
         adder_depth=None if flip() else between(1, 9),
     )
+    if selector == "insertion" and flip():
+        config = dataclasses.replace(config, waiting_rows=pick(2, 4, 8, 32))
     if rng.integers(3) == 0:  # as an FPGA has it
         has_multiplier = product == "multiply" and flip()
         config = dataclasses.replace(

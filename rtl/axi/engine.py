@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, DomainRenamer, Module, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hamming.golden.spec import AttentionSpec
 from hamming.rtl.axi.buffer import Buffer
-from hamming.rtl.axi.gather import Gather, query_beat
-from hamming.rtl.axi.layout import bytes_of, from_bytes, n_bytes, to_bytes
+from hamming.rtl.axi.gather import Gather
+from hamming.rtl.axi.layout import from_bytes, to_bytes
 from hamming.rtl.axi.memory_master import MemoryMaster
+from hamming.rtl.axi.ports import axis_name, beat, is_carried, stream_members
 from hamming.rtl.axi.register_file import RegisterFile, address_bits, axi_lite
 from hamming.rtl.axi.registers import COUNTERS, causes, registers, table
 from hamming.rtl.chain import Chain
 from hamming.rtl.config import EngineConfig
-from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.engine import Engine
 
-__all__ = ["AxiEngine", "axi_channels", "axi_masters", "axi_streams", "axis_name"]
+__all__ = ["AxiEngine"]
 
 _IN_FLIGHT_BITS = 16
 
@@ -68,7 +65,7 @@ class AxiEngine(wiring.Component):
         members["irq"] = Out(1)
         for name, member in self.engine.signature.members.items():
             if is_carried(name):
-                members |= _stream_members(axis_name(name), member, beat(dims, name, member))
+                members |= stream_members(axis_name(name), member, beat(dims, name, member))
         for kind, word in dims.bus_words.items():
             members |= {
                 f"m_axi_{kind}_{name}": member for name, member in MemoryMaster.channels(word.data_bits).items()
@@ -282,96 +279,3 @@ class AxiEngine(wiring.Component):
             with m.If(self.file.control_clear):
                 m.d.bus += count.eq(0)
             m.d.comb += getattr(self.file, f"{name}_value").eq(count)
-
-
-def is_carried(name: str) -> bool:
-    """Return whether a member of an engine is a stream that an AXI4-Stream carries: all but the table's."""
-    return name.startswith(("i_", "o_")) and name != "i_weight"
-
-
-def axis_name(name: str) -> str:
-    """Return the name of the AXI4-Stream that carries a stream of the engine: `s_axis_row` for `i_row`."""
-    way, _, what = name.partition("_")
-    return f"{'s' if way == 'i' else 'm'}_axis_{what}"
-
-
-def beat(dims: Dimensions, name: str, member: wiring.Member) -> Any:
-    """Return the shape of what a beat carries: of queries that share rows, one."""
-    return query_beat(dims) if name == "i_query" else member.signature.members["payload"].shape
-
-
-def _stream_members(prefix: str, member: wiring.Member, shape: Any) -> dict[str, wiring.Member]:
-    """Return the members of the AXI4-Stream that carries a stream."""
-    into, back = (In, Out) if member.flow == In else (Out, In)
-    members = {
-        f"{prefix}_tdata": into(8 * n_bytes(shape)),
-        f"{prefix}_tvalid": into(1),
-        f"{prefix}_tready": back(1),
-    }
-    return members | ({f"{prefix}_tlast": Out(1)} if member.flow == Out else {})
-
-
-def axi_streams(engine: AxiEngine) -> dict[str, dict[str, Any]]:
-    """Return the AXI4-Streams by the names of the engine's streams, as `rtl.manifest.streams` does.
-
-    Fields lie in TDATA; an output has the port `last`, too. There is the C struct of a beat.
-    """
-    result = {}
-    for name, member in engine.engine.signature.members.items():
-        if not is_carried(name):
-            continue
-        prefix, shape = axis_name(name), beat(engine.dims, name, member)
-        fields = bytes_of(shape)
-        result[name] = {
-            "direction": "input" if member.flow == In else "output",
-            "valid": f"{prefix}_tvalid",
-            "ready": f"{prefix}_tready",
-            "payload": f"{prefix}_tdata",
-            **({"last": f"{prefix}_tlast"} if member.flow == Out else {}),
-            "bits": 8 * n_bytes(shape),
-            "fields": [field.to_dict() for field in fields],
-            "c_struct": " ".join(field.c_declaration() for field in fields),
-        }
-    return result
-
-
-def axi_channels(engine: AxiEngine) -> dict[str, dict[str, Any]]:
-    """Return the channels of the AXI4-Lite port and of the masters by name: direction and ports."""
-    found = {}
-    for prefix in ("s_axi", *(f"m_axi_{kind}" for kind in engine.dims.bus_words)):
-        members = {
-            name.removeprefix(f"{prefix}_"): member
-            for name, member in engine.signature.members.items()
-            if name.startswith(f"{prefix}_")
-        }
-        for channel in ("aw", "w", "b", "ar", "r"):
-            names = [name for name in members if re.match(rf"{channel}(?!valid|ready)[a-z]+$", name)]
-            found[f"{prefix}_{channel}"] = {
-                "direction": "input" if members[f"{channel}valid"].flow == In else "output",
-                "valid": f"{prefix}_{channel}valid",
-                "ready": f"{prefix}_{channel}ready",
-                "payload": [f"{prefix}_{name}" for name in names],
-                "bits": sum(members[name].shape for name in names),
-            }
-    return found
-
-
-def axi_masters(engine: AxiEngine) -> dict[str, dict[str, Any]]:
-    """Return of each master its ports' prefix, the register of its base address, and how words lie there."""
-    fold = engine.dims.fold
-    return {
-        kind: {
-            "prefix": f"m_axi_{kind}",
-            "base": f"{kind.upper()}_BASE",
-            "data_bits": word.data_bits,
-            "word_bytes": word.word_bytes,
-            "element_bytes": word.element_bytes,
-            "n_elements": word.n_elements,
-            "element_bits": word.element_bits,
-            "layout": f"key j, bit 0 lowest, at byte j * {word.element_bytes}"
-            if kind == "key"
-            else f"element e of key j, signed, at byte (j * {fold} + e // {word.n_elements}) * {word.word_bytes} + "
-            f"e % {word.n_elements} * {word.element_bytes}",
-        }
-        for kind, word in engine.dims.bus_words.items()
-    }

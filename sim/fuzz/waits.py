@@ -59,6 +59,7 @@ def hold_waits(design: Design, log: Log, epoch: Epoch, queries: Queries, latency
     # A reset leaves the cells of an insertion selector to be shifted out.
     settled = epoch.begin + (design.spec.top_k if design.config.selector == "insertion" else 0)
     most = _MOST_WAITS * latency + _MORE_CYCLES
+    most += design.dimensions.waiting_rows * max(design.dimensions.cycle_terms().values())  # rows, each of its query
     offers, taken = epoch.offers["i_query"], most + _rows_wait(design)
     for n in np.flatnonzero(offers.end - offers.start > taken):
         if free_cycles(offers.start[n], offers.end[n]) > taken:

@@ -29,10 +29,13 @@ from hamming.synth.mapping.area import Progress
 from hamming.synth.mapping.flow import MIN_GATED
 from hamming.synth.memory.sram import SramModel
 
-__all__ = ["FEW", "LIST", "VARIANTS", "compare", "variants"]
+__all__ = ["FEW", "LIST", "VARIANTS", "WAITING", "compare", "variants"]
 
 #: Key of the variant that has a sorted list, and twice the lanes.
 LIST = "hamming-list"
+
+#: Key of the variant whose rows wait for a sorted list.
+WAITING = "hamming-waiting"
 
 #: Lanes, at most, among which a sorted list chooses at 1 GHz in 45 nm.
 MOST_LANES_OF_A_LIST = 4
@@ -53,6 +56,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "hamming-few3": ("8 kept keys, 3-bit values and weights", _THREE_BITS),
     LIST: ("8 kept keys by a sorted list, 4 lanes, 3-bit values and weights", _THREE_BITS),
+    WAITING: ("8 kept keys by a sorted list that rows wait for, 3-bit values and weights", _THREE_BITS),
 }
 
 #: Keys of the variants that keep few keys.
@@ -61,12 +65,24 @@ FEW = frozenset(key for key, (_, changes) in VARIANTS.items() if "top_k" in chan
 #: Of queries that a list takes in as many cycles as their scores ask for.
 LONG_WINDOW = Window(n_queries=7, warm_queries=24, n_all=32)
 
+#: The same, with so many that a stream that is faster than the first one does not run out of them.
+WAITING_WINDOW = LONG_WINDOW._replace(n_all=40)
+
+WINDOWS = {LIST: LONG_WINDOW, WAITING: WAITING_WINDOW}
+
+#: Rows that wait for a list, at most; rows of keys for each kept one, so that the list has cycles enough; words of a
+#: bank of values.
+_WAITING_ROWS = 32
+_ROWS_A_KEPT_KEY = 8
+_BANK_WORDS = 2048
+
 
 def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
     """Yield key, title and design of `VARIANTS`, as far as `design` is not one itself.
 
     Powers of two do not tell the scale that they were rounded from, so an engine of shifts has no variants. One that
-    keeps fewer keys has as few multipliers as keep up with its lanes, and a list is for engines of two lanes.
+    keeps fewer keys has as few multipliers as keep up with its lanes, a list without waiting rows is for engines of two
+    lanes, and one with them for 8 rows of keys for each kept one.
     """
     if design.config.product == "shift":
         return
@@ -83,7 +99,10 @@ def variants(design: Design) -> Iterator[tuple[str, str, Design]]:
                 continue
             if key == LIST and 2 * config.n_lanes != MOST_LANES_OF_A_LIST:
                 continue
-            config = _by_list(spec, config) if key == LIST else _with_fewest_multipliers(spec, config)
+            if key == WAITING and design.dimensions.n_rows < _ROWS_A_KEPT_KEY * spec.top_k:
+                continue
+            ways = {LIST: _by_list, WAITING: _by_waiting}
+            config = ways.get(key, _with_fewest_multipliers)(spec, config)
         yield key, title, Design(spec, config)
 
 
@@ -100,14 +119,23 @@ def _with_fewest_multipliers(spec: AttentionSpec, config: EngineConfig) -> Engin
 
 def _by_list(spec: AttentionSpec, config: EngineConfig) -> EngineConfig:
     """Return an engine of twice the lanes with a sorted list, whose sums take the cycles of the rows there were."""
+    return dataclasses.replace(_with_list(spec, config), n_lanes=2 * config.n_lanes)
+
+
+def _by_waiting(spec: AttentionSpec, config: EngineConfig) -> EngineConfig:
+    """Return an engine of as many lanes with a sorted list that rows wait for, and banks of values of one size."""
+    listed = _with_list(spec, config)
+    n_banks = max(1, spec.n_keys * (spec.d_value // (listed.n_macs or spec.d_value)) // _BANK_WORDS)
+    return dataclasses.replace(listed, waiting_rows=_WAITING_ROWS, value_banks=n_banks)
+
+
+def _with_list(spec: AttentionSpec, config: EngineConfig) -> EngineConfig:
+    """Return an engine with a sorted list whose sums take the cycles of the rows, and a register for levels."""
     n_rows = Dimensions(spec, config).n_rows
     n_macs = next(
         n for n in range(1, spec.d_value + 1) if spec.d_value % n == 0 and spec.top_k * spec.d_value <= n * n_rows
     )
-    stages = config.score_stages + 1  # one of which holds levels
-    return dataclasses.replace(
-        config, selector="insertion", n_lanes=2 * config.n_lanes, n_macs=n_macs, score_stages=stages
-    )
+    return dataclasses.replace(config, selector="insertion", n_macs=n_macs, score_stages=config.score_stages + 1)
 
 
 def compare(
@@ -172,7 +200,7 @@ def compare(
     same["known"] = {(design.key, design.verilog_sha256): design for one in alike for design in one.designs}
     subjects = [partial(engine_figures, design, **same, contrast=True)]
     for key, title, changed in variants(design) if with_variants else ():
-        window = LONG_WINDOW if key == LIST else DEFAULT_WINDOW
+        window = WINDOWS.get(key, DEFAULT_WINDOW)
         subjects.append(partial(engine_figures, changed, **same, key=key, title=title, window=window))
     subjects.append(partial(standard_figures, opponent, **same, contrast=True))
     found = []

@@ -33,10 +33,11 @@ SAVERS = {
     "hamming-4": "4 bits",
     "hamming-few3": "8 keys, 3 bits",
     "hamming-list": "8 keys by a list, 3 bits",
+    "hamming-waiting": "8 keys, rows wait, 3 bits",
 }
 
 #: Designs that compute what another one does, to the last bit.
-SAME_ARITHMETIC = {"hamming-list": "hamming-few3"}
+SAME_ARITHMETIC = {"hamming-list": "hamming-few3", "hamming-waiting": "hamming-few3"}
 
 #: Share of a task's test items that each design classifies rightly, through its own arithmetic.
 ACCURACIES = Path(__file__).with_name("accuracies.json")

@@ -48,6 +48,7 @@ def require_known(design: Design) -> None:
         ("engine.range", config.range, (False,)),
         ("engine.n_queries_a_row", config.n_queries_a_row, (1,)),
         ("engine.n_engines", config.n_engines, (1,)),
+        ("engine.waiting_rows", config.waiting_rows, (0,)),
         ("engine.adder_depth", config.adder_depth, (None,)),
         ("engine.fabric", config.fabric, ("cells",)),
         ("engine.output", config.output, ("quotient",)),

@@ -7,6 +7,11 @@ from tests.mutants.mutant import Mutant
 REPLAY = "tests/rtl/test_rtl_components.py::test_replay_repeats_each_query"
 EVERY_ROW = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys"
 RANDOM_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows"
+WAITING_ROWS = "tests/rtl/test_rtl_selectors.py::test_random_rows[waiting-40-7-8-0.3-0.3]"
+WAITING_PAIRS = "tests/rtl/test_rtl_selectors.py::test_every_row_of_four_keys[2-waiting]"
+EQUAL_KEYS = "tests/rtl/test_rtl_selectors.py::test_equal_keys_wait_in_order"
+BOUND = "tests/rtl/test_rtl_selectors.py::test_rows_are_held_against_a_bound_of_their_own"
+LATE_LIST = "tests/rtl/test_rtl_selectors.py::test_a_late_list_does_not_stay_late"
 MANY_SCORES = "tests/rtl/test_rtl_selectors.py::test_many_scores_at_once"
 SELECTOR_BENCH = "tests/sim/test_sim_components.py::test_component[selector-odd]"
 
@@ -169,6 +174,74 @@ MUTANTS = [
         "may_shift.eq(~must_give | self.o.ready)",
         "may_shift.eq(1)",
         RANDOM_ROWS,
+    ),
+    Mutant(
+        "the floor is that of the last query",
+        "insertion.py",
+        "Mux(tail_is_old, 0, tail_level)",
+        "tail_level",
+        WAITING_ROWS,
+    ),
+    Mutant(
+        "rows are held against the floor of the query before",
+        "waiting_rows.py",
+        "list_floor.eq(Mux(is_ahead, 0, self.floor))",
+        "list_floor.eq(self.floor)",
+        WAITING_ROWS,
+    ),
+    Mutant(
+        "keys are chosen by the floor of the query that ends",
+        "choice.py",
+        "floor.eq(Mux(self.o.valid & key.last, 0, self.floor))",
+        "floor.eq(self.floor)",
+        WAITING_ROWS,
+    ),
+    Mutant("a query that is ahead is forgotten", "waiting_rows.py", "range(depth + 4)", "2", WAITING_ROWS),
+    Mutant(
+        "a query's last row goes by if it brings no key",
+        "waiting_rows.py",
+        "taken & (ranks | self.i.p.last)",
+        "taken & ranks",
+        WAITING_ROWS,
+    ),
+    Mutant(
+        "only rows that wait are counted",
+        "waiting_rows.py",
+        "with m.If(taken):",
+        "with m.If(waits):",
+        LATE_LIST,
+    ),
+    Mutant(
+        "a row comes in where all places are taken", "waiting_rows.py", "(free ^ first != depth) & ", "", WAITING_ROWS
+    ),
+    Mutant(
+        "a row that has gone on is given again", "waiting_rows.py", "has_read.eq(reads)", "has_read.eq(0)", WAITING_ROWS
+    ),
+    Mutant("all rows of the next query come in", "waiting_rows.py", "MOST_AHEAD = 8", "MOST_AHEAD = 800", LATE_LIST),
+    Mutant("a key is chosen twice", "choice.py", "taken.eq(taken | pick)", "taken.eq(pick)", WAITING_ROWS),
+    Mutant(
+        "a key that waits is taken for one that went in",
+        "choice.py",
+        "m.Elif(gives & moves)",
+        "m.Elif(gives)",
+        WAITING_ROWS,
+    ),
+    Mutant("a row's first key ends the query", "choice.py", "self.i.p.last & ends_row", "self.i.p.last", WAITING_ROWS),
+    Mutant("the highest lane goes in first", "choice.py", "lowest(ranks)", "lowest(ranks[::-1])[::-1]", EQUAL_KEYS),
+    Mutant("a row goes by while the list stalls", "choice.py", "ends_row & moves", "ends_row", WAITING_ROWS),
+    Mutant("a bound is kept for the next query", "level_bound.py", "Mux(ends, 0, best)", "best", WAITING_ROWS),
+    Mutant(
+        "a bound reaches into the next query", "level_bound.py", "Mux(ends, 0, found[0])", "found[0]", WAITING_PAIRS
+    ),
+    Mutant("the bound is the highest maximum", "level_bound.py", "Mux(one < other,", "Mux(one > other,", WAITING_ROWS),
+    Mutant("maxima share lanes", "level_bound.py", "group + n_groups) if", "group + 1) if", WAITING_ROWS),
+    Mutant("a bound is above no list's floor", "waiting_rows.py", "Mux(bound.bound > ", "Mux(bound.bound < ", BOUND),
+    Mutant(
+        "a floor goes on to the next query",
+        "waiting_rows.py",
+        "floor.eq(Mux(ends, 0, higher))",
+        "floor.eq(higher)",
+        WAITING_ROWS,
     ),
     Mutant(
         "a pass begins at the key after the first",

@@ -17,8 +17,14 @@ from hamming.rtl.histogram import HistogramSelector
 from hamming.rtl.insertion import InsertionSelector
 from tests.rtl.harness import RHYTHMS, Beats, run
 
-#: `ahead` is the histogram selector as an FPGA has it.
-SELECTORS = {"histogram": HistogramSelector, "ahead": HistogramSelector, "insertion": InsertionSelector}
+#: `ahead` is the histogram selector as an FPGA has it;
+#: `waiting` the insertion selector with a queue of rows.
+SELECTORS = {
+    "histogram": HistogramSelector,
+    "ahead": HistogramSelector,
+    "insertion": InsertionSelector,
+    "waiting": InsertionSelector,
+}
 
 
 def dimensions(selector: str, *, d_head: int, n_keys: int, top_k: int, n_lanes: int, **engine: Any) -> Dimensions:
@@ -26,6 +32,9 @@ def dimensions(selector: str, *, d_head: int, n_keys: int, top_k: int, n_lanes: 
     if selector == "ahead":
         selector = "histogram"
         engine["fabric"] = "luts"
+    if selector == "waiting":
+        selector = "insertion"
+        engine = {"waiting_rows": 4} | engine
     return Dimensions(spec, EngineConfig(selector=selector, n_lanes=n_lanes, **engine))
 
 
@@ -111,6 +120,7 @@ def test_histogram_scans_several_rows_at_once(selector: str, scan_rows: int, rng
         ("ahead", 1, 48),
         ("ahead", 4, 48),
         ("insertion", 1, 48),
+        ("waiting", 1, 48),
     ],
 )
 def test_no_bubble_between_queries(selector: str, n_lanes: int, n_keys: int, rng: np.random.Generator) -> None:
@@ -157,3 +167,40 @@ def test_insertion_takes_a_cycle_for_each_key_that_ranks() -> None:
     beats = check("insertion", dims, [list(range(1, 33))] * 10)
     assert np.ptp(beats.cycles["i"]) <= 10 * dims.cycle_terms()["select"]
     assert np.ptp(beats.cycles["i"]) >= 9 * dims.cycle_terms()["select"]
+
+
+@pytest.mark.parametrize(("n_lanes", "waiting_rows"), [(2, 8), (4, 16), (8, 16), (32, 32)])
+def test_rows_wait_while_the_list_takes_keys(n_lanes: int, waiting_rows: int) -> None:
+    """Eight keys in the first rows rank, and no other: scores wait for none of them, and without the queue for most."""
+    sizes = {"d_head": 31, "n_keys": 32 * n_lanes, "top_k": 8, "n_lanes": n_lanes}
+    query = [20, 30, 24, 24, 31, 24, 30, 30] + [1 + j % 16 for j in range(32 * n_lanes - 8)]
+    cycles = [
+        np.ptp(check(name, dimensions(name, **sizes, **engine), [query] * 6).cycles["i"])
+        for name, engine in (("waiting", {"waiting_rows": waiting_rows}), ("insertion", {}))
+    ]
+    assert cycles[0] == 6 * 32 - 1 <= cycles[1] - 5 * (8 - max(1, 8 // n_lanes))
+
+
+@pytest.mark.parametrize("n_lanes", [8, 16, 32])
+def test_equal_keys_wait_in_order(n_lanes: int) -> None:
+    """Of keys that are all equal the first go in, and of two values the first of the higher, in whatever lanes."""
+    dims = dimensions("waiting", d_head=3, n_keys=6 * n_lanes, top_k=9, n_lanes=n_lanes, waiting_rows=4)
+    high = [[3 if j % step == step - 1 else 2 for j in range(6 * n_lanes)] for step in (2, 3, n_lanes - 1, n_lanes)]
+    queries = [[2] * (6 * n_lanes), *high, [4] * (6 * n_lanes), [0] * (5 * n_lanes) + [1] * n_lanes, [], [1], *high]
+    for stall in (0.0, 0.5, 0.9):
+        check("waiting", dims, queries, stall=stall)
+
+
+def test_rows_are_held_against_a_bound_of_their_own(rng: np.random.Generator) -> None:
+    """Random scores of 16 lanes: with the list's floor alone rows would take 70 cycles and more, not their 64."""
+    dims = dimensions("waiting", d_head=62, n_keys=1024, top_k=8, n_lanes=16, waiting_rows=32)
+    beats = check("waiting", dims, (1 + rng.binomial(62, 0.5, (12, 1024))).tolist())
+    assert 12 * 64 - 1 <= np.ptp(beats.cycles["i"]) < 12 * 66
+
+
+def test_a_late_list_does_not_stay_late(rng: np.random.Generator) -> None:
+    """The last rows of a query bring many keys: the next one's do not all wait, for want of a floor."""
+    dims = dimensions("waiting", d_head=62, n_keys=256, top_k=8, n_lanes=4, waiting_rows=32)
+    query = [*rng.integers(1, 40, 208).tolist(), *rng.integers(30, 60, 48).tolist()]
+    beats = check("waiting", dims, [query] * 16)
+    assert np.ptp(beats.cycles["i"]) < 16 * 75

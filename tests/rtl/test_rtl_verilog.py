@@ -36,6 +36,7 @@ VARIANTS = {
     "selector": ({"selector": "insertion"}, r"is_old_3"),
     "scan_rows": ({"n_lanes": 2, "scan_rows": 4}, r"stored_7"),
     "score_stages": ({"score_stages": 2}, r"takes_part_2"),
+    "waiting_rows": ({"selector": "insertion", "waiting_rows": 8}, r"reg \[8:0\] memory \[7:0\]"),
     "spare_places": ({"spare_places": True}, r"spare_row"),
     "n_dividers": ({"n_dividers": 4}, r"quotient_3_15"),
     "product": ({"product": "shift"}, r"coarse_shifted_0"),

@@ -72,6 +72,10 @@ GROUPS = Design(
 PAIRS = Design(
     PLAIN.spec, EngineConfig(n_lanes=2, selector="insertion", memory="external", read_latency=2, n_queries_a_row=2)
 )
+# Rows that wait for a sorted list: many lanes, of which more bring a key than there are places.
+WAITING = Design(
+    dataclasses.replace(ODD.spec, n_keys=60, top_k=5), EngineConfig(n_lanes=8, selector="insertion", waiting_rows=2)
+)
 DESIGNS = {"odd": ODD, "plain": PLAIN, "sinks": SINKS, "ranges": RANGES, "one sink": ONE_SINK, "one row": ONE_ROW}
 DESIGNS |= {"groups": GROUPS, "pairs": PAIRS}
 
@@ -94,6 +98,7 @@ CASES = [
     and (name in ("odd", "plain") or bench not in SAME)
     and (design.config.n_queries_a_row == 1 or bench not in NOT_OF_GROUPS)
 ] + [pytest.param(bench, DEEP, id=f"{bench}-deep") for bench in ("table_queue", "locate")]
+CASES += [pytest.param("selector", WAITING, id="selector-waiting")]
 
 
 def directed(design):

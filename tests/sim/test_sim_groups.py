@@ -1,5 +1,8 @@
 """Engines whose queries share rows of keys: random ones, a layer's prefill, rows that are read once."""
 
+import dataclasses
+import shutil
+
 import numpy as np
 import pytest
 
@@ -34,6 +37,17 @@ def test_random_queries(design):
     assert outcome.report.violations == []
     assert outcome.missing == []
     assert outcome.passed
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@pytest.mark.parametrize("changes", [{"range": True}, {"n_queries_a_row": 2}], ids=["range", "group"])
+def test_rows_that_come_before_a_query_are_taken(changes):
+    """In Icarus, where a register without a reset holds X: whether rows wait for a read is known before any query."""
+    config = EngineConfig(name="early", fabric="luts", n_lanes=2, n_macs=6, **changes)
+    design = Design(dataclasses.replace(MUCH.spec, n_keys=32, top_k=3), config)
+    outcome = regress(design, 40, seed=1, simulator="icarus")
+    assert outcome.report.violations == []
+    assert outcome.report.mismatches == []
 
 
 def test_a_users_queries_need_fill_no_group(rng):

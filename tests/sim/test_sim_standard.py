@@ -57,7 +57,7 @@ def check(results):
 
 
 def test_random_queries(bench, rng):
-    vectors = [random_standard_vectors(bench.design.spec, rng, n_heads=6, n_queries=20) for _ in range(2)]
+    vectors = [random_standard_vectors(bench.design.spec, rng, n_heads=3, n_queries=20) for _ in range(2)]
     check(bench.run(vectors))
     check(bench.run(vectors, stall=0.5, seed=1))
     check(bench.run(vectors, stall={"o_out": 0.8}, seed=2))

@@ -53,6 +53,7 @@ def test_40_designs_have_every_option_and_odd_sizes():
             "n_lanes",
             "value_banks",
             "fabric",
+            "waiting_rows",
         ):
             seen[name].add(getattr(design.config, name))
         seen["spare_places"].add(design.dimensions.spare_places)

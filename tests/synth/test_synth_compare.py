@@ -12,7 +12,7 @@ from hamming.cli import main
 from hamming.golden.standard import logit_scale_of
 from hamming.rtl.design import load_design
 from hamming.synth.compare.comparison import Comparison
-from hamming.synth.compare.experiment import LIST, compare, variants
+from hamming.synth.compare.experiment import LIST, WAITING, compare, variants
 from hamming.synth.library.libraries import load_library
 
 
@@ -123,6 +123,25 @@ def test_a_list_has_twice_the_lanes_where_they_are_few_enough_for_the_clock():
     assert listed.config.selector == "insertion"
     assert listed.dimensions.cycle_terms() == {"score": 32, "select": 128, "sum": 64, "divide": 64}
     assert LIST not in by_preset["deit"]  # of 4 lanes
+
+
+def test_rows_wait_where_a_list_has_cycles_enough():
+    """As many lanes as before, and a row a cycle: what the list takes is not in the way of 64 rows of scores."""
+    by_preset = {
+        name: {key: one for key, _, one in variants(load_design(name))} for name in ("bert", "flagship", "deit")
+    }
+    for preset, n_lanes, n_banks, is_bounded in (("bert", 2, 1, False), ("flagship", 16, 4, True)):
+        waiting = by_preset[preset][WAITING]
+        assert waiting.spec == by_preset[preset]["hamming-few3"].spec
+        assert (waiting.config.n_lanes, waiting.config.waiting_rows, waiting.config.value_banks) == (
+            n_lanes,
+            32,
+            n_banks,
+        )
+        terms = waiting.dimensions.cycle_terms()
+        assert (terms["score"], terms["sum"]) == (64, 64)
+        assert waiting.dimensions.bounds_levels is is_bounded
+    assert WAITING not in by_preset["deit"]  # of 50 rows
 
 
 def test_a_variant_has_the_table_of_its_own_scale():
