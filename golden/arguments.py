@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from hamming.golden.checks import require_int
 from hamming.golden.score import pack, packed_matches
 from hamming.golden.spec import AttentionSpec
+from hamming.golden.threads import for_each
 from hamming.golden.topk import absent_keys
 from hamming.golden.weighted_sum import sum_type
 
@@ -125,18 +124,9 @@ class Arguments:
         return _spread(x, self.batch, 1)
 
     def solve(self, one: Callable[[Part], None]) -> None:
-        """Call `one` for every part of the queries, from as many threads as there are processors.
-
-        NumPy leaves the interpreter free meanwhile, so that threads help.
-        """
-        parts = _parts(self.batch, self.n_queries, self.n_keys) if self.n_keys else []
-        if len(parts) < 2:
-            for part in parts:
-                one(part)
-            return
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for _ in pool.map(one, parts):
-                pass
+        """Call `one` for every part of the queries, from as many threads as there are processors."""
+        if self.n_keys:
+            for_each(_parts(self.batch, self.n_queries, self.n_keys), one)
 
     def matches(self, part: Part) -> NDArray:
         """Return the scores of a part."""

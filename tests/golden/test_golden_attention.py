@@ -1,6 +1,7 @@
 """`attend` against cases worked by hand, exact fractions in plain Python, and PyTorch's attention."""
 
 import math
+import os
 import re
 import tracemalloc
 from fractions import Fraction
@@ -271,7 +272,7 @@ def test_bits_of_any_integer_type(dtype):
 
 def test_memory_does_not_grow_with_the_scores(monkeypatch):
     # 16 million scores, whose packed words alone would take 128 MiB.
-    monkeypatch.setattr(arguments.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     rng = np.random.default_rng(3)
     spec = AttentionSpec.from_logit_scale(d_head=64, d_value=1, n_keys=4096, top_k=2, logit_scale=0.1)
     q, k = rng.integers(0, 2, (2, 4096, 64), np.uint8)
