@@ -16,6 +16,7 @@ class Multiplier:
 
     def __init__(self, dims: Dimensions):
         self.weight_bits = dims.spec.weight_bits
+        self.may_lack_words = dims.config.memories[1] == "request"
 
     def lines(self, m: Module, weight: Value) -> list[Value]:
         """Return the bits of the weight."""
@@ -26,6 +27,12 @@ class Multiplier:
         return C(0, 0)
 
     def terms(self, m: Module, lines: Sequence[Value], values: Sequence[Value]) -> list[tuple[int, list[Value]]]:
-        """Return place 0 and the product of each value, whose bits `values` has as words."""
+        """Return place 0 and the product of each value, whose bits `values` has as words.
+
+        A weight of 0 asks no memory for a word. What stands in its place may never have been anything, and 0 times that
+        is unknown to a simulator: so it is 0.
+        """
         weight = Cat(lines)
+        if self.may_lack_words:
+            values = [word & weight.any().replicate(len(word)) for word in values]
         return [(0, [weight * Cat(word[n] for word in values) for n in range(len(values[0]))])]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 
 from hamming.golden.attention import attend
-from hamming.rtl.config import OUTPUTS
+from hamming.golden.spec import AttentionSpec
+from hamming.rtl.config import OUTPUTS, EngineConfig
 from hamming.rtl.design import Design, load_design
 from hamming.sim.chain_length import design_of, markdown, read
 from hamming.sim.engine_beats import masks_of_engines
@@ -55,6 +57,20 @@ def test_random_traffic(changes: list[str]) -> None:
     assert not outcome.report.violations
     assert outcome.is_fast
     assert not [name for name in outcome.missing if name.startswith(("tie", "no_valid", "stalled_o"))]
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+def test_a_word_that_no_key_asked_for_is_nothing() -> None:
+    """An engine may keep no key of a query: in Icarus its word is X, and so is 0 times that."""
+    config = EngineConfig(
+        name="engines", n_engines=2, n_lanes=2, n_macs=4, fabric="luts", product="dsp", value_memory="request"
+    )
+    spec = AttentionSpec(
+        d_head=5, d_value=4, n_keys=16, top_k=2, weights=(3, 2, 1, 1, 0, 0), weight_bits=2, value_bits=3
+    )
+    outcome = regress(Design(spec, config), 30, seed=1, simulator="icarus")
+    assert not outcome.report.mismatches
+    assert not outcome.report.violations
 
 
 def test_vectors_of_a_user(rng: np.random.Generator) -> None:
