@@ -59,7 +59,9 @@ class Choice(wiring.Component):
         key = Signal(payload.chosen_key(self.dims), reset_less=True)
         floor = Signal(self.dims.level_bits)
         taken, ranks, pick = (Signal(n_lanes, name=name) for name in ("taken", "ranks", "pick"))
-        ends_row, gives, moves = Signal(), Signal(), Signal()
+        ends_row = Signal()
+        gives = Signal()
+        moves = Signal()
         m.d.comb += [
             floor.eq(Mux(self.o.valid & key.last, 0, self.floor)),  # behind a query's end the list is empty
             *(ranks[lane].eq((self.i.p.level[lane] > floor) & ~taken[lane]) for lane in range(n_lanes)),

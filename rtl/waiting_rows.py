@@ -76,7 +76,10 @@ class WaitingRows(wiring.Component):
 
         # Places of the memory, and a bit that tells a full one from an empty one.
         free, first, before = (Signal(range(2 * depth), name=name) for name in ("free", "first", "before"))
-        moves, reads, has_read, has_ended = Signal(), Signal(), Signal(), Signal()
+        moves = Signal()
+        reads = Signal()
+        has_read = Signal()
+        has_ended = Signal()
         width = self.o.p.shape().size
         m.submodules.rows = rows = DualPortMemory(WritePort(depth=depth, width=width, granularity=width))
         m.d.comb += [
