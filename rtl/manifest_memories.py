@@ -36,18 +36,18 @@ def memories(engine: Engine | AxiEngine | Chain) -> list[dict[str, Any]]:
         queues |= {"table_queue.tables": dims.spec.table_bits}
         queues |= {"totals.max_levels": dims.level_bits if dims.is_partial else 0}
         sizes += [(f"{name}.words", dims.queries_in_flight, bits, "internal") for name, bits in queues.items() if bits]
+    n_queries = dims.n_queries_a_row
+    selectors = ["selector"] if n_queries == 1 else [f"shared_rows.selector_{n}" for n in range(n_queries)]
     if config.selector == "histogram":
         depth = dims.n_stored * dims.scan_groups(dims.spec.n_keys)
-        n_queries = dims.n_queries_a_row
-        for name in ["selector"] if n_queries == 1 else [f"shared_rows.selector_{n}" for n in range(n_queries)]:
+        for name in selectors:
             sizes.append((f"{name}.scores", depth, dims.scan_rows * dims.n_lanes * dims.level_bits, "internal"))
     if dims.waiting_rows:
-        n_queries = dims.n_queries_a_row
-        for name in ["selector"] if n_queries == 1 else [f"shared_rows.selector_{n}" for n in range(n_queries)]:
+        for name in selectors:
             row_bits = payload.waiting_row(dims).size
             sizes.append((f"{name}.waiting.rows", dims.waiting_rows, row_bits, "internal"))
     if dims.waiting_keys > MOST_IN_REGISTERS:
-        for n in range(1, dims.n_queries_a_row):
+        for n in range(1, n_queries):
             sizes.append((f"shared_rows.waiting_{n}.words", dims.waiting_keys, payload.kept_key(dims).size, "internal"))
     if config.n_engines > 1:
         count_bits = dims.spec.top_k.bit_length()

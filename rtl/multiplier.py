@@ -15,7 +15,6 @@ class Multiplier:
     """One term: the product of a weight and each of many values."""
 
     def __init__(self, dims: Dimensions):
-        self.weight_bits = dims.spec.weight_bits
         self.may_lack_words = dims.config.memories[1] == "request"
 
     def lines(self, m: Module, weight: Value) -> list[Value]:
