@@ -24,5 +24,6 @@ def weigh(
     table
         Which one each query uses: integers that broadcast to `(..., n_queries)`. None: the first.
     """
-    entries = np.pad(np.asarray(tables, np.int64), ((0, 0), (0, 1)))
-    return entries[0][deficit] if table is None else entries[table[..., None], deficit]
+    entries = np.zeros((len(tables), len(tables[0]) + 1), np.int64)
+    entries[:, :-1] = tables
+    return entries[0].take(deficit, mode="wrap") if table is None else entries[table[..., None], deficit]

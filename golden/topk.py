@@ -85,8 +85,9 @@ def select(matches: NDArray, top_k: int, absent: NDArray[np.bool_] | None = None
     index_bits = max(1, (n_keys - 1).bit_length())
     # One bit to spare: an absent key's rank, all ones, stays above every other.
     rank_type = np.uint32 if matches.dtype.itemsize * 8 + index_bits < 32 else np.uint64
-    rank = np.left_shift(~matches, index_bits, dtype=rank_type)
-    rank |= np.arange(n_keys, dtype=rank_type)
+    rank = np.left_shift(matches, index_bits, dtype=rank_type)
+    most = rank_type(np.iinfo(matches.dtype).max) << rank_type(index_bits)
+    np.subtract(most + np.arange(n_keys, dtype=rank_type), rank, out=rank)
     none = np.iinfo(rank_type).max
     if absent is not None:
         np.putmask(rank, np.broadcast_to(absent, rank.shape), none)
