@@ -25,6 +25,7 @@ OUTPUTS = ("quotient", "partial")
 MAX_LANES = 512
 MAX_MACS = 1024
 MAX_INTERNAL_WORDS = 2**17
+MAX_BANKS = 512
 MAX_OUTSTANDING = 4096
 MAX_WAITING_ROWS = 4096
 MAX_QUERIES_A_ROW = 16
@@ -218,7 +219,7 @@ class EngineConfig:
             require_int("outstanding", self.outstanding, MIN_OUTSTANDING, MAX_OUTSTANDING)
             if "request" not in self.memories:
                 raise ValueError(f"outstanding belongs to memory = 'request'; leave it out for {self._memories}")
-        require_int("value_banks", self.value_banks, 1, MAX_INTERNAL_WORDS)
+        require_int("value_banks", self.value_banks, 1, MAX_BANKS)
         if not is_power_of_two(self.value_banks):
             raise ValueError(f"value_banks must be a power of two, not {self.value_banks}")
         if self.value_banks > 1 and self.memories[1] != "internal":

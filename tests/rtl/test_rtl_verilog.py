@@ -21,6 +21,8 @@ from hamming.rtl.manifest import manifest
 from hamming.rtl.memory import DualPortMemory, WritePort
 from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
+from hamming.rtl.waiting_rows import WaitingRows
+from tests.rtl.small import dimensions
 
 SPEC = AttentionSpec.from_logit_scale(d_head=8, d_value=4, n_keys=12, top_k=4, logit_scale=0.2)
 
@@ -184,6 +186,15 @@ def test_same_bytes_in_every_process(default_text: str) -> None:
             check=True,
         )
         assert result.stdout == default_text
+
+
+def test_most_lanes_are_emitted() -> None:
+    """A chain of 512 operators is deeper than Python's own limit on calls within each other, which stays as it was."""
+    spec = AttentionSpec.from_logit_scale(d_head=1, d_value=1, n_keys=512, top_k=1, logit_scale=0.2)
+    limit = sys.getrecursionlimit()
+    rows = WaitingRows(dimensions(spec, n_lanes=512, selector="insertion", waiting_rows=2))
+    assert "i__payload" in emit(rows, "rows")
+    assert sys.getrecursionlimit() == limit
 
 
 def test_lines_hardly_grow_with_lanes() -> None:
