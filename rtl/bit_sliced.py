@@ -75,11 +75,16 @@ class FirstInParts:
     Nothing depends on a line from all of the word to each position: where that would be too slow.
     """
 
-    def __init__(self, word: Value):
+    def __init__(self, m: Module, word: Value):
         self._parts = [word[n : n + SHORT] for n in range(0, len(word), SHORT)]
-        self._firsts = [first(part) for part in self._parts]
-        self._has = Cat(part.any() for part in self._parts)
-        self._leads = first(self._has)
+        self._firsts = [Signal(len(part), name=f"first_of_{n}") for n, part in enumerate(self._parts)]
+        self._has = Signal(len(self._parts), name="part_has_one")
+        self._leads = Signal(len(self._parts), name="first_part")
+        m.d.comb += [
+            *(one.eq(first(part)) for one, part in zip(self._firsts, self._parts, strict=True)),
+            self._has.eq(Cat(part.any() for part in self._parts)),
+            self._leads.eq(first(self._has)),
+        ]
 
     def one_hot(self) -> Value:
         """Return `first(word)`."""

@@ -109,7 +109,7 @@ def scan_levels(
         lowest_one = lowest(todo) if dims.has_chains else first(todo)
         are_two, is_first_equal = at_least_two(todo), of_first(todo, equal)
     else:
-        parts = FirstInParts(todo)
+        parts = FirstInParts(m, todo)
         picked = parts.select
         lowest_one, are_two, is_first_equal = parts.one_hot(), parts.has_two(), parts.select([equal])
     m.d.comb += [

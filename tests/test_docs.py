@@ -48,6 +48,7 @@ RUN_ELSEWHERE = {
     "make docs": "docs",
     "make tutorials": "tutorials",
     "python -m hamming.synth.studies.areas": "areas",
+    "python -m hamming.golden.bench": "bench",
     "python -m hamming.synth.studies.references": "bench",
     "python -m hamming.audit.lint": "bench",
     "python -m hamming.audit.coverage": "coverage",

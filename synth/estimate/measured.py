@@ -11,7 +11,7 @@ from hamming.golden.spec import AttentionSpec
 from hamming.rtl.config import EngineConfig
 from hamming.rtl.design import Design
 from hamming.synth.compare import results
-from hamming.synth.compare.experiment import FEW
+from hamming.synth.compare.variants import FEW
 from hamming.synth.estimate import points
 from hamming.synth.studies import sweep
 

@@ -20,8 +20,8 @@ from hamming.sim import kept_points
 from hamming.sim.kept_points import KeptPoints, Rows
 from hamming.synth.compare import results
 from hamming.synth.compare.design_figures import DesignFigures
-from hamming.synth.compare.experiment import VARIANTS
 from hamming.synth.compare.measure import engine_figures
+from hamming.synth.compare.variants import VARIANTS
 from hamming.synth.library.libraries import load_library
 
 __all__ = ["KEPT", "POINTS", "TRIED", "design_of", "markdown", "measure", "read"]
@@ -70,7 +70,7 @@ def design_of(name: str, bits: int) -> Design:
     """Return an engine of `ENGINES`, with weights and values of `bits`."""
     design = load_design("bert")
     config = dataclasses.replace(design.config, **ENGINES[name])
-    changes: dict[str, Any] = VARIANTS["hamming-4"][1] if bits == 4 else {}
+    changes = VARIANTS["hamming-4"].changes if bits == 4 else {}
     if config.product == "shift":
         changes = {**changes, "weight_form": "power_of_two"}
     spec = design.spec

@@ -17,7 +17,7 @@ SELECTOR_BENCH = "tests/sim/test_sim_components.py::test_component[selector-odd]
 
 MUTANTS = [
     Mutant("each part has a first", "bit_sliced.py", "one & leads.replicate(len(one))", "one", MANY_SCORES),
-    Mutant("the last part leads", "bit_sliced.py", "first(self._has)\n", "first(self._has[::-1])[::-1]\n", MANY_SCORES),
+    Mutant("the last part leads", "bit_sliced.py", "first(self._has)", "first(self._has[::-1])[::-1]", MANY_SCORES),
     Mutant("one in each of two parts is one", "bit_sliced.py", "at_least_two(self._has) | ", "", MANY_SCORES),
     Mutant(
         "two in a part are one",

@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 from amaranth.back import rtlil
 
-from hamming.rtl.design import load_design, preset_names
+from hamming.rtl.design import Design, load_design, preset_names
 from hamming.rtl.engine import Engine
 from hamming.rtl.standard.design import ELEMENTS, StandardDesign
 from hamming.rtl.standard.engine import StandardEngine
 from hamming.rtl.standard.verilog import emit_standard
-from hamming.rtl.verilog import emit
 from hamming.sim.stimulus import random_design
 
 RTL = Path(__file__).parents[2] / "rtl"
@@ -32,6 +31,11 @@ NAMED = re.compile(r"Signal(\.like)?|Memory|.*\.(read|write)_port")
 def nameless(text: str) -> list[str]:
     """Return the names in a Verilog or RTLIL text that Amaranth made up for want of one."""
     return re.findall(r"\\?\$sig(?:nal|nature)\w*", text)
+
+
+def converted(design: Design) -> str:
+    """Return what Yosys makes Verilog of, which is there sooner."""
+    return rtlil.convert(Engine(design.spec, design.config), name=design.config.name)
 
 
 def unnamed_in_tuples(source: str) -> list[str]:
@@ -54,9 +58,7 @@ def unnamed_in_tuples(source: str) -> list[str]:
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_no_signal_of_a_preset_is_without_a_name(preset: str) -> None:
-    """In what Yosys makes Verilog of, which is there sooner."""
-    design = load_design(preset)
-    assert nameless(rtlil.convert(Engine(design.spec, design.config), name=preset)) == []
+    assert nameless(converted(load_design(preset))) == []
 
 
 @pytest.mark.parametrize("element", ELEMENTS)
@@ -66,8 +68,8 @@ def test_no_signal_of_a_baseline_is_without_a_name(element: str) -> None:
 
 @pytest.mark.parametrize("number", range(8))
 def test_no_signal_of_a_random_design_is_without_a_name(number: int) -> None:
-    design = random_design(np.random.default_rng([77, number]))
-    assert nameless(emit(Engine(design.spec, design.config), "engine")) == []
+    design = random_design(np.random.default_rng([78, number]))
+    assert nameless(converted(design)) == []
 
 
 @pytest.mark.parametrize("path", sorted(RTL.rglob("*.py")), ids=lambda path: str(path.relative_to(RTL)))

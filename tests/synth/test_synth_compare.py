@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 from hamming.cli import main
 from hamming.golden.standard import logit_scale_of
-from hamming.rtl.design import load_design
+from hamming.rtl.design import Design, load_design
 from hamming.synth.compare.comparison import Comparison
-from hamming.synth.compare.experiment import LIST, WAITING, compare, variants
+from hamming.synth.compare.experiment import compare
+from hamming.synth.compare.variants import LIST, WAITING, variants
 from hamming.synth.library.libraries import load_library
 
 
@@ -83,9 +84,13 @@ def test_it_survives_json(found: Comparison):
     assert Comparison.from_dict(json.loads(json.dumps(found.to_dict()))).to_dict() == found.to_dict()
 
 
+def by_key_of(design: Design) -> dict[str, Design]:
+    return {variant.key: changed for variant, changed in variants(design)}
+
+
 def test_variants_change_table_and_widths_alone():
     design = load_design("tiny")
-    by_key = {key: changed for key, _, changed in variants(design)}
+    by_key = by_key_of(design)
     assert list(by_key) == ["hamming-12", "hamming-10", "hamming-6", "hamming-4", "hamming-shift"]  # 4 keys are fewer
     assert by_key["hamming-12"].spec.weight_bits == 12
     four = by_key["hamming-4"].spec
@@ -96,7 +101,7 @@ def test_variants_change_table_and_widths_alone():
         widths = {name: getattr(design.spec, name) for name in ("weight_bits", "value_bits", "out_frac_bits")}
         assert dataclasses.replace(changed.spec, weights=design.spec.weights, **widths) == design.spec
     # What is a variant itself has the others alone.
-    assert [key for key, _, _ in variants(by_key["hamming-12"])] == [
+    assert list(by_key_of(by_key["hamming-12"])) == [
         "hamming-10",
         "hamming-8",
         "hamming-6",
@@ -109,7 +114,7 @@ def test_variants_change_table_and_widths_alone():
 def test_few_keys_take_as_few_multipliers_as_keep_up():
     for preset, n_macs in (("bert", 8), ("flagship", 16), ("deit", 16)):
         design = load_design(preset)
-        by_key = {key: changed for key, _, changed in variants(design)}
+        by_key = by_key_of(design)
         for few, product in ((by_key["hamming-few"], "shift"), (by_key["hamming-few3"], "multiply")):
             assert (few.spec.top_k, few.config.n_macs, few.config.product) == (8, n_macs, product)
             assert max(few.dimensions.cycle_terms().values()) <= design.dimensions.n_rows
@@ -117,7 +122,7 @@ def test_few_keys_take_as_few_multipliers_as_keep_up():
 
 def test_a_list_has_twice_the_lanes_where_they_are_few_enough_for_the_clock():
     """128 keys, 4 a cycle, one in a cycle into the list: 32 cycles and more; sums take 64, as the 2 lanes did."""
-    by_preset = {preset: {key: one for key, _, one in variants(load_design(preset))} for preset in ("bert", "deit")}
+    by_preset = {preset: by_key_of(load_design(preset)) for preset in ("bert", "deit")}
     listed = by_preset["bert"][LIST]
     assert listed.spec == by_preset["bert"]["hamming-few3"].spec
     assert listed.config.selector == "insertion"
@@ -127,9 +132,7 @@ def test_a_list_has_twice_the_lanes_where_they_are_few_enough_for_the_clock():
 
 def test_rows_wait_where_a_list_has_cycles_enough():
     """As many lanes as before, and a row a cycle: what the list takes is not in the way of 64 rows of scores."""
-    by_preset = {
-        name: {key: one for key, _, one in variants(load_design(name))} for name in ("bert", "flagship", "deit")
-    }
+    by_preset = {preset: by_key_of(load_design(preset)) for preset in ("bert", "flagship", "deit")}
     for preset, n_lanes, n_banks, is_bounded in (("bert", 2, 1, False), ("flagship", 16, 4, True)):
         waiting = by_preset[preset][WAITING]
         assert waiting.spec == by_preset[preset]["hamming-few3"].spec
@@ -146,8 +149,8 @@ def test_rows_wait_where_a_list_has_cycles_enough():
 
 def test_a_variant_has_the_table_of_its_own_scale():
     design = load_design("tiny")
-    [twelve] = [changed for key, _, changed in variants(design) if key == "hamming-12"]
-    [eight] = [changed for key, _, changed in variants(twelve) if key == "hamming-8"]
+    twelve = by_key_of(design)["hamming-12"]
+    eight = by_key_of(twelve)["hamming-8"]
     for changed in (twelve, eight):  # as well as the table that they are made from tells it
         assert logit_scale_of(changed.spec.tables[0]) == pytest.approx(0.3, rel=0.005)
 

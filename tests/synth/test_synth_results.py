@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hamming.synth.compare.experiment import LIST, WAITING
 from hamming.synth.compare.results import MARKS, keep, markdown, read, read_accuracies
+from hamming.synth.compare.variants import LIST, WAITING
 
 DOCS = Path(__file__).parents[2] / "docs"
 
