@@ -198,7 +198,7 @@ class _Calculator:
                 for name, share in self._outputs(group, values, clock):
                     assignment = values | {cell.clock or "": clock} | name
                     cases = [assignment] if without is None else [assignment | {without: v} for v in (False, True)]
-                    holds = np.mean([is_met(when, case) for case in cases])
+                    holds = sum(is_met(when, case) for case in cases) / len(cases)
                     if holds:
                         total += holds * 0.5 * share * shares[:, state]
         return total
@@ -216,7 +216,7 @@ class _Calculator:
             yield {cell.outputs[0]: True}, is_open
             yield {cell.outputs[0]: False}, 1 - is_open
         else:
-            yield {pin: bool(function(values)) for pin, function in cell.functions.items()}, 1.0
+            yield {pin: function.holds(values) for pin, function in cell.functions.items()}, 1.0
 
     def _by_state(
         self, powers: list[InternalPower], pins: tuple[str, ...], edge: int

@@ -28,7 +28,7 @@ def mean_of(tables: Sequence[Table | None], slew: Floats, load: Floats) -> Float
 
 def is_met(when: Function | None, values: Mapping[str, bool]) -> bool:
     """Return whether `when` holds; pins that are not among `values` are 0."""
-    return when is None or bool(when({pin: values.get(pin, False) for pin in when.pins}))
+    return when is None or when.holds(values)
 
 
 def arc_tables(cell: Cell, from_pin: str, to_pin: str, from_edge: int, to_edge: int) -> list[Table | None]:
@@ -44,7 +44,7 @@ def arc_tables(cell: Cell, from_pin: str, to_pin: str, from_edge: int, to_edge: 
     for power in powers:
         for state in range(1 << len(others)):
             values = {pin: bool(state >> place & 1) for place, pin in enumerate(others)}
-            high, low = (bool(function(values | {from_pin: side})) for side in (True, False))
+            high, low = (function.holds(values | {from_pin: side}) for side in (True, False))
             if high != low and (high == (from_edge == to_edge)) and is_met(power.when, values):
                 fitting.append(power)
                 break

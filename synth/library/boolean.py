@@ -41,6 +41,11 @@ class Function:
             table |= (self.table >> own & 1) << i
         return table
 
+    def holds(self, values: Mapping[str, bool]) -> bool:
+        """Return the value where each pin has one; pins that are not among `values` are 0."""
+        state = sum(1 << j for j, pin in enumerate(self.pins) if values.get(pin))
+        return bool(self.table >> state & 1)
+
     def __call__(self, values: Mapping[str, Any]) -> np.ndarray:
         """Return the value where the pins have these (0 and 1, scalars or arrays of one shape)."""
         index = np.zeros((), dtype=np.int64)

@@ -37,6 +37,8 @@ def test_a_function_means_what_it_says(text: str, meaning):
     cases = list(product((False, True), repeat=3))
     for c, b, a in cases:
         assert table >> (a + 2 * b + 4 * c) & 1 == meaning(a, b, c), (a, b, c)
+        ones = {pin: True for pin, value in zip("ABC", (a, b, c), strict=True) if value}
+        assert function.holds(ones) == bool(meaning(a, b, c)), (a, b, c)  # pins that are not named are 0
     values = {pin: np.array([case[2 - i] for case in cases]) for i, pin in enumerate("ABC")}
     np.testing.assert_array_equal(np.broadcast_to(function(values), 8), [bool(meaning(*case[::-1])) for case in cases])
 
