@@ -26,6 +26,10 @@ _WAITING_ROWS = 32
 _ROWS_A_KEPT_KEY = 8
 _BANK_WORDS = 2048
 
+#: Queries of a list, whose cycles depend on their scores: so many in all that no stream that is faster than the first
+#: runs out of them.
+_LONG_WINDOW = Window(n_queries=7, warm_queries=24, n_all=40)
+
 
 def _as_it_is(spec: AttentionSpec, config: EngineConfig) -> EngineConfig:
     return config
@@ -82,8 +86,7 @@ class Variant:
     engine
         Called with the spec and the engine that there was; returns the engine for it. None: there is none such.
     window
-        Queries whose energy is counted: more where their cycles depend on their scores, and so many in all that no
-        stream that is faster than the first runs out of them.
+        Queries whose energy is counted.
     """
 
     key: str
@@ -159,14 +162,14 @@ VARIANTS: Mapping[str, Variant] = {
             title="8 kept keys by a sorted list, 4 lanes, 3-bit values and weights",
             changes=_THREE_BITS,
             engine=_by_list,
-            window=Window(n_queries=7, warm_queries=24, n_all=32),
+            window=_LONG_WINDOW,
         ),
         Variant(
             key=WAITING,
             title="8 kept keys by a sorted list that rows wait for, 3-bit values and weights",
             changes=_THREE_BITS,
             engine=_by_waiting_list,
-            window=Window(n_queries=7, warm_queries=24, n_all=40),
+            window=_LONG_WINDOW,
         ),
     )
 }
