@@ -157,7 +157,7 @@ class _Writer:
         """Return what a flip-flop stores in the first state."""
         pin = group.cell.outputs[0]
         value = state[int(group.net(pin)[row])]
-        high = bool(group.cell.functions[pin](dict(zip(group.cell.state, (1, 0), strict=True))))
+        high = group.cell.functions[pin].holds(dict(zip(group.cell.state, (True, False), strict=True)))
         return value if high else 1 - value
 
     def sdf(self) -> str:
@@ -227,7 +227,7 @@ def _model(cell: Cell) -> Iterator[str]:
         if cell.kind == "flip_flop":
             yield f"  always @(posedge {cell.clock}) stored <= {data};"
             for pin in cell.outputs:
-                high = bool(cell.functions[pin](dict(zip(cell.state, (1, 0), strict=True))))
+                high = cell.functions[pin].holds(dict(zip(cell.state, (True, False), strict=True)))
                 yield f"  assign {pin} = {'' if high else '~'}stored;"
             yield "  specify"
             for pin in cell.outputs:

@@ -15,7 +15,7 @@ from hamming.rtl.dimensions import Dimensions
 from hamming.rtl.sizes import MOST_AT_ONCE
 from hamming.synth.compare.gates_at_work import DEFAULT_WINDOW, Window
 
-__all__ = ["FEW", "LIST", "VARIANTS", "WAITING", "Variant", "variants"]
+__all__ = ["FEW", "LIST", "VARIANTS", "WAITING", "Variant", "variants", "with_options"]
 
 #: Lanes, at most, among which a sorted list chooses at 1 GHz in 45 nm.
 _MOST_LANES_OF_A_LIST = 4
@@ -29,6 +29,12 @@ _BANK_WORDS = 2048
 #: Queries of a list, whose cycles depend on their scores: so many in all that no stream that is faster than the first
 #: runs out of them.
 _LONG_WINDOW = Window(n_queries=7, warm_queries=24, n_all=40)
+
+
+def with_options(spec: AttentionSpec, logit_scale: float, changes: Mapping[str, Any]) -> AttentionSpec:
+    """Return a spec with options of `AttentionSpec.from_logit_scale` changed, and a table of this scale."""
+    fields = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec) if field.name != "weights"}
+    return AttentionSpec.from_logit_scale(**{**fields, "logit_scale": logit_scale, **changes})
 
 
 def _as_it_is(spec: AttentionSpec, config: EngineConfig) -> EngineConfig:
@@ -102,14 +108,11 @@ class Variant:
 
     def of(self, design: Design) -> Design | None:
         """Return the variant of a design; None if there is none, or the design is one."""
-        fields = {f.name: getattr(design.spec, f.name) for f in dataclasses.fields(AttentionSpec)}
-        del fields["weights"]
         if self.keeps_few and self.changes["top_k"] >= design.spec.top_k:
             return None
-        if self.changes.items() <= fields.items():
+        if all(getattr(design.spec, name, None) == value for name, value in self.changes.items()):
             return None
-        scale = logit_scale_of(design.spec.tables[0])
-        spec = AttentionSpec.from_logit_scale(**{**fields, "logit_scale": scale, **self.changes})
+        spec = with_options(design.spec, logit_scale_of(design.spec.tables[0]), self.changes)
         product = "shift" if "weight_form" in self.changes else "multiply"
         config = self.engine(spec, dataclasses.replace(design.config, product=product))
         return None if config is None else Design(spec, config)

@@ -153,7 +153,9 @@ class _Stored:
             raise SimulationError(f"flip-flops like {cell.name} are not supported: the clock must rise")
         outputs = []
         for pin in cell.outputs:
-            high, low = (int(cell.functions[pin](dict(zip(cell.state, (s, 1 - s), strict=True)))) for s in (1, 0))
+            high, low = (
+                int(cell.functions[pin].holds(dict(zip(cell.state, (s, not s), strict=True)))) for s in (True, False)
+            )
             if high == low:
                 raise SimulationError(f"flip-flops like {cell.name} are not supported: {pin} is constant")
             outputs.append((group.net(pin), low == 1))

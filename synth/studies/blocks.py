@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hamming.golden.spec import AttentionSpec
 from hamming.rtl.design import Design, load_design
 from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
@@ -21,7 +20,7 @@ from hamming.sim.kept_points import KeptPoints, Rows
 from hamming.synth.compare import results
 from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.measure import engine_figures
-from hamming.synth.compare.variants import VARIANTS
+from hamming.synth.compare.variants import VARIANTS, with_options
 from hamming.synth.library.libraries import load_library
 
 __all__ = ["KEPT", "POINTS", "TRIED", "design_of", "markdown", "measure", "read"]
@@ -73,10 +72,7 @@ def design_of(name: str, bits: int) -> Design:
     changes = VARIANTS["hamming-4"].changes if bits == 4 else {}
     if config.product == "shift":
         changes = {**changes, "weight_form": "power_of_two"}
-    spec = design.spec
-    fields = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec) if field.name != "weights"}
-    changed = AttentionSpec.from_logit_scale(**{**fields, "logit_scale": _LOGIT_SCALE, **changes})
-    return Design(changed if changes else spec, config)
+    return Design(with_options(design.spec, _LOGIT_SCALE, changes) if changes else design.spec, config)
 
 
 def measure(point: tuple[str, int]) -> dict[str, Any]:
