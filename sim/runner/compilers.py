@@ -52,6 +52,13 @@ _COMMON = PRECOMPILED.removesuffix(".gch")
 _PRECOMPILING = f"""{PRECOMPILED}: {_COMMON}
 \t$(CXX) --version | grep -q clang || $(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) -x c++-header $< -o $@
 """
+#: A model that is not split, and the program that runs it, are one file to the compiler: what both include is read once.
+_ONE_FILE = """hamming_model.cpp: $(addsuffix .cpp, $(VM_FAST) $(VM_SLOW)) {main}
+\tfor file in $^; do echo "#include \\"$$file\\""; done > $@
+
+hamming_program: hamming_model.o $(VK_GLOBAL_OBJS)
+\t$(LINK) $(LDFLAGS) $^ $(LOADLIBES) $(LDLIBS) $(LIBS) $(SC_LIBS) -o {top}
+"""
 
 #: How far the compiler goes: this makes build and run together shortest where a thousand queries are simulated.
 OPTIMIZE = "-O1"
@@ -166,8 +173,11 @@ def _verilate(recipe: Recipe, place: Path, work: Path) -> None:
         (work / "precompiling.mk").write_text(_PRECOMPILING, encoding="utf-8")
         _build_step([*command, "-f", "precompiling.mk", PRECOMPILED], work, variables, top)
     is_one_file = "VM_PARALLEL_BUILDS = 0" in (work / "Vtop_classes.mk").read_text(encoding="utf-8")
-    if is_one_file and (work / PRECOMPILED).exists():
-        command.append(f"USER_CPPFLAGS=-Winvalid-pch -include {_COMMON}")
+    if is_one_file:
+        (work / "one_file.mk").write_text(_ONE_FILE.format(main=main, top=top), encoding="utf-8")
+        command += ["-f", "one_file.mk", "hamming_program"]
+        if (work / PRECOMPILED).exists():
+            command.append(f"USER_CPPFLAGS=-Winvalid-pch -include {_COMMON}")
     _build_step(command, work, variables, top)
 
 
