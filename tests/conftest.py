@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import zlib
 
 import numpy as np
@@ -21,3 +22,13 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the pages, which hold the longest tests: none of them is then left alone at the end."""
     items.sort(key=lambda item: item.path.name != "test_docs.py")
+
+
+def pytest_collection_finish() -> None:
+    """Let the search for garbage pass over what is there to stay, modules and tests, and look less often at the rest.
+
+    Half of the time in which a design became Verilog was such searches, as PyTorch is loaded, too.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)

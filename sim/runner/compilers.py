@@ -52,7 +52,7 @@ _COMMON = PRECOMPILED.removesuffix(".gch")
 _PRECOMPILING = f"""{PRECOMPILED}: {_COMMON}
 \t$(CXX) --version | grep -q clang || $(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) -x c++-header $< -o $@
 """
-#: A model that is not split, and the program that runs it, are one file to the compiler: what both include is read once.
+#: A model that is not split, and what runs it, are one file to the compiler: what both include is read once.
 _ONE_FILE = """hamming_model.cpp: $(addsuffix .cpp, $(VM_FAST) $(VM_SLOW)) {main}
 \tfor file in $^; do echo "#include \\"$$file\\""; done > $@
 
