@@ -1,5 +1,6 @@
 """Engines behind AXI, played by cocotbext-axi: random queries, registers at work, and faults that are planted."""
 
+import functools
 import importlib.util
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ from hamming.rtl.design import load_design
 from hamming.rtl.manifest import manifest
 from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
+from hamming.sim import runner
 from hamming.sim.engine_testbench import EngineTestbench, Traffic
 from hamming.sim.regression import regress
 from hamming.sim.runner import SimulatorMissing
@@ -72,20 +74,28 @@ def test_registers(bench_name, changes):
     assert result.failures == []
 
 
-def planted(port, expression):
-    """Return what makes an output `expression`, of what it was, `own`, and of `dice`, which changes each cycle."""
+def planted(faults):
+    """Return what plants faults, outputs and what becomes of them, of which `+fault=N` chooses the one of its number.
+
+    Expressions are of what the output was, `own`, and of `dice`, which changes each cycle.
+    """
 
     def change(verilog, facts):
-        bits = next(one["bits"] for one in facts["ports"] if one["name"] == port)
         begin = verilog.index(");\n") + 3
         end = verilog.index("\nendmodule\n")
         header, body, rest = verilog[:begin], verilog[begin:end], verilog[end:]
-        body = re.sub(rf"(?<![\w$\\]){port}(?![\w$])", "own", body)
-        body = re.sub(r"^  output (.*own;)$", "", body, flags=re.MULTILINE)
-        span = f"[{bits - 1}:0] " if bits > 1 else ""
-        fault = f"  output {span}{port};\n  reg dice = 0;\n  always @(posedge aclk) dice <= ~dice;\n"
-        fault += f"  assign {port} = {expression};\n"
-        return header + fault + body + rest, facts
+        lines = ["  reg dice = 0;", "  always @(posedge aclk) dice <= ~dice;", "  reg [7:0] fault;"]
+        lines += ['  initial if (!$value$plusargs("fault=%d", fault)) fault = 0;']
+        for port in dict.fromkeys(port for port, _ in faults.values()):
+            bits = next(one["bits"] for one in facts["ports"] if one["name"] == port)
+            body = re.sub(rf"(?<![\w$\\]){port}(?![\w$])", f"own_{port}", body)
+            body = re.sub(rf"^  output (.*own_{port};)$", "", body, flags=re.MULTILINE)
+            chosen = [
+                f"fault == {number} ? {expression} : " for number, (of, expression) in faults.items() if of == port
+            ]
+            lines += [f"  output {f'[{bits - 1}:0] ' if bits > 1 else ''}{port};"]
+            lines += [f"  assign {port} = {''.join(chosen)}own;".replace("own", f"own_{port}")]
+        return header + "\n".join([*lines, ""]) + body + rest, facts
 
     return change
 
@@ -111,17 +121,38 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_planted_fault_is_found(fault):
-    port, expression, found = FAULTS[fault]
+@functools.cache
+def faulty(is_outside):
+    """Return an engine with all faults of its ports, beside memories that it asks or without, and numbers of faults."""
+    ports = {name: port for name, (port, *_) in FAULTS.items() if port.startswith("m_axi_") == is_outside}
+    numbers = {name: number for number, name in enumerate(ports, 1)}
     # A table takes many writes.
-    memory = ["engine.memory=request"] if port.startswith("m_axi_") else []
+    memory = ["engine.memory=request"] if is_outside else []
     design = load_design("tiny", ["engine.bus=axi", "engine.table=loadable", *memory])
-    vectors = random_vectors(design.spec, np.random.default_rng(2), n_heads=2, n_queries=20, has_mask=False)
-    bench = EngineTestbench(design, change=planted(port, expression))
+    change = planted({numbers[name]: FAULTS[name][:2] for name in ports})
+    return EngineTestbench(design, change=change), numbers
+
+
+def failures(bench, number, monkeypatch):
+    vectors = random_vectors(bench.design.spec, np.random.default_rng(2), n_heads=2, n_queries=20, has_mask=False)
     stall = {"o_out": 0.5, "o_selected": 0.5, "s_axi_b": 0.9, "s_axi_r": 0.9, "m_axi_key_ar": 0.9, "m_axi_value_w": 0.9}
+    monkeypatch.setattr(runner, "run", functools.partial(runner.run, arguments=[f"+fault={number}"]))
     [result] = bench.run([Traffic(vectors=vectors, stall=stall, seed=4)])
-    assert any(re.search(found, failure) for failure in result.failures), result.failures
+    return result.failures
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault_is_found(fault, monkeypatch):
+    port, _, found = FAULTS[fault]
+    bench, numbers = faulty(port.startswith("m_axi_"))
+    said = failures(bench, numbers[fault], monkeypatch)
+    assert any(re.search(found, failure) for failure in said), said
+
+
+@pytest.mark.parametrize("is_outside", [False, True])
+def test_without_a_planted_fault_nothing_is_found(is_outside, monkeypatch):
+    bench, _ = faulty(is_outside)
+    assert failures(bench, 0, monkeypatch) == []
 
 
 def test_what_is_not_installed_is_said(monkeypatch):
