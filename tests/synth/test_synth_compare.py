@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 
 import pytest
@@ -17,9 +18,16 @@ from hamming.synth.compare.variants import LIST, WAITING, variants
 from hamming.synth.library.libraries import load_library
 
 
-@pytest.fixture(scope="module", params=["int8", "bf16", "sparse_int8"])
+@functools.cache
+def comparison(baseline: str) -> Comparison:
+    """Measure the engine once, and each baseline beside it."""
+    known = () if baseline == "int8" else [comparison("int8")]
+    return compare(load_design("tiny"), library=load_library(), baseline=baseline, with_variants=False, known=known)
+
+
+@pytest.fixture(params=["int8", "bf16", "sparse_int8"])
 def found(request: pytest.FixtureRequest) -> Comparison:
-    return compare(load_design("tiny"), library=load_library(), baseline=request.param, with_variants=False)
+    return comparison(request.param)
 
 
 def test_both_take_the_same_cycles(found: Comparison):
