@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -15,6 +16,9 @@ def main() -> None:
     """
     from hamming.rtl.environment import module_path
 
+    gc.set_threshold(
+        50_000, 20, 20
+    )  # designs and netlists are many objects, and stay: searches for garbage find little
     sys.path[:] = module_path()
     os.environ |= {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}  # for Amaranth's Yosys, in Python
     try:

@@ -6,7 +6,6 @@ that many instances of a module read, say. Here every such net gets a tree of bu
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 from hamming.synth.library.cell_model import Cell, CellLibrary
 from hamming.synth.yosys.memories import MACRO
 
-__all__ = ["GROUP_LOAD", "with_buffers"]
+__all__ = ["GROUP_LOAD", "with_buffers", "with_own_connections"]
 
 #: Largest load of a buffer, pins and wire, in fF, and its most sinks.
 GROUP_LOAD = 45.0
@@ -74,13 +73,22 @@ def with_buffers(design: Mapping[str, Any], top: str, cells: CellLibrary) -> dic
         for cell in module["cells"].values():
             if cell["type"] in design["modules"]:
                 visit(cell["type"])
-        work = _Module(copy.deepcopy(module), cells, ports)
+        work = _Module(with_own_connections(module), cells, ports)
         work.buffer()
         result["modules"][name] = work.module
         ports[name] = work.inputs()
 
     visit(top)
     return result
+
+
+def with_own_connections(module: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a netlist's module whose cells, and what they are connected to, can be changed."""
+    cells = {
+        name: {**cell, "connections": {pin: list(bits) for pin, bits in cell["connections"].items()}}
+        for name, cell in module["cells"].items()
+    }
+    return {**module, "cells": cells}
 
 
 class _Module:

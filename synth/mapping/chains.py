@@ -6,11 +6,11 @@ equally critical, the last ones come late.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 from hamming.synth.library.cell_model import CellLibrary
+from hamming.synth.mapping.buffers import with_own_connections
 
 __all__ = ["LONGEST_CHAIN", "without_chains"]
 
@@ -29,7 +29,7 @@ def without_chains(design: Mapping[str, Any], cells: CellLibrary) -> dict[str, A
 
 
 def _module(module: Mapping[str, Any], cells: CellLibrary, names: set[str]) -> dict[str, Any]:
-    result = copy.deepcopy(dict(module))
+    result = with_own_connections(module)
     found = {}  # by the net that it drives, a buffer's input: a list that holds the net
     for cell in result["cells"].values():
         if cell["type"] in names:

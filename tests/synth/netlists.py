@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +12,17 @@ from hamming.rtl.engine import Engine
 from hamming.rtl.manifest import manifest
 from hamming.rtl.verilog import emit
 from hamming.synth.library.cell_model import CellLibrary
+from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
 from hamming.synth.mapping.area import map_design
 from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
+
+
+@functools.cache
+def nangate_cells() -> CellLibrary:
+    """Models of nangate45, read from its file."""
+    return load_cells(load_library(), cache=False)
 
 
 def module(cells: Sequence[tuple[str, Mapping[str, Any]]], **ports: tuple[str, list[int]]) -> dict[str, Any]:
@@ -43,6 +52,11 @@ def mapped(verilog: str, top: str, cells: CellLibrary, **options: Any) -> Netlis
 
 def engine(name: str, changes: Sequence[str] = ()) -> tuple[Design, dict[str, Any], dict[str, Any]]:
     """A preset, changed: design, manifest, and modules in cells of nangate45."""
+    return copy.deepcopy(_engine(name, tuple(changes)))
+
+
+@functools.cache
+def _engine(name: str, changes: tuple[str, ...]) -> tuple[Design, dict[str, Any], dict[str, Any]]:
     design = load_design(name, changes)
     component = Engine(design.spec, design.config)
     verilog = emit(component, design.config.name)

@@ -11,10 +11,8 @@ from hamming.rtl.design import load_design
 from hamming.synth.energy.chain_workload import chain_workload
 from hamming.synth.energy.gatesim import simulate
 from hamming.synth.energy.trace import SimulationError
-from hamming.synth.library.liberty import load_cells
-from hamming.synth.library.libraries import load_library
 from hamming.synth.netlist.flattening import flatten
-from tests.synth.netlists import engine
+from tests.synth.netlists import engine, nangate_cells
 
 N_ENGINES, N_QUERIES = 3, 8
 CHANGES = (
@@ -29,7 +27,7 @@ CHANGES = (
 @pytest.fixture(scope="module")
 def member():
     design, manifest, modules = engine("tiny", [*CHANGES, "engine.expose_index=false", "engine.value_banks=2"])
-    return design, manifest, flatten(modules, "tiny", load_cells(load_library(), cache=False))
+    return design, manifest, flatten(modules, "tiny", nangate_cells())
 
 
 def test_each_place_in_the_chain(member):

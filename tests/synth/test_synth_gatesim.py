@@ -22,16 +22,14 @@ from hamming.synth.energy.standard_workload import standard_workload
 from hamming.synth.energy.trace import SimulationError, Trace
 from hamming.synth.energy.workload import VECTORS, engine_workload, real_vectors
 from hamming.synth.library.cell_model import CellLibrary
-from hamming.synth.library.liberty import load_cells
-from hamming.synth.library.libraries import load_library
 from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
-from tests.synth.netlists import engine, flat, mapped
+from tests.synth.netlists import engine, flat, mapped, nangate_cells
 
 
 @pytest.fixture(scope="module")
 def cells() -> CellLibrary:
-    return load_cells(load_library(), cache=False)
+    return nangate_cells()
 
 
 @pytest.fixture(scope="module")

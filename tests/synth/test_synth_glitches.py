@@ -20,18 +20,16 @@ from hamming.synth.energy.simulator import GateSimulation
 from hamming.synth.energy.trace import SimulationError, Trace
 from hamming.synth.energy.workload import engine_workload
 from hamming.synth.library.cell_model import CellLibrary
-from hamming.synth.library.liberty import load_cells
-from hamming.synth.library.libraries import load_library
 from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import ONE, Netlist
 from hamming.synth.timing.analysis import Timing
 from hamming.synth.timing.report import Environment
-from tests.synth.netlists import engine, flat, mapped
+from tests.synth.netlists import engine, flat, mapped, nangate_cells
 
 
 @pytest.fixture(scope="module")
 def cells() -> CellLibrary:
-    return load_cells(load_library(), cache=False)
+    return nangate_cells()
 
 
 def trace_of(sources: np.ndarray, bits: np.ndarray) -> Trace:

@@ -18,13 +18,12 @@ from hamming.synth.energy.report import KINDS, BlockEnergy, EnergyReport
 from hamming.synth.energy.trace import Trace
 from hamming.synth.energy.workload import engine_workload
 from hamming.synth.library.cell_model import CellLibrary
-from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
 from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.timing.analysis import Timing
 from hamming.synth.timing.report import Environment
-from tests.synth.netlists import engine, flat
+from tests.synth.netlists import engine, flat, nangate_cells
 
 #: No drivers, no wires: what a hand can work out from the tables.
 PLAIN = Environment(driving_cell=None, input_slew=0.01, clock_slew=0.02, wire_load=None, output_load=0.0)
@@ -32,7 +31,7 @@ PLAIN = Environment(driving_cell=None, input_slew=0.01, clock_slew=0.02, wire_lo
 
 @pytest.fixture(scope="module")
 def cells() -> CellLibrary:
-    return load_cells(load_library(), cache=False)
+    return nangate_cells()
 
 
 def trace_of(sources: np.ndarray, *states: tuple[int, ...]) -> Trace:

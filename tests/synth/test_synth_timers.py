@@ -15,7 +15,6 @@ from hamming.synth.checks import opensta
 from hamming.synth.checks.abc_timer import time_with_abc
 from hamming.synth.checks.opensta import time_with_opensta
 from hamming.synth.library.cell_model import CellLibrary
-from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
 from hamming.synth.mapping.area import Mapped, map_design
 from hamming.synth.memory.sram import SramModel, memory_delays
@@ -24,12 +23,13 @@ from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.studies import timings
 from hamming.synth.timing.analysis import Environment, Timing, TimingReport, time_design
 from hamming.synth.yosys.process import SynthesisError
+from tests.synth.netlists import nangate_cells
 from tests.synth.timing_toys import netlist
 
 
 @pytest.fixture(scope="module")
 def nangate() -> CellLibrary:
-    return load_cells(load_library(), cache=False)
+    return nangate_cells()
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from hamming.synth.library.cell_model import CellLibrary
-from hamming.synth.library.liberty import load_cells, read_library
-from hamming.synth.library.libraries import load_library
+from hamming.synth.library.liberty import read_library
 from hamming.synth.netlist.flattening import flatten
 from hamming.synth.timing.analysis import Timing, time_design
+from tests.synth.netlists import nangate_cells
 from tests.synth.timing_toys import PLAIN, TOY, changed, netlist
 
 
@@ -191,7 +191,7 @@ def test_a_memory_has_its_delay_its_setup_and_the_capacitance_of_its_pins(toys: 
 
 @pytest.fixture(scope="module")
 def nangate() -> CellLibrary:
-    return load_cells(load_library(), cache=False)
+    return nangate_cells()
 
 
 def test_a_random_network_is_as_calculated_cell_by_cell(nangate: CellLibrary):
