@@ -16,9 +16,7 @@ def main() -> None:
     """
     from hamming.rtl.environment import module_path
 
-    gc.set_threshold(
-        50_000, 20, 20
-    )  # designs and netlists are many objects, and stay: searches for garbage find little
+    gc.set_threshold(50_000, 20, 20)  # designs and netlists are many objects, and stay: little of them is garbage
     sys.path[:] = module_path()
     os.environ |= {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}  # for Amaranth's Yosys, in Python
     try:

@@ -19,7 +19,7 @@ from hamming.synth.compare.design_figures import DesignFigures
 from hamming.synth.compare.figures import ROLES
 from hamming.synth.compare.published import published
 
-__all__ = ["ACCURACIES", "MARKS", "PAGE", "RESULTS", "keep", "markdown", "read", "read_accuracies"]
+__all__ = ["ACCURACIES", "MARKS", "PAGE", "RESULTS", "TASKS", "keep", "markdown", "read", "read_accuracies"]
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -39,8 +39,11 @@ SAVERS = {
 #: Designs that compute what another one does, to the last bit.
 SAME_ARITHMETIC = {"hamming-list": "hamming-few3", "hamming-waiting": "hamming-few3"}
 
-#: Share of a task's test items that each design classifies rightly, through its own arithmetic.
-ACCURACIES = Path(__file__).with_name("accuracies.json")
+#: Share of a task's test items that each design classifies rightly, through its own arithmetic: a file a task.
+ACCURACIES = Path(__file__).with_name("accuracies")
+
+#: Tasks, by the names of these files, and what their items are.
+TASKS = {"fashion_mnist": "images", "reviews": "sentences"}
 
 
 def read() -> dict[str, Comparison]:
@@ -58,12 +61,12 @@ def keep(page: Path = PAGE) -> None:
     page.write_text(with_table(page.read_text(encoding="utf-8"), MARKS, markdown(read())), encoding="utf-8")
 
 
-def read_accuracies() -> dict[str, str]:
-    """Return the accuracies of designs by their keys, in words.
+def read_accuracies(task: str) -> dict[str, str]:
+    """Return the accuracies of designs by their keys, in words, on one of `TASKS`.
 
     Behind it stands in brackets that after a model's fine-tuning, and of how many items it is where not of all.
     """
-    found = json.loads(ACCURACIES.read_text(encoding="utf-8"))
+    found = json.loads((ACCURACIES / f"{task}.json").read_text(encoding="utf-8"))
     designs, accuracies = found["designs"], {}
     for key, one in designs.items():
         trained = designs.get(f"{key}, tuned")
@@ -83,11 +86,11 @@ def _shape(comparison: Comparison) -> str:
     return f"{shape['n_keys']:,} keys, {shape['n_lanes']} a cycle, d = {shape['d_head']}, k = {shape['top_k']}"
 
 
-def _row(design: DesignFigures, accuracies: Mapping[str, str]) -> str:
+def _row(design: DesignFigures, accuracies: Sequence[Mapping[str, str]]) -> str:
     return (
         f"| {design.title} | {design.cycles:.2f} | {design.timings[0].fmax:.2f} "
         f"| {design.area:,.0f} | {design.energy:,.0f} | {design.total_area:,.0f} | {design.total_energy:,.0f} "
-        f"| {design.accuracy[0].mean_cosine:.5f} | {accuracies.get(design.key, '')} |"
+        f"| {design.accuracy[0].mean_cosine:.5f} | {' | '.join(found.get(design.key, '') for found in accuracies)} |"
     )
 
 
@@ -103,12 +106,13 @@ def _summary(comparisons: Sequence[Comparison]) -> list[str]:
     opponents = [comparison.standard for comparison in comparisons]
     designs = [design for design in first.designs if design is not first.standard]
     savers = [design for design in designs if design.key in SAVERS]
-    accuracies = read_accuracies()
+    accuracies = [read_accuracies(task) for task in TASKS]
+    columns = ["design", "cycles", "GHz", "logic, µm²", "logic, pJ", "all, µm²", "all, pJ", "cosine", *TASKS.values()]
     return [
         f"*{first.title}*: {_shape(first)}; at {first.clock:g} GHz",
         "",
-        "| design | cycles | GHz | logic, µm² | logic, pJ | all, µm² | all, pJ | cosine | accuracy |",
-        f"|---|{'---:|' * 8}",
+        f"| {' | '.join(columns)} |",
+        f"|---|{'---:|' * (len(columns) - 1)}",
         *(_row(design, accuracies) for design in [*designs, *opponents]),
         "",
         "| what is saved | of | logic, µm² | logic, pJ | all, µm² | all, pJ |",

@@ -47,7 +47,6 @@ COMPARISONS = _SHAPES | {
     f"{name}_{element}": dataclasses.replace(asked, baseline=element, with_variants=False)
     for element in ("int4", "bf16", "sparse_int8", "sparse_int4")
     for name, asked in _SHAPES.items()
-    if (name, element) != ("flagship", "bf16")  # 3 mm²
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hamming.synth.compare.results import MARKS, keep, markdown, read, read_accuracies
+from hamming.synth.compare.results import ACCURACIES, MARKS, TASKS, keep, markdown, read, read_accuracies
 from hamming.synth.compare.variants import LIST, WAITING
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -25,9 +25,15 @@ def test_tables_are_put_into_a_document(tmp_path):
     assert page.read_text(encoding="utf-8") == f"before\n{MARKS[0]}{markdown(read())}{MARKS[1]}\nafter\n"
 
 
-def test_every_design_has_an_accuracy():
-    accuracies = read_accuracies()
+@pytest.mark.parametrize("task", TASKS)
+def test_every_design_has_an_accuracy_on_each_task(task):
+    accuracies = read_accuracies(task)
     assert {design.key for comparison in read().values() for design in comparison.designs} <= set(accuracies)
+    assert {path.stem for path in ACCURACIES.iterdir()} == set(TASKS)
+
+
+def test_accuracies_in_words():
+    accuracies = read_accuracies("fashion_mnist")
     assert re.fullmatch(r"8\d\.\d%", accuracies["hamming"])
     assert re.fullmatch(r"8\d\.\d% \(8\d\.\d%\)", accuracies["standard-sparse_int8"])
     assert accuracies["standard-bf16"].endswith("% of 300")
