@@ -41,7 +41,8 @@ POINTS = ("perplexity.json", "perplexity_2048.json")
 RUNS = ("language_teacher", "language_256", "language")
 
 #: Those of the pretrained model, in their order, and its perplexities.
-PRETRAINED, PRETRAINED_POINTS = ("smollm2_transfer", "smollm2"), "smollm2_perplexity.json"
+PRETRAINED = ("smollm2_transfer", "smollm2", "smollm2_1024")
+PRETRAINED_POINTS = "smollm2_perplexity.json"
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, PICTURE = _DOCS / "language.md", _DOCS / "perplexity.svg"
