@@ -96,12 +96,12 @@ def ratio_rows(points: Sequence[Point]) -> Iterator[str]:
     yield "|---:|---:|---:|---:|---:|"
     by_place = {(point.context, point.top_n, point.kind): point for point in points}
     for context, top_n in sorted({(p.context, p.top_n) for p in points if p.top_n is not None}):
-        cells = (_more(by_place.get((context, top_n, kind))) for kind in ("teacher_top_n", "student", "integer"))
+        cells = (_more(by_place[context, top_n, kind]) for kind in ("teacher_top_n", "student", "integer"))
         yield f"| {context:,} | {top_n} | {' | '.join(cells)} |"
 
 
-def _more(point: Point | None) -> str:
-    if point is None or point.ratio is None or point.ratio_error is None:
+def _more(point: Point) -> str:
+    if point.ratio is None or point.ratio_error is None:
         return ""
     return f"{100 * (point.ratio - 1):+.2f} ± {100 * point.ratio_error:.2f} %"
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from hamming.synth.energy.kernel import Gates
-from hamming.synth.library.liberty import load_cells
 from hamming.synth.library.libraries import load_library
 from hamming.synth.mapping.area import map_design
 from hamming.synth.mapping.buffers import GROUP_LOAD, GROUP_SINKS, with_buffers
 from hamming.synth.netlist.flattening import flatten
 from hamming.synth.netlist.netlist import Netlist
 from hamming.synth.yosys.memories import MACRO
+from tests.synth.netlists import nangate_cells
 
 #: A register that 8 instances of a module read, each of them 40 times: what no module sees by itself.
 WIDE = """
@@ -34,7 +34,7 @@ endmodule
 
 @pytest.fixture(scope="module")
 def cells():
-    return load_cells(load_library())
+    return nangate_cells()
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ import pytest
 from hamming.synth.library import cell_file, liberty
 from hamming.synth.library.cell_model import CellLibrary
 from hamming.synth.library.liberty import load_cells
-from hamming.synth.library.libraries import Library, load_library
+from hamming.synth.library.libraries import Library
 from tests.synth.liberty_sample import OTHER, at
+from tests.synth.netlists import nangate_cells
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,7 @@ def _nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def nangate() -> CellLibrary:
-    return load_cells(load_library(), cache=False)
+    return nangate_cells()
 
 
 def test_a_library_is_read_once(tmp_path: Path, toy: Library, monkeypatch: pytest.MonkeyPatch):

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 
 from hamming.synth.energy.kernel import Gates
-from hamming.synth.library.liberty import load_cells
-from hamming.synth.library.libraries import load_library
 from hamming.synth.mapping.chains import without_chains
 from hamming.synth.netlist.flattening import flatten
 from hamming.synth.timing.analysis import Environment, time_design
+from tests.synth.netlists import nangate_cells
 
 
 @pytest.fixture(scope="module")
 def cells():
-    return load_cells(load_library())
+    return nangate_cells()
 
 
 def chained(n: int, *, branches: int = 1) -> dict:

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from hamming.synth.library.cell_model import CellLibrary
-from hamming.synth.library.liberty import load_cells
-from hamming.synth.library.libraries import load_library
 from tests.synth.liberty_sample import at, over
+from tests.synth.netlists import nangate_cells
 
 
 @pytest.fixture(scope="session")
 def nangate() -> CellLibrary:
-    return load_cells(load_library(), cache=False)
+    return nangate_cells()
 
 
 def test_nangate_is_read_as_its_file_says(nangate: CellLibrary):
