@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -17,6 +19,16 @@ compilers.OPTIMIZE = "-O0"  # the tests simulate little of many designs: compili
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Random numbers that are the same in every run, and differ from test to test."""
     return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
+
+
+@pytest.fixture(autouse=True)
+def _own_environment() -> Iterator[None]:
+    """No test leaves variables behind, as the command line does for what it starts."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

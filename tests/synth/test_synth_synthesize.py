@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -147,8 +146,7 @@ def test_missing_yosys_says_how_to_install_it():
     )
     done = subprocess.run(
         [sys.executable, "-S", "-c", code],
-        cwd=Path(__file__).parents[2],
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         check=True,
