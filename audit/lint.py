@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 import re
@@ -170,8 +171,12 @@ def designs() -> dict[str, Design]:
 
 def warnings_of(design: Design, tool: str) -> list[Warned]:
     """Emit a design and lint it."""
-    name = design.config.name
-    return lint(emit(top(design.spec, design.config), name), name, tool)
+    return lint(_emitted(design), design.config.name, tool)
+
+
+@functools.cache
+def _emitted(design: Design) -> str:
+    return emit(top(design.spec, design.config), design.config.name)
 
 
 def markdown(found: Mapping[str, Mapping[str, Iterable[Warned]]]) -> str:

@@ -18,10 +18,12 @@ from hamming.distill.tasks.task import Task
 from hamming.distill.training.runs import Run, find_teacher
 
 __all__ = [
+    "Drop",
     "Evaluation",
     "accuracy_of",
     "calibrated_values",
     "calibration_batches",
+    "drop",
     "evaluate",
     "evaluate_run",
     "logits",
@@ -35,6 +37,22 @@ COMPARED_ITEMS = 500
 
 #: Gets a step's name, items done and items in all.
 Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drop:
+    """A difference of two accuracies, as shares of the same items.
+
+    Attributes
+    ----------
+    mean
+        The first accuracy less the second.
+    error
+        Standard error of that, over items: items that both have right, or both wrong, add nothing to it.
+    """
+
+    mean: float
+    error: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +70,8 @@ class Evaluation:
     accuracy
         Share of items classified rightly: `teacher` of full precision, the student with `float` HAD and through the
         `integer` arithmetic.
+    drop
+        What the student loses through the integers, of its teacher's accuracy; None without a teacher.
     agreement
         Share of items to which float and integer HAD give the same class.
     attention
@@ -75,6 +95,7 @@ class Evaluation:
     top_n: int | None
     widths: Widths
     accuracy: dict[str, float]
+    drop: Drop | None
     agreement: float
     attention: Cosine
     logits: Cosine
@@ -138,6 +159,7 @@ def evaluate(
         top_n=next(iter(hamming_layers(model).values())).top_n,
         widths=widths,
         accuracy={name: accuracy_of(scores, labels) for name, scores in found.items()},
+        drop=drop(found["teacher"], found["integer"], labels) if "teacher" in found else None,
         agreement=accuracy_of(found["integer"], found["float"].argmax(1)),
         attention=attention_cosine(model, task, scales, widths, limit=compared),
         logits=cosine(found["float"], found["integer"]),
@@ -181,6 +203,12 @@ def calibrated_values(model: nn.Module, task: Task) -> dict[str, Tensor]:
 def accuracy_of(scores: Tensor, labels: Tensor) -> float:
     """Return the share of items, `(n_items, n_classes)`, whose greatest logit is that of their label."""
     return float((scores.argmax(1) == labels).double().mean())
+
+
+def drop(before: Tensor, after: Tensor, labels: Tensor) -> Drop:
+    """Return what is lost of accuracy between two sets of logits, each `(n_items, n_classes)`, of the same items."""
+    lost = ((before.argmax(1) == labels).double() - (after.argmax(1) == labels).double()).numpy()
+    return Drop(mean=float(lost.mean()), error=float(lost.std(ddof=1) / len(lost) ** 0.5) if len(lost) > 1 else 0.0)
 
 
 def logits(

@@ -45,6 +45,7 @@ STUDENTS: dict[str, tuple[Widths, int | None]] = {
     "hamming-6": (Widths(weight_bits=6, value_bits=6, out_frac_bits=2), None),
     "hamming-4": (Widths(weight_bits=4, value_bits=4, out_frac_bits=2), None),
     "hamming-shift": (Widths(weight_bits=8, weight_form="power_of_two"), None),
+    "hamming-shift4": (Widths(weight_bits=4, weight_form="power_of_two"), None),
     "hamming-few": (Widths(weight_bits=3, value_bits=3, out_frac_bits=1, weight_form="power_of_two"), 8),
     "hamming-few3": (Widths(weight_bits=3, value_bits=3, out_frac_bits=1), 8),
 }

@@ -28,6 +28,9 @@ def evaluation_table(found: Evaluation) -> Group:
         )
     facts = Table(box=SIMPLE_HEAD, show_header=False)
     facts.add_row("test items", f"{found.items}")
+    if found.drop is not None:
+        lost = f"{100 * found.drop.mean:.2f} ± {100 * found.drop.error:.2f} points"
+        facts.add_row("the teacher's accuracy, less that through integers", lost)
     facts.add_row("kept keys a query", "all" if found.top_n is None else f"{found.top_n}")
     widths = found.widths
     form = "" if widths.weight_form is None else f", {widths.weight_form}"

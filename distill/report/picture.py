@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["draw", "sampling_error"]
 
-#: Labels of engines that are nearer than this, in percent of energy, turn away from each other.
-_NEAR = 3.0
+#: Labels of engines that are nearer than this, in percent of energy, turn away from each other; where they are nearer
+#: than the second, the later one's label is above the other.
+_NEAR, _NEARER_THAN_A_LABEL = 2.0, 4.0
+
+
+#: From a label that is above another one, down to its line.
+_LEADER = {"arrowstyle": "-", "color": plots.FAINT, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0, "relpos": (0.5, 0)}
 
 
 def sampling_error(accuracy: float, items: int) -> float:
@@ -95,8 +101,10 @@ def _name_engines(places: Sequence[Axes], engines: Sequence[Price]) -> None:
             place.axvline(x, color=plots.FAINT, linewidth=0.8, zorder=0)
     above: dict[str, Any] = {"textcoords": "offset points", "va": "bottom"}
     places[0].annotate("weights:", (0, 1), (-4, 3), xycoords="axes fraction", ha="right", **above)
-    for number, (x, engine) in enumerate(zip(xs, engines, strict=True)):
-        before, after = (0 <= other < len(xs) and abs(xs[other] - x) < _NEAR for other in (number - 1, number + 1))
-        side = "left" if before else "right" if after else "center"
+    gaps = [math.inf, *(b - a for a, b in itertools.pairwise(xs)), math.inf]
+    for x, engine, before, after in zip(xs, engines, gaps, gaps[1:], strict=False):
+        side = "left" if before < _NEAR else "right" if after < _NEAR else "center"
+        raised = _NEAR <= before < _NEARER_THAN_A_LABEL
+        where: dict[str, Any] = {"xytext": (0, 30), "arrowprops": _LEADER} if raised else {"xytext": (0, 3)}
         title = engine.title.replace(", ", "\n")
-        places[0].annotate(title, (x, 1), (0, 3), xycoords=("data", "axes fraction"), ha=side, **above)
+        places[0].annotate(title, (x, 1), xycoords=("data", "axes fraction"), ha=side, **where, **above)

@@ -1,6 +1,7 @@
 """Training results kept in the repository, and the tables that documents show of them.
 
-Each file of `distill/report/results/runs/` is the `metrics.json` of a run, under the run's name and seed::
+Each file of `distill/report/results/runs/` is the `metrics.json` of a run, under the run's name and seed, and each of
+`distill/report/results/validation/` that of one by which a recipe was chosen, counted on the validation split::
 
     python -m hamming.distill.report.results               # print the tables
     python -m hamming.distill.report.results --keep RUNS   # keep the metrics of finished runs first
@@ -16,10 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hamming.distill.report import tables
+
 __all__ = [
     "RESULTS",
+    "VALIDATION",
     "attention_rows",
+    "choice_rows",
     "context_rows",
+    "counted_rows",
     "kept_keys_rows",
     "main",
     "markdown",
@@ -29,6 +35,13 @@ __all__ = [
 ]
 
 RESULTS = Path(__file__).with_name("results") / "runs"
+
+#: Runs that were counted on the validation split; their names begin so.
+VALIDATION = RESULTS.with_name("validation")
+_CHOICE = "validation_"
+
+#: What the name of a student ends in whose teacher has another seed.
+_OTHER = "_other_teacher"
 
 Runs = dict[str, list[dict[str, Any]]]
 
@@ -73,8 +86,59 @@ def student_rows(runs: Runs) -> Iterator[str]:
                 _percent(found, lambda run, key=key: run["accuracy"][key])
                 for key in ("teacher", "teacher_top_n", "untrained_all_keys", "untrained", "student")
             ),
-            _percent(found, lambda run: run["accuracy"]["teacher"] - run["accuracy"]["student"]),
+            _percent(found, _drop),
             _mean(found, lambda run: run["seconds"] / 60, 1),
+        )
+
+
+def choice_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of recipes and what they reach on the validation's items: by task, the best first."""
+    yield from _head("task", "recipe", "items: training", "validation", "teacher", "student", "drop, points", "minutes")
+
+    def place(named: tuple[str, list[dict[str, Any]]]) -> tuple[str, int, float]:
+        _, [run, *_] = named
+        return run["config"]["task"]["name"], -run["n_train"], -run["accuracy"]["student"]
+
+    for name, found in sorted(_students(runs), key=place):
+        yield _row(
+            f"`{found[0]['config']['task']['name']}`",
+            f"`{name.removeprefix(_CHOICE)}`",
+            f"{found[0]['n_train']:,}",
+            f"{found[0]['n_test']:,}",
+            _percent(found, lambda run: run["accuracy"]["teacher"]),
+            _percent(found, lambda run: run["accuracy"]["student"]),
+            _percent(found, _drop),
+            _mean(found, lambda run: run["seconds"] / 60, 1),
+        )
+
+
+def counted_rows(runs: Runs, evaluations: Runs) -> Iterator[str]:
+    """Give the table of students that have teachers of two seeds, in floating point and through the integers.
+
+    `evaluations` are what `hamming evaluate` found, by the runs' names, one for each seed (`report.tables.read`).
+    Behind their drop stands its standard error over the test's items, the mean of the seeds'.
+    """
+    yield from _head(
+        *("student", "its teacher's seed", "seeds", "items: training", "test", "teacher", "student", "drop, points"),
+        *("through the integers", "drop, points", "its standard error"),
+    )
+    for name, found in _students(runs):
+        family = name.removesuffix(_OTHER)
+        if f"{family}{_OTHER}" not in runs:
+            continue
+        counted = evaluations.get(name, [])
+        errors = [100 * one["drop"]["error"] for one in counted if one.get("drop")]
+        yield _row(
+            f"`{family}`",
+            found[0]["config"]["student"]["teacher_seed"],
+            _seeds(found),
+            f"{found[0]['n_train']:,}",
+            f"{found[0]['n_test']:,}",
+            *(_percent(found, lambda run, key=key: run["accuracy"][key]) for key in ("teacher", "student")),
+            _percent(found, _drop),
+            _percent(counted, lambda one: one["accuracy"]["integer"]) if counted else "",
+            _percent(counted, lambda one: one["accuracy"]["teacher"] - one["accuracy"]["integer"]) if counted else "",
+            f"{statistics.fmean(errors):.2f}" if errors else "",
         )
 
 
@@ -95,7 +159,7 @@ def context_rows(runs: Runs) -> Iterator[str]:
     lengths: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for _, found in _students(runs):
         task = found[0]["config"]["task"]
-        lengths.setdefault(task["name"], {})[task["n_tokens"]] = found
+        lengths.setdefault(task["name"], {}).setdefault(task["n_tokens"], found)  # the first of a length, by name
     students = [found for by_length in lengths.values() if len(by_length) > 1 for _, found in sorted(by_length.items())]
     counts = sorted({n for found in students for n in _counts(found)})
     yield from _head("task", "tokens", "seeds", "teacher", "untrained", *(f"N = {n}" for n in counts), "all")
@@ -121,14 +185,19 @@ def attention_rows(runs: Runs) -> Iterator[str]:
         yield _row(f"`{name}`", found[0]["attention"]["student"]["top_n"], *measured)
 
 
-def markdown(runs: Runs) -> str:
+def markdown(runs: Runs, chosen: Runs, evaluations: Runs) -> str:
     """Return all tables, as `docs/distillation.md` shows them."""
-    tables = (rows(runs) for rows in (teacher_rows, student_rows, kept_keys_rows, attention_rows, context_rows))
-    return "\n\n".join("\n".join(table) for table in tables) + "\n"
+    found = [choice_rows(chosen), counted_rows(runs, evaluations)]
+    found += [rows(runs) for rows in (teacher_rows, student_rows, kept_keys_rows, attention_rows, context_rows)]
+    return "\n\n".join("\n".join(table) for table in found) + "\n"
 
 
 def _students(runs: Runs) -> list[tuple[str, list[dict[str, Any]]]]:
     return [(name, found) for name, found in runs.items() if found[0]["kind"] == "student"]
+
+
+def _drop(run: dict[str, Any]) -> float:
+    return run["accuracy"]["teacher"] - run["accuracy"]["student"]
 
 
 def _counts(found: Sequence[dict[str, Any]]) -> set[int]:
@@ -178,8 +247,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, metavar="RUNS", help="first copy the metrics of finished runs from here")
     runs = parser.parse_args().keep
     for path in () if runs is None else sorted(runs.glob("*/metrics.json")):
-        shutil.copyfile(path, RESULTS / f"{path.parent.name}.json")
-    print(markdown(read()), end="")
+        split = json.loads(path.read_text(encoding="utf-8"))["config"]["task"].get("split", "test")
+        shutil.copyfile(path, (VALIDATION if split == "validation" else RESULTS) / f"{path.parent.name}.json")
+    print(markdown(read(), read(VALIDATION), tables.read("evaluate")), end="")
 
 
 if __name__ == "__main__":

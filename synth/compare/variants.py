@@ -149,6 +149,11 @@ VARIANTS: Mapping[str, Variant] = {
             changes={"weight_form": "power_of_two", "weight_bits": 8},
         ),
         Variant(
+            key="hamming-shift4",
+            title="4-bit weights that are powers of two",
+            changes={"weight_form": "power_of_two", "weight_bits": 4},
+        ),
+        Variant(
             key="hamming-few",
             title="8 kept keys, 3-bit values, 3-bit weights that are powers of two",
             changes={"weight_form": "power_of_two", **_THREE_BITS},

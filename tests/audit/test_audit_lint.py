@@ -23,8 +23,8 @@ PAGE = (ROOT / "docs" / "lint.md").read_text(encoding="utf-8")
 TESTED = {title: design for title, design in designs().items() if title.startswith("tiny")}
 
 
-@pytest.mark.parametrize("title", TESTED)
 @pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("title", TESTED)  # of one after the other: a process emits few of them
 def test_every_warning_is_explained(tool: str, title: str) -> None:
     try:
         found = warnings_of(TESTED[title], tool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from statistics import stdev
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,11 @@ def test_accuracies_are_those_of_counting(task):
     assert found.accuracy["float"] == float((exact.argmax(1) == labels).double().mean())
     assert found.accuracy["integer"] == float((rounded.argmax(1) == labels).double().mean())
     assert found.agreement == float((exact.argmax(1) == rounded.argmax(1)).double().mean()) < 1
+    right = [item % 4 != 0 for item in range(60, 150)]
+    lost = [before - now for before, now in zip(right, (rounded.argmax(1) == labels).tolist(), strict=True)]
+    assert found.drop is not None
+    assert found.drop.mean == pytest.approx(sum(lost) / 90)
+    assert found.drop.error == pytest.approx(stdev(lost) / 90**0.5)
     cosine = [
         a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(exact.numpy(), rounded.numpy(), strict=True)
     ]
@@ -59,6 +65,7 @@ def test_wide_integers_agree_with_floating_point(task):
     widths = Widths(weight_bits=16, value_bits=16, out_frac_bits=16)
     found = evaluate(task.student, task, widths=widths)
     assert "teacher" not in found.accuracy
+    assert found.drop is None
     assert found.accuracy["float"] == found.accuracy["integer"]
     assert found.agreement == 1
     assert found.attention.mean > 0.99999  # a few values of test items are larger than any of training items

@@ -52,7 +52,7 @@ def test_evaluate_prints_and_writes_what_evaluate_finds(student, task):
     assert result.exit_code == 0, result.output
     facts = json.loads(Path("found.json").read_text())
     expected = evaluate(task.student, task, teacher=task.teacher, widths=Widths(value_bits=3)).to_dict()
-    for key in ("accuracy", "agreement", "attention", "logits", "items", "top_n", "widths"):
+    for key in ("accuracy", "drop", "agreement", "attention", "logits", "items", "top_n", "widths"):
         assert facts[key] == expected[key], key
     assert facts["run"]["name"] == "noise"
     assert set(facts["versions"]) == {"python", "torch", "numpy"}

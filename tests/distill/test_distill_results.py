@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from hamming.distill.report import tables
 from hamming.distill.report.results import (
+    VALIDATION,
     attention_rows,
+    choice_rows,
     context_rows,
+    counted_rows,
     kept_keys_rows,
     markdown,
     read,
@@ -28,7 +32,9 @@ def student(seed: int, accuracy: float) -> dict:
         "kind": "student",
         "seed": seed,
         "seconds": 90.0,
-        "config": {"student": {"top_n": 6}, "task": {"name": "x", "n_tokens": 16}},
+        "n_train": 2000,
+        "n_test": 500,
+        "config": {"student": {"top_n": 6, "teacher_seed": 0}, "task": {"name": "x", "n_tokens": 16}},
         "accuracy": {
             "teacher": 0.9,
             "teacher_top_n": 0.85,
@@ -73,6 +79,29 @@ def test_seeds_share_a_row_with_mean_and_deviation(runs):
     assert list(attention_rows(runs))[2:] == ["| `s` | 6 | 0.500 | 0.750 | 0.2500 | 0.2500 |"]
 
 
+def test_recipes_stand_by_task_the_best_first(runs):
+    chosen = {"validation_worse": [student(0, 0.7)], "validation_better": [student(0, 0.8), student(1, 0.85)]}
+    assert list(choice_rows({"t": [TEACHER], **chosen})) == [
+        "| task | recipe | items: training | validation | teacher | student | drop, points | minutes |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| `x` | `better` | 2,000 | 500 | 90.00 | 82.50 ± 3.54 | 7.50 ± 3.54 | 1.5 |",
+        "| `x` | `worse` | 2,000 | 500 | 90.00 | 70.00 | 20.00 | 1.5 |",
+    ]
+
+
+def test_students_of_two_teachers_stand_beside_each_other(runs):
+    assert len(list(counted_rows(runs, {}))) == 2  # one teacher alone is another table's
+    runs["s_other_teacher"] = [student(0, 0.8)]
+    runs["s_other_teacher"][0]["config"]["student"]["teacher_seed"] = 1
+    integers = {"s": [{"accuracy": {"teacher": 0.9, "integer": 0.75}, "drop": {"mean": 0.15, "error": 0.01}}]}
+    assert list(counted_rows(runs, integers))[2:] == [
+        "| `s` | 0 | 0, 1 | 2,000 | 500 | 90.00 | 85.00 ± 7.07 | 5.00 ± 7.07 | 75.00 | 15.00 | 1.00 |",
+        "| `s` | 1 | 0 | 2,000 | 500 | 90.00 | 80.00 | 10.00 |  |  |  |",
+    ]
+    integers["s"].append({"accuracy": {"teacher": 0.9, "integer": 0.75}})  # of before errors were counted
+    assert list(counted_rows(runs, integers))[2].endswith("| 75.00 | 15.00 | 1.00 |")
+
+
 def test_a_seed_without_a_number_of_kept_keys_is_left_out_of_its_mean(runs):
     runs["s"][1]["accuracy"]["student_by_top_n"] = {"2": 0.5}
     assert list(kept_keys_rows(runs))[2:] == ["| `s` | 55.00 ± 7.07 | 85.00 ± 7.07 | 75.00 | 70.00 |"]
@@ -91,18 +120,19 @@ def test_contexts_of_a_task_stand_beside_each_other(runs):
 
 
 def test_every_row_of_a_table_has_the_cells_of_its_head(runs):
-    for table in markdown(runs).split("\n\n"):
+    for table in markdown(runs, {}, {}).split("\n\n"):
         assert len({line.count("|") for line in table.strip().splitlines()}) == 1
 
 
 def test_the_document_shows_the_kept_results():
     text = (ROOT / "docs" / "distillation.md").read_text(encoding="utf-8")
-    for table in markdown(read()).split("\n\n"):
+    for table in markdown(read(), read(VALIDATION), tables.read("evaluate")).split("\n\n"):
         assert table.strip() in text
 
 
 def test_kept_results_are_of_run_files_that_can_still_be_read():
-    for name, found in read().items():
-        for metrics in found:
-            config = RunConfig.from_dict(metrics["config"])
-            assert (config.name, config.seed) == (name, metrics["seed"])
+    for split, runs in (("test", read()), ("validation", read(VALIDATION))):
+        for name, found in runs.items():
+            for metrics in found:
+                config = RunConfig.from_dict(metrics["config"])
+                assert (config.name, config.seed, config.task.split) == (name, metrics["seed"], split)
