@@ -43,7 +43,7 @@ SAME_ARITHMETIC = {"hamming-list": "hamming-few3", "hamming-waiting": "hamming-f
 ACCURACIES = Path(__file__).with_name("accuracies")
 
 #: Tasks, by the names of these files, and what their items are.
-TASKS = {"fashion_mnist": "images", "reviews": "sentences"}
+TASKS = {"fashion_mnist": "images", "reviews": "sentences", "novels": "passages"}
 
 
 def read() -> dict[str, Comparison]:
