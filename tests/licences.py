@@ -22,7 +22,19 @@ PAGE = ROOT / "docs" / "licences.md"
 HEADING = "## Packages"
 
 #: Extras that a user's work needs; the others are for work on this package.
-EXTRAS = ("distill", "plots", "cluster", "axi", "huggingface", "fpga", "fusesoc", "verilog-lint", "explore", "fit")
+EXTRAS = (
+    "distill",
+    "plots",
+    "cluster",
+    "axi",
+    "huggingface",
+    "gguf",
+    "fpga",
+    "fusesoc",
+    "verilog-lint",
+    "explore",
+    "fit",
+)
 
 #: SPDX identifiers, and groups of them, of licences that ask for no more than their notice.
 PERMISSIVE = frozenset(
@@ -36,6 +48,8 @@ CALLED = {
     "of this package or of what `hamming generate` writes.",
     "scapy": "Of cocotb-bus, for its drivers of Ethernet, which nothing here imports: cocotbext-axi uses its buses "
     "alone, in simulation. Not installed unless `[axi]` is asked for.",
+    "certifi": "Of files: root certificates, of requests and so of gguf, for downloads that nothing here asks for. Not "
+    "installed unless `[gguf]` is asked for.",
     "tqdm": "Of files: who changes tqdm's own passes these on. Used as it is, by way of tokenizers.",
 }
 

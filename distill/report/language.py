@@ -13,7 +13,7 @@ from rich.table import Table
 
 from hamming.distill.hardware.perplexity import KINDS, Point
 from hamming.distill.method.schedule import STAGES
-from hamming.distill.report.studies import kept_studies, language_rows, rotation_rows
+from hamming.distill.report.studies import image_rows, kept_studies, language_rows
 from hamming.pages import with_table
 
 __all__ = [
@@ -198,7 +198,7 @@ def updated(page: str) -> str:
         "perplexity": markdown(points),
         "ratios": ratio_rows(points),
         "studies": language_rows(kept_studies("language")),
-        "rotations": rotation_rows(kept_studies("fashion_mnist_sample")),
+        "images": image_rows(kept_studies("fashion_mnist_sample")),
         "smollm2-runs": pretrained_rows(_metrics(PRETRAINED)),
         "smollm2": markdown(pretrained),
         "smollm2-ratios": ratio_rows(pretrained),

@@ -1,4 +1,4 @@
-"""`python -m hamming.distill.report.studies RUN...`: what the byte model's studies and the rotations of images gave.
+"""`python -m hamming.distill.report.studies RUN...`: what the studies of the byte model and of images gave.
 
 Of a language model's run it measures perplexities and keeps them with its metrics; of another, its metrics alone.
 `python -m hamming.distill.report.language` then writes the page.
@@ -9,16 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from typing import Any
 
 from hamming.distill.hardware.perplexity import Point, perplexities, to_json
-from hamming.distill.method.rotation import ROTATIONS
 from hamming.distill.tasks.task import MissingData
 from hamming.distill.training.runs import load_run
+from hamming.distill.training.sections import StudentConfig
 
-__all__ = ["FOLDER", "kept_studies", "language_rows", "rotation_rows"]
+__all__ = ["FOLDER", "image_rows", "kept_studies", "language_rows"]
 
 #: One file a run, by its name and seed.
 FOLDER = Path(__file__).with_name("results") / "studies"
@@ -27,6 +28,9 @@ FOLDER = Path(__file__).with_name("results") / "studies"
 CONTEXTS, TOP_N, N_WINDOWS = (256, 1024), 64, 36
 
 _KINDS = ("untrained", "student", "integer")
+
+#: What students of images differ in: keys of `[student]`.
+_CHANGES = ("rotation", "centre_keys", "learn_thresholds", "n_tables")
 
 
 def kept_studies(task: str) -> list[dict[str, Any]]:
@@ -48,17 +52,30 @@ def language_rows(studies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"| `{metrics['name']}` | {' | '.join(cells)} |"
 
 
-def rotation_rows(studies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Give a row for each rotation: accuracy and recall before and after training, means over the seeds."""
-    by_rotation: dict[str, list[Mapping[str, Any]]] = {}
+def image_rows(studies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Give a row for each kind of student of images: accuracy and recall before and after training, over its seeds.
+
+    A student is named by what its run file's `[student]` says otherwise than the default.
+    """
+    by_student: dict[tuple[tuple[str, Any], ...], list[Mapping[str, Any]]] = {}
     for study in studies:
-        metrics = study["metrics"]
-        by_rotation.setdefault(metrics["config"]["student"]["rotation"], []).append(metrics)
-    yield "| rotation | seeds | recall, untrained | trained | right, untrained | trained |"
+        by_student.setdefault(_changes(study["metrics"]["config"]["student"]), []).append(study["metrics"])
+    yield "| student | seeds | recall, untrained | trained | right, untrained | trained |"
     yield "|---|---:|---:|---:|---:|---:|"
-    for rotation, runs in sorted(by_rotation.items(), key=lambda item: ROTATIONS.index(item[0])):
-        right = [f"{100 * mean(run['accuracy'][kind] for run in runs):.1f} %" for kind in ("untrained", "student")]
-        yield f"| {rotation} | {len(runs)} | {' | '.join((*_recalls(runs), *right))} |"
+    for changes, runs in sorted(by_student.items()):
+        name = ", ".join(f"`{key} = {json.dumps(value)}`" for key, value in changes) or "signs alone"
+        right = (_percent([100 * run["accuracy"][kind] for run in runs]) for kind in ("untrained", "student"))
+        yield f"| {name} | {len(runs)} | {' | '.join((*_recalls(runs), *right))} |"
+
+
+def _changes(student: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    defaults = asdict(StudentConfig(teacher=""))
+    return tuple((key, student[key]) for key in _CHANGES if student[key] != defaults[key])
+
+
+def _percent(values: Sequence[float]) -> str:
+    spread = f" ± {stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{mean(values):.1f}{spread} %"
 
 
 def _recalls(runs: Sequence[Mapping[str, Any]]) -> list[str]:

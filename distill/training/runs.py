@@ -6,6 +6,7 @@ import copy
 import os
 import platform
 import re
+import shlex
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -103,6 +104,10 @@ def find_teacher(config: RunConfig, runs: Path) -> Run:
         return _pretrained(Path(name), config)
     command = f"hamming distill {name} -o {runs}" + (f" --set seed={seed}" if seed else "")
     hint = f"; make it: {command}" if name in preset_names() else ""
+    for file in [Path(name), *sorted(Path(name).glob("*.gguf"))]:
+        if file.is_file() and file.suffix == ".gguf":
+            command = f"python -m hamming.distill.models.from_gguf {shlex.quote(str(file))} FOLDER"
+            hint = f"; a teacher is a folder, which {command} makes of such a file"
     raise ValueError(f"no run of the teacher {name!r}, seed {seed}, in {runs}{hint}")
 
 

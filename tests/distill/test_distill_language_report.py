@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from hamming.distill.report.language import (
 )
 from hamming.distill.training.config import RunConfig
 from hamming.distill.training.run_file import load_run_file
+from hamming.distill.training.sections import StudentConfig
 
 
 def test_commands_evaluate_and_write(runs, tmp_path):
@@ -68,18 +70,22 @@ def test_studies_are_measured_and_kept(runs, tmp_path, monkeypatch):
         studies.main([str(tmp_path)])
 
 
-def test_rotations_are_means_over_seeds():
-    def metrics(rotation: str, right: float) -> dict[str, Any]:
+def test_students_of_images_are_means_over_seeds():
+    def metrics(right: float, **changes: Any) -> dict[str, Any]:
         likeness = {"untrained": {"recall": 0.5}, "student": {"recall": right}}
         accuracy = {"untrained": 0.25, "student": right}
-        config = {"student": {"rotation": rotation}}
+        config = {"student": asdict(StudentConfig(teacher="t", top_n=10, **changes))}
         return {"metrics": {"config": config, "accuracy": accuracy, "attention": likeness}}
 
-    kept = [metrics("learnt", 0.75), *(metrics(kind, right) for kind in ("none", "hadamard") for right in (0.5, 0.75))]
-    assert list(studies.rotation_rows(kept))[2:] == [
-        "| none | 2 | 50.0 % | 62.5 % | 25.0 % | 62.5 % |",
-        "| hadamard | 2 | 50.0 % | 62.5 % | 25.0 % | 62.5 % |",
-        "| learnt | 1 | 50.0 % | 75.0 % | 25.0 % | 75.0 % |",
+    kept = [
+        metrics(0.75, rotation="learnt", n_tables=4),
+        *(metrics(right) for right in (0.5, 0.75)),
+        *(metrics(right, learn_thresholds=True) for right in (0.75, 0.75)),
+    ]
+    assert list(studies.image_rows(kept))[2:] == [
+        "| signs alone | 2 | 50.0 % | 62.5 % | 25.0 ± 0.0 % | 62.5 ± 17.7 % |",
+        "| `learn_thresholds = true` | 2 | 50.0 % | 75.0 % | 25.0 ± 0.0 % | 75.0 ± 0.0 % |",
+        '| `rotation = "learnt"`, `n_tables = 4` | 1 | 50.0 % | 75.0 % | 25.0 % | 75.0 % |',
     ]
 
 
