@@ -41,9 +41,9 @@ def train(
     runs
         Where runs are kept: this one in `NAME-SEED`, and its teacher's.
     progress
-        Is told every `trainer.LOG_STEPS` steps.
+        Is told after each step.
     checkpoint_seconds
-        Least time between two checkpoints.
+        Least time between two checkpoints; of large models it is longer, so that they cost a fiftieth of the time.
 
     Raises
     ------

@@ -24,6 +24,9 @@ __all__ = ["LOG_STEPS", "Diverged", "Progress", "Trainer"]
 #: Steps that a row of the log is the mean of.
 LOG_STEPS = 50
 
+#: Training takes this many times the time of writing checkpoints, at least.
+SAVING = 50
+
 #: What a row of the log has means of.
 TERMS = ("loss", "attention", "output", "label", "accuracy")
 
@@ -69,6 +72,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
         self.log: list[list[float | str]] = []
+        self._row: list[list[float]] = []  # `TERMS` of each step since the log's last row
         by_layer = any(stage.by_layer for stage, _ in self.schedule.stages)
         of_attention = config.train.weights == "attention"
         self._resting = _all_but_attention(model) if by_layer or of_attention else []
@@ -102,29 +106,30 @@ class Trainer:
         """
         state = self.folder.load_checkpoint()
         if state is not None:
-            self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
+            self.step, self.seconds, self.log, self._row = (state[name] for name in ("step", "seconds", "log", "row"))
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
         if self.config.student is not None:
             configure(self.model, top_n=self.config.student.train_top_n or self.config.student.top_n)
         self.model.train()
         last = saved = time.monotonic()
-        rows: list[list[float]] = []
+        pause = checkpoint_seconds
         while self.step < len(self.schedule):
             phase = self.schedule[self.step]
-            rows.append(self._advance(phase))
+            self._row.append(self._advance(phase))
             self.step += 1
-            if self.step % LOG_STEPS and self.step < len(self.schedule):
-                continue
             now = time.monotonic()
             self.seconds += now - last
             last = now
-            self._add_to_log(phase, [sum(column) / len(rows) for column in zip(*rows, strict=True)])
-            rows = []
-            if now - saved >= checkpoint_seconds and self.step < len(self.schedule):
+            ends = self.step == len(self.schedule)
+            if ends or self.step % LOG_STEPS == 0:
+                self._add_to_log(phase, [sum(column) / len(column) for column in zip(*self._row, strict=True)])
+                self._row = []
+            if now - saved >= pause and not ends:
                 self._save()
-                saved = now
-            progress(Progress(self.step, len(self.schedule), self._last_in_words()))
+                saved = time.monotonic()
+                pause = max(checkpoint_seconds, SAVING * (saved - now))
+            progress(Progress(self.step, len(self.schedule), self._in_words(phase)))
         for heads in hamming_layers(self.model).values():
             heads.key_mean.requires_grad_(False)
         self.folder.save_log(self.log)
@@ -212,9 +217,12 @@ class Trainer:
         row = [self.step, phase.stage.name, f"{phase.sharpness:.4f}", f"{rate:.3e}", *shown, f"{self.seconds:.1f}"]
         self.log.append(row)
 
-    def _last_in_words(self) -> str:
-        step, stage, _, _, loss, *_, right, _ = self.log[-1]
-        text = f"{stage}, step {step} of {len(self.schedule)}: loss {float(loss):.4f}"
+    def _in_words(self, phase: Phase) -> str:
+        text = f"{phase.stage.name}, step {self.step} of {len(self.schedule)}"
+        if not self.log:
+            return text
+        _, _, _, _, loss, *_, right, _ = self.log[-1]
+        text = f"{text}: loss {float(loss):.4f}"
         return f"{text}, accuracy {float(right):.1%}" if right else text
 
     def _save(self) -> None:
@@ -224,6 +232,7 @@ class Trainer:
                 "step": self.step,
                 "seconds": self.seconds,
                 "log": self.log,
+                "row": self._row,
                 "model": self.model.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
             }
