@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hamming.distill.hardware.costs import Cost, measured
 from hamming.distill.hardware.integer import collect_values, integer_attention, value_scales
 from hamming.distill.hardware.likeness import Cosine, attention_cosine, cosine, flipped_bits
 from hamming.distill.method.convert import hamming_layers
 from hamming.distill.method.quantize import Widths
 from hamming.distill.tasks.task import Task
+from hamming.distill.training.costs import Cost, measured
 from hamming.distill.training.runs import Run, find_teacher
 
 __all__ = [

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hamming.distill.hardware.costs import measured
 from hamming.distill.hardware.evaluate import calibrated_values
 from hamming.distill.hardware.integer import integer_attention, value_scales
 from hamming.distill.method.quantize import Widths
 from hamming.distill.tasks.language import Language
+from hamming.distill.training.costs import measured
 from hamming.distill.training.figures import settings
 from hamming.distill.training.run import binarized
 from hamming.distill.training.runs import Run, find_teacher
@@ -48,8 +48,8 @@ class Point:
         `exp` of the mean loss in nats, and its standard error by document (`perplexity`).
     tokens, documents
         Predicted ones, and whence.
-    seconds
-        Wall time.
+    seconds, peak_mib
+        Wall time, and the most memory that the process held meanwhile; None of points from before it was measured.
     ratio, ratio_error
         The perplexity in that of the teacher with all keys, and its standard error by document (`ratio`); None if that
         one was not measured. On the same windows most of the error of either is the other's, too.
@@ -63,6 +63,7 @@ class Point:
     tokens: int
     documents: int
     seconds: float
+    peak_mib: int | None = None
     ratio: float | None = None
     ratio_error: float | None = None
 
@@ -202,6 +203,7 @@ def perplexities(
                 tokens=int(losses[:, 1].sum()),
                 documents=int((losses[:, 1] > 0).sum()),
                 seconds=round(cost.seconds, 1),
+                peak_mib=round(cost.peak_mib),
                 ratio=of_teacher[0],
                 ratio_error=of_teacher[1],
             )

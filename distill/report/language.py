@@ -169,15 +169,20 @@ def _measured(kind: str) -> tuple[str, str]:
 
 
 def pretrained_rows(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Give a table of the metrics of runs that follow each other: stages, steps, tokens and seconds."""
-    yield "| run | stages | steps | tokens | largest learning rate | seconds |"
-    yield "|---|---|---:|---:|---:|---:|"
+    """Give a table of the metrics of runs that follow each other: what they saw, and what it took."""
+    yield "| run | stages | windows | kept keys | steps | tokens | largest learning rate | seconds | peak, MiB |"
+    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
     for run in runs:
         train, task = run["config"]["train"], run["config"]["task"]
         stages = ", ".join(f"`{stage.name}`" for stage in STAGES if train[stage.name])
         n_tokens = run["steps"] * train["batch_size"] * task["n_tokens"]
-        cells = f"{run['steps']:,} | {n_tokens:,} | {train['learning_rate']:g} | {run['seconds']:,.0f}"
-        yield f"| `{run['name']}` | {stages} | {cells} |"
+        kept = run["config"]["student"]["train_top_n"]
+        cells = (
+            *(f"`{run['name']}`", stages, f"{task['n_tokens']:,}", f"{kept}" if kept < task["n_tokens"] else "all"),
+            *(f"{run['steps']:,}", f"{n_tokens:,}", f"{train['learning_rate']:g}", f"{run['seconds']:,.0f}"),
+            f"{run['peak_mib']:,}" if "peak_mib" in run else "",
+        )
+        yield f"| {' | '.join(cells)} |"
 
 
 def _metrics(names: Sequence[str]) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ __all__ = [
     "attention_rows",
     "choice_rows",
     "context_rows",
+    "cost_rows",
     "counted_rows",
     "kept_keys_rows",
     "main",
@@ -185,10 +186,27 @@ def attention_rows(runs: Runs) -> Iterator[str]:
         yield _row(f"`{name}`", found[0]["attention"]["student"]["top_n"], *measured)
 
 
+def cost_rows(runs: Runs) -> Iterator[str]:
+    """Give the table of what training took, of runs whose memory was measured; the mean over these."""
+    yield from _head("run", "seeds", "steps", "items a step", "minutes", "peak, MiB")
+    for name, found in runs.items():
+        measured = [run for run in found if "peak_mib" in run]
+        if measured:
+            yield _row(
+                f"`{name}`",
+                _seeds(measured),
+                f"{measured[0]['steps']:,}",
+                measured[0]["config"]["train"]["batch_size"],
+                _mean(measured, lambda run: run["seconds"] / 60, 1),
+                f"{statistics.fmean(run['peak_mib'] for run in measured):,.0f}",
+            )
+
+
 def markdown(runs: Runs, chosen: Runs, evaluations: Runs) -> str:
     """Return all tables, as `docs/distillation.md` shows them."""
     found = [choice_rows(chosen), counted_rows(runs, evaluations)]
-    found += [rows(runs) for rows in (teacher_rows, student_rows, kept_keys_rows, attention_rows, context_rows)]
+    of_runs = (teacher_rows, student_rows, cost_rows, kept_keys_rows, attention_rows, context_rows)
+    found += [rows(runs) for rows in of_runs]
     return "\n\n".join("\n".join(table) for table in found) + "\n"
 
 

@@ -15,6 +15,7 @@ from hamming.distill.method.convert import calibrate, configure, set_tables
 from hamming.distill.method.rotation import rotate
 from hamming.distill.tasks import Task, load_task
 from hamming.distill.training.config import RunConfig, StudentConfig
+from hamming.distill.training.costs import measured
 from hamming.distill.training.figures import accuracy, attention_likeness
 from hamming.distill.training.folder import RunFolder
 from hamming.distill.training.runs import begun, find_teacher, versions
@@ -32,7 +33,7 @@ def train(
 ) -> dict[str, Any]:
     """Do a run, or go on with it where it was interrupted, and return its metrics.
 
-    A run that was interrupted ends with the weights and metrics of one that was not; only the seconds differ.
+    A run that was interrupted ends with the weights and metrics of one that was not; only seconds and memory differ.
 
     Parameters
     ----------
@@ -75,7 +76,8 @@ def train(
     trainer = Trainer(config, task, model, teacher, folder)
     folder.claim(config)
     before = {} if teacher is None or config.student is None else _before(config.student, teacher, untrained, task)
-    trainer.run(progress, checkpoint_seconds)
+    with measured() as cost:
+        trainer.run(progress, checkpoint_seconds)
     model.eval()
     if teacher is None or config.student is None:
         after = {"accuracy": {"teacher": accuracy(model, task)}}
@@ -92,6 +94,7 @@ def train(
         "steps": trainer.step,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "seconds": round(trainer.seconds, 1),
+        "peak_mib": round(cost.peak_mib),
         "model": shape,
         "config": config.to_dict(),
         "versions": versions(*sorted(packages)),

@@ -288,5 +288,5 @@ def train_alone(
 
 
 def _tell(folder: Path, metrics: dict[str, Any]) -> None:
-    click.echo(f"{folder}: {metrics['steps']} steps in {metrics['seconds']:.0f} s")
+    click.echo(f"{folder}: {metrics['steps']} steps in {metrics['seconds']:.0f} s, {metrics['peak_mib']:,} MiB at most")
     Console().print(run_table(metrics))

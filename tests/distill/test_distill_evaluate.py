@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hamming.distill.hardware.costs import measured
 from hamming.distill.hardware.evaluate import calibrated_values, calibration_batches, evaluate, logits
 from hamming.distill.hardware.integer import collect_values, integer_attention, value_scales
 from hamming.distill.hardware.likeness import attention_cosine, flipped_bits
 from hamming.distill.method.convert import hamming_layers
 from hamming.distill.method.quantize import Widths
 from hamming.distill.models.encoder import Encoder
+from hamming.distill.training.costs import measured
 from tests.distill.noise import Noise
 
 

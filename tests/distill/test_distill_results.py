@@ -13,6 +13,7 @@ from hamming.distill.report.results import (
     attention_rows,
     choice_rows,
     context_rows,
+    cost_rows,
     counted_rows,
     kept_keys_rows,
     markdown,
@@ -77,6 +78,13 @@ def test_seeds_share_a_row_with_mean_and_deviation(runs):
         "| `s` | 60.00 | 85.00 ± 7.07 | 75.00 | 70.00 |",
     ]
     assert list(attention_rows(runs))[2:] == ["| `s` | 6 | 0.500 | 0.750 | 0.2500 | 0.2500 |"]
+
+
+def test_memory_stands_where_it_was_measured(runs):
+    assert len(list(cost_rows(runs))) == 2
+    runs["s"][1] |= {"peak_mib": 1499.6, "steps": 3000}
+    runs["s"][1]["config"]["train"] = {"batch_size": 32}
+    assert list(cost_rows(runs))[2:] == ["| `s` | 1 | 3,000 | 32 | 1.5 | 1,500 |"]
 
 
 def test_recipes_stand_by_task_the_best_first(runs):

@@ -279,12 +279,14 @@ def test_the_guides_run_files_are_those_of_the_kept_runs(tmp_path):
 
 def test_runs_that_follow_each_other_are_a_table():
     train_ = {stage.name: 0 for stage in STAGES} | {"batch_size": 2, "learning_rate": 0.02}
+    task, kept = {"n_tokens": 256}, {"a": {"train_top_n": 256}, "b": {"train_top_n": 64}}
     ran = {"steps": 1000, "seconds": 1234.4}
     runs = [
-        {"name": name, **ran, "config": {"train": train_ | stages, "task": {"n_tokens": 256}}}
+        {"name": name, **ran, "config": {"train": train_ | stages, "task": task, "student": kept[name]}}
         for name, stages in (("a", {"transfer_soft": 0.1, "transfer_sign": 1}), ("b", {"sign": 0.5}))
     ]
+    runs[1]["peak_mib"] = 12345
     assert list(pretrained_rows(runs))[2:] == [
-        "| `a` | `transfer_soft`, `transfer_sign` | 1,000 | 512,000 | 0.02 | 1,234 |",
-        "| `b` | `sign` | 1,000 | 512,000 | 0.02 | 1,234 |",
+        "| `a` | `transfer_soft`, `transfer_sign` | 256 | all | 1,000 | 512,000 | 0.02 | 1,234 |  |",
+        "| `b` | `sign` | 256 | 64 | 1,000 | 512,000 | 0.02 | 1,234 | 12,345 |",
     ]
