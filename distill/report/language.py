@@ -41,8 +41,8 @@ POINTS = ("perplexity.json", "perplexity_2048.json")
 RUNS = ("language_teacher", "language_256", "language")
 
 #: Those of the pretrained model, in their order, and its perplexities.
-PRETRAINED = ("smollm2_transfer", "smollm2", "smollm2_1024")
-PRETRAINED_POINTS = "smollm2_perplexity.json"
+PRETRAINED = ("smollm2_transfer", "smollm2", "smollm2_1024", "smollm2_longer", "smollm2_kept")
+PRETRAINED_POINTS = ("smollm2_perplexity.json",)
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, PICTURE = _DOCS / "language.md", _DOCS / "perplexity.svg"
@@ -111,9 +111,9 @@ def read_points(path: Path) -> list[Point]:
     return [Point(**fields) for fields in json.loads(path.read_text(encoding="utf-8"))["points"]]
 
 
-def kept_points() -> list[Point]:
-    """Return the points that are kept of the package's language model."""
-    return [point for name in POINTS for point in read_points(RESULTS / name)]
+def kept_points(names: Sequence[str]) -> list[Point]:
+    """Return the points of kept files."""
+    return [point for name in names for point in read_points(RESULTS / name)]
 
 
 def draw(path: Path, points: Sequence[Point]) -> None:
@@ -197,7 +197,7 @@ def updated(page: str) -> str:
     ValueError
         The page has no place for one of them.
     """
-    points, pretrained = kept_points(), read_points(RESULTS / PRETRAINED_POINTS)
+    points, pretrained = kept_points(POINTS), kept_points(PRETRAINED_POINTS)
     tables = {
         "runs": run_rows(_metrics(RUNS)),
         "perplexity": markdown(points),
@@ -218,7 +218,7 @@ def main() -> None:
     """Draw the picture of the kept perplexities, and write their table into the page."""
     argparse.ArgumentParser(prog="python -m hamming.distill.report.language", description=main.__doc__).parse_args()
     PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    draw(PICTURE, kept_points())
+    draw(PICTURE, kept_points(POINTS))
 
 
 if __name__ == "__main__":
