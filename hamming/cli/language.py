@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.markup import escape
 from hamming.cli.common import Mistake, file_option, mistakes, outputs, progress_bar
 from hamming.cli.models import load_student, takes_widths
 
-__all__ = ["generate_text"]
+__all__ = ["generate_text", "shortened"]
 
 
 @click.command("generate-text")
@@ -67,7 +68,7 @@ def generate_text(
             files.save_json(json_file, {"run": run.config.to_dict()} | found | {"versions": versions("transformers")})
     console = Console()
     for name, text in found["texts"].items():
-        console.print(f"[bold]{name}[/]: {escape(prompt)}[bold]{escape(text)}[/]\n")
+        console.print(f"[bold]{name}[/]: {escape(prompt)}[bold]{escape(shortened(text))}[/]\n")
     for pair, place in found["part"].items():
         click.echo(f"{pair}: {'the same' if place is None else f'part at token {place}'}")
     if layer is not None:
@@ -78,3 +79,8 @@ def generate_text(
         )
         if facts["mismatches"] or facts["violations"] or facts["same_tokens"] < facts["tokens"]:
             raise Mistake(json.dumps(facts))
+
+
+def shortened(text: str) -> str:
+    """Return `text` with the number of its line ends where there are many at once, as a poor model writes."""
+    return re.sub(r"\n{4,}", lambda found: f"\n({len(found[0])} line ends)\n", text)

@@ -13,6 +13,7 @@ pytest.importorskip("transformers", reason="pip install 'hamming-attention[huggi
 
 
 from hamming.cli import main
+from hamming.cli.language import shortened
 from hamming.distill.report import studies
 from hamming.distill.report.language import (
     PAGE,
@@ -49,6 +50,10 @@ def test_commands_evaluate_and_write(runs, tmp_path):
     assert facts["texts"]["student"] in done.output
     assert set(facts["part"]) == {"teacher and student", "integer and student"}
     assert facts["engine"]["n_keys"] == 1024
+
+
+def test_a_text_of_line_ends_is_shown_short():
+    assert shortened("a\n\nb\n\n\n\n\nc") == "a\n\nb\n(5 line ends)\nc"
 
 
 def test_studies_are_measured_and_kept(runs, tmp_path, monkeypatch):
@@ -109,9 +114,10 @@ def test_the_page_shows_what_is_kept():
     assert updated(PAGE.read_text(encoding="utf-8")) == PAGE.read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="must have '<!-- runs -->' once"):
         updated("no place")
-    facts = json.loads((RESULTS / "generated.json").read_text(encoding="utf-8"))
-    assert facts["verilog"]["same_tokens"] == facts["verilog"]["tokens"] == len(facts["tokens"]["integer"]) == 200
-    assert (facts["verilog"]["mismatches"], facts["verilog"]["violations"]) == (0, 0)
+    for name in ("generated", "smollm2_generated"):
+        facts = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        assert facts["verilog"]["same_tokens"] == facts["verilog"]["tokens"] == len(facts["tokens"]["integer"]) == 200
+        assert (facts["verilog"]["mismatches"], facts["verilog"]["violations"]) == (0, 0)
 
 
 def test_kept_runs_are_those_of_the_package():
