@@ -42,7 +42,7 @@ RUNS = ("language_teacher", "language_256", "language")
 
 #: Those of the pretrained model, in their order, and its perplexities.
 PRETRAINED = ("smollm2_transfer", "smollm2", "smollm2_1024", "smollm2_longer", "smollm2_kept")
-PRETRAINED_POINTS = ("smollm2_perplexity.json",)
+PRETRAINED_POINTS = ("smollm2_perplexity.json", "smollm2_perplexity_keys.json")
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, PICTURE = _DOCS / "language.md", _DOCS / "perplexity.svg"
