@@ -6,11 +6,12 @@ import contextlib
 import itertools
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["check_distinct", "check_writable", "staged"]
+__all__ = ["check_distinct", "check_writable", "new_folder", "staged"]
 
 #: Numbers of temporary files.
 _number = itertools.count()
@@ -49,6 +50,28 @@ def staged(*targets: Path, inputs: Iterable[Path] = ()) -> Iterator[tuple[Path, 
             except OSError as error:
                 raise ValueError(f"cannot write {str(target)!r}: {error.strerror}") from error
         undo.pop_all()
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `folder`, which is new or empty, unless something is raised.
+
+    Raises
+    ------
+    ValueError
+        `folder` is there and not empty, or cannot be written.
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ValueError(f"{str(folder)!r} must be a new folder, or an empty one")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+            whole = Path(temporary) / "whole"
+            whole.mkdir()
+            yield whole
+            whole.replace(folder)
+    except OSError as error:
+        raise ValueError(f"cannot write {str(folder)!r}: {error.strerror}") from error
 
 
 def check_writable(target: Path) -> None:

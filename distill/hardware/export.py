@@ -16,11 +16,9 @@ same Verilog, since `table = "loadable"`: a head's entries go in through the str
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +39,7 @@ from hamming.distill.method.quantize import Widths, head_spec
 from hamming.distill.tasks.language import Language
 from hamming.distill.tasks.text import TextTask
 from hamming.distill.training.runs import Run, versions
+from hamming.files import new_folder
 from hamming.golden.checks import require_int
 
 __all__ = ["Export", "export_model", "export_run"]
@@ -98,7 +97,7 @@ def export_run(
         raise ValueError(f"{run.folder.path} is a teacher's run; its students are exported")
     items = require_int("items", items, 1, run.task.n_test)
     widths = Widths() if widths is None else widths
-    with _new_folder(folder) as temporary:
+    with new_folder(folder) as temporary:
         scales = value_scales(calibrated_values(run.model, run.task), widths.value_bits)
         found = export_model(
             run.model,
@@ -113,22 +112,6 @@ def export_run(
         )
     moved = {key: [folder / path.relative_to(temporary) for path in paths] for key, paths in found.heads.items()}
     return replace(found, folder=folder, heads=moved)
-
-
-@contextlib.contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `folder`, which is new or empty, unless something is raised."""
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ValueError(f"{str(folder)!r} must be a new folder, or an empty one")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-            whole = Path(temporary) / "whole"
-            whole.mkdir()
-            yield whole
-            whole.replace(folder)
-    except OSError as error:
-        raise ValueError(f"cannot write {str(folder)!r}: {error.strerror}") from error
 
 
 def export_model(

@@ -9,7 +9,6 @@ the extra `[gguf]`. What comes out has the numbers that these bits stand for::
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hamming.distill.models.pretrained import network_of
-from hamming.files import check_writable
+from hamming.files import check_writable, new_folder
 
 __all__ = ["unpack"]
 
@@ -71,12 +70,9 @@ def unpack(file: Path, folder: Path) -> int:
         )
     network = network_of("ForCausalLM", read.config.to_dict())  # the one that was read counts as quantized
     network.load_state_dict(read.state_dict())
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".hamming-") as temporary:
-        written = Path(temporary) / folder.name
+    with new_folder(folder) as written:
         network.save_pretrained(written)
         tokenizer.save_pretrained(written)
-        written.rename(folder)
     return sum(weights.numel() for weights in network.parameters())
 
 
